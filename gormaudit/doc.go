@@ -1,0 +1,66 @@
+// Package gormaudit is a GORM plugin that fills created_by, updated_by and
+// deleted_by with the actor found in the statement's context.
+//
+//	db.Use(gormaudit.New())
+//
+//	type Note struct {
+//		gorm.Model
+//		gormaudit.SoftBy[uint]
+//		Title string
+//	}
+//
+//	ctx := actor.NewContext(ctx, actor.User(42)) // a middleware's job
+//	db.WithContext(ctx).Create(&Note{Title: "Hello"})
+//
+// # By follows At
+//
+// created_by is written where GORM writes created_at, updated_by where it
+// writes updated_at, deleted_by where it writes deleted_at: in the same
+// statement, on the same rows. There is no second query.
+//
+// So UpdateColumn, updates with SkipHooks and the foreign keys that GORM sets
+// for associations move no updated_by, and a soft delete doesn't either. Three
+// places where GORM forgets updated_at are stamped all the same, because the
+// row does change: an upsert's DoUpdates that the caller wrote, a clause.Set
+// that the caller wrote (gorm.G's Set(…).Update among them), and db.Table("…")
+// on the table of a known model.
+//
+// # What callers can't do
+//
+// No GORM call changes created_by once the row exists, and no caller's value
+// reaches a by-column: not through a forged field, a map under any spelling of
+// the column, Select, Save or an upsert. The assignment is dropped and the
+// rest of the statement runs. [Preserve] is the one explicit way to write
+// by-columns, for imports.
+//
+// # Security
+//
+// Raw SQL is sent as it is: Exec and Raw, and fragments such as gorm.Expr and
+// other expressions as values, a clause.Column that is Raw, expressions that a
+// hook or a plugin puts before or after a clause, a Table with more than a
+// name. Keep what comes from a request out of them, as always. The file
+// triggers.md beside this package has triggers for PostgreSQL, SQLite and
+// MariaDB that guard created_by even there.
+//
+// # Which columns
+//
+// Fields named CreatedBy, UpdatedBy and DeletedBy, or the same with ID after
+// it, found as GORM finds its timestamps. The tags autoCreateBy, autoUpdateBy
+// and autoDeleteBy choose any other field, and with the value false turn one
+// off:
+//
+//	Author    string `gorm:"autoCreateBy"`
+//	UpdatedBy string `gorm:"autoUpdateBy:false"`
+//
+// The type can be anything an id fits: strings, integers of every size,
+// uuid.UUID, pointers to them, sql.Null types, types with a Scan method, and
+// fields with a serializer. An id that doesn't fit fails the statement with a
+// [ColumnError] before it is sent.
+//
+// # Who
+//
+// An actor who is a user is stamped by id. A service or a system is stamped as
+// "service:42" or "system:archiver" in a text column and as NULL in one that
+// holds users' ids only; [Config.ID] decides otherwise. Anonymous is stamped
+// as NULL. A context without an actor is a matter of [MissingPolicy].
+package gormaudit

@@ -1,0 +1,65 @@
+package gormaudit
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// ErrNoActor is what a write fails with under [Reject] when its context has no
+// actor. The message names operation and table.
+var ErrNoActor = errors.New("gormaudit: no actor in the context")
+
+// missingError is ErrNoActor, with what to do about it.
+type missingError struct{ op, table string }
+
+func (e missingError) Error() string {
+	return fmt.Sprintf("gormaudit: %s on %q: no actor in the context (db.WithContext(ctx)? actor.NewContext?)", e.op, e.table)
+}
+
+func (e missingError) Unwrap() error { return ErrNoActor }
+
+// ColumnError says that an actor's id does not fit its column, or that no id
+// ever can. The statement was not sent.
+type ColumnError struct {
+	// Table is the table's name.
+	Table string
+	// Column is the by-column's name in the database.
+	Column string
+	// Type is the Go type of the column's field.
+	Type reflect.Type
+	// Actor is the actor, as in "user:42"; empty when no id can ever fit.
+	Actor string
+	// ID is the rejected id; empty when no id can ever fit. The message quotes
+	// it, cut to 64 bytes.
+	ID string
+
+	cause error
+}
+
+// Error names table, column, Go type, actor and cause.
+func (e *ColumnError) Error() string {
+	if e.ID == "" {
+		return fmt.Sprintf("gormaudit: %s.%s is a %s: %v", e.Table, e.Column, e.Type, e.cause)
+	}
+	return fmt.Sprintf("gormaudit: %s.%s is a %s and can't hold the id %s of the actor %s: %v",
+		e.Table, e.Column, e.Type, quoted(e.ID), quoted(e.Actor), e.cause)
+}
+
+// Unwrap returns why the id was rejected, such as [strconv.ErrRange].
+func (e *ColumnError) Unwrap() error { return e.cause }
+
+func quoted(text string) string {
+	if len(text) > 64 {
+		return fmt.Sprintf("%q…", text[:64])
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// scanError is what a column's own type says against an id. Its text often
+// repeats the id, so that it is quoted and cut as well.
+type scanError struct{ cause error }
+
+func (e scanError) Error() string { return "its type says " + quoted(e.cause.Error()) }
+
+func (e scanError) Unwrap() error { return e.cause }

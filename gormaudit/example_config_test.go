@@ -1,0 +1,76 @@
+package gormaudit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// By default by-columns hold the account that is acted as. Here they hold the
+// one at the keyboard.
+func ExampleConfig_impersonator() {
+	config := gormaudit.Config{ID: func(a actor.Actor) string {
+		if !a.Impersonator.IsAnonymous() {
+			return a.Impersonator.ID
+		}
+		return a.ID
+	}}
+	db := openMemory(config, &Note{})
+
+	support := actor.User("support").As(actor.User("ada"))
+	db.WithContext(actor.NewContext(context.Background(), support)).Create(&Note{})
+	printRow(db, "notes", "created_by")
+	// Output: created_by support
+}
+
+// The users table has a row for jobs, so that an integer column can hold it.
+func ExampleConfig_jobs() {
+	type Task struct {
+		ID        uint
+		CreatedBy uint
+	}
+	const jobs = "1"
+	config := gormaudit.Config{ID: func(a actor.Actor) string {
+		if a.Kind == actor.KindUser {
+			return a.ID
+		}
+		return jobs
+	}}
+	db := openMemory(config, &Task{})
+
+	ctx := actor.NewContext(context.Background(), actor.System("archiver"))
+	db.WithContext(ctx).Create(&Task{ID: 1})
+	printRow(db, "tasks", "created_by")
+	// Output: created_by 1
+}
+
+// An application that has a user in its contexts already keeps it there.
+func ExampleConfig_actor() {
+	type userKey struct{}
+	config := gormaudit.Config{Actor: func(ctx context.Context) (actor.Actor, bool) {
+		name, ok := ctx.Value(userKey{}).(string)
+		return actor.User(name), ok
+	}}
+	db := openMemory(config, &Note{})
+
+	ctx := context.WithValue(context.Background(), userKey{}, "ada")
+	db.WithContext(ctx).Create(&Note{})
+	printRow(db, "notes", "created_by")
+	// Output: created_by ada
+}
+
+// In production a forgotten WithContext is better an error than a row that
+// nobody created.
+func ExampleMissingPolicy() {
+	db := openMemory(gormaudit.Config{Missing: gormaudit.Reject}, &Note{})
+
+	err := db.Create(&Note{}).Error
+	fmt.Println(errors.Is(err, gormaudit.ErrNoActor))
+	fmt.Println(err)
+	// Output:
+	// true
+	// gormaudit: create on "notes": no actor in the context (db.WithContext(ctx)? actor.NewContext?)
+}

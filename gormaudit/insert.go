@@ -1,0 +1,238 @@
+package gormaudit
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// values rewrites the VALUES clause of an INSERT.
+func (a *auditor) values(stmt *gorm.Statement, m *model, c clause.Clause, next clause.ClauseBuilder) {
+	values, ok := c.Expression.(clause.Values)
+	if !ok {
+		refuse(stmt, m, "VALUES", c)
+		return
+	}
+	if sql := stmt.SQL.String(); replaces(sql) {
+		_ = stmt.AddError(fmt.Errorf("gormaudit: %s on %q: REPLACE deletes the old row and with it who created it; use clause.OnConflict", strings.TrimSpace(sql), m.table))
+		return
+	}
+	i := insert{statement: a.statement(stmt, m), columns: values.Columns, rows: values.Values}
+	i.arrange()
+	var some [3]stampedColumn // off the heap
+	stamps := i.decide(some[:0])
+	if stmt.Error != nil {
+		return // nothing is sent, so that nothing is written into models either
+	}
+	i.stamp(stamps)
+	stmt.Vars = slices.Grow(stmt.Vars, len(i.rows)*len(i.columns)) // GORM would let them grow one by one
+	if i.rearranged {
+		c.Expression = clause.Values{Columns: i.columns, Values: i.rows}
+	}
+	next(c, stmt)
+}
+
+// refuse is for clauses put together by hand, whose columns can't be read.
+func refuse(stmt *gorm.Statement, m *model, name string, c clause.Clause) {
+	by := fmt.Sprintf("%T", c.Expression)
+	if c.Builder != nil {
+		by = "a builder of its own"
+	}
+	_ = stmt.AddError(fmt.Errorf("gormaudit: by-columns of %q can't be protected in a %s clause made by %s", m.table, name, by))
+}
+
+// replaces reports whether a statement that has come as far as its table is a
+// REPLACE or an INSERT OR REPLACE. The table may be named so.
+func replaces(sql string) bool {
+	if strings.HasPrefix(sql, "INSERT INTO ") {
+		return false
+	}
+	verb := strings.ToUpper(sql)
+	if into := strings.LastIndex(verb, " INTO "); into >= 0 {
+		verb = verb[:into]
+	}
+	return strings.Contains(verb, "REPLACE")
+}
+
+// insert is a VALUES clause being rewritten. GORM makes the rows anew for each
+// statement, so they are changed in place.
+type insert struct {
+	statement
+	columns []clause.Column
+	rows    [][]any
+	// at holds the index of each of the model's by-columns in columns, or -1.
+	at indexes
+	// rearranged says that columns is a copy.
+	rearranged bool
+}
+
+// indexes keeps those of a usual model off the heap.
+type indexes struct {
+	some [4]int
+	more []int
+}
+
+func (x *indexes) of(columns int) []int {
+	if columns <= len(x.some) {
+		return x.some[:columns]
+	}
+	if x.more == nil {
+		x.more = make([]int, columns)
+	}
+	return x.more
+}
+
+// stampedColumn is a by-column of an INSERT, its index and what it gets.
+type stampedColumn struct {
+	*column
+	index int
+	value value
+}
+
+// arrange finds the by-columns, each once and by its own name, and adds those
+// that are written all the same.
+func (i *insert) arrange() {
+	at := i.at.of(len(i.model.columns))
+	if i.plain() {
+		i.find(at)
+	} else {
+		i.claim(at)
+	}
+	for n, c := range i.model.columns {
+		if at[n] < 0 && c.role != deleted && !i.omits(c) {
+			at[n] = i.add(c)
+		}
+	}
+}
+
+// plain reports whether the columns are GORM's own, of a model, each once. A
+// map can come in Dest's place after GORM has seen a model there.
+func (i *insert) plain() bool {
+	switch i.Dest.(type) {
+	case map[string]any, *map[string]any, []map[string]any, *[]map[string]any:
+		return false
+	}
+	return len(i.Omits) == 0 && !i.model.ambiguous && i.models.of.IsValid()
+}
+
+// find looks where GORM puts the columns if nothing is selected, first.
+func (i *insert) find(at []int) {
+	for n, c := range i.model.columns {
+		if c.usual < len(i.columns) && i.columns[c.usual].Name == c.name {
+			at[n] = c.usual
+		} else {
+			at[n] = slices.IndexFunc(i.columns, func(column clause.Column) bool { return column.Name == c.name })
+		}
+	}
+}
+
+// claim takes whatever addresses a by-column for it.
+func (i *insert) claim(at []int) {
+	for n := range at {
+		at[n] = -1
+	}
+	for j := 0; j < len(i.columns); j++ {
+		c := i.model.column(i.columns[j].Name)
+		if c == nil {
+			continue
+		}
+		n := slices.Index(i.model.columns, c)
+		if at[n] >= 0 || i.omits(c) {
+			i.drop(j)
+			j--
+			continue
+		}
+		at[n] = j
+		if i.columns[j].Name != c.name || i.columns[j].Raw {
+			i.own()
+			i.columns[j] = clause.Column{Name: c.name}
+		}
+	}
+}
+
+func (i *insert) own() {
+	if !i.rearranged {
+		i.rearranged = true
+		i.columns = slices.Clone(i.columns)
+	}
+}
+
+func (i *insert) drop(j int) {
+	i.own()
+	i.columns = slices.Delete(i.columns, j, j+1)
+	for r, row := range i.rows {
+		if j < len(row) {
+			i.rows[r] = slices.Delete(row, j, j+1)
+		}
+	}
+}
+
+func (i *insert) add(c *column) int {
+	i.own()
+	i.columns = append(i.columns, clause.Column{Name: c.name})
+	if len(i.rows) == 0 {
+		i.rows = [][]any{nil} // it was DEFAULT VALUES
+	}
+	for r, row := range i.rows {
+		i.rows[r] = append(row, nil)
+	}
+	return len(i.columns) - 1
+}
+
+// decide adds to stamps what each by-column gets.
+func (i *insert) decide(stamps []stampedColumn) []stampedColumn {
+	for n, index := range i.at.of(len(i.model.columns)) {
+		c := i.model.columns[n]
+		if index < 0 {
+			continue
+		}
+		if c.role == deleted || i.mode == skip {
+			stamps = append(stamps, stampedColumn{c, index, i.nothing(c)})
+			continue
+		}
+		i.missing("create")
+		v := i.of(c)
+		if i.Error != nil {
+			break
+		}
+		stamps = append(stamps, stampedColumn{c, index, *v})
+	}
+	return stamps
+}
+
+// stamp writes it into the rows, and into the models they were made from. In
+// an upsert the row that counts may be an older one: there a model's field is
+// filled if it is zero and left alone if not, as GORM does with CreatedAt.
+func (i *insert) stamp(stamps []stampedColumn) {
+	_, upsert := i.Clauses["ON CONFLICT"]
+	i.pointers.rows = len(i.rows)
+	for r, row := range i.rows {
+		model := i.models.at(r)
+		for n := range stamps {
+			s := &stamps[n]
+			if s.index >= len(row) || i.mode == preserve && !isZero(row[s.index]) {
+				continue
+			}
+			row[s.index] = s.value.bind
+			switch {
+			case !s.own || !model.IsValid() || upsert && !s.in(i.ctx, model).IsZero():
+			case s.direct >= 0 && s.value.kind == textValue:
+				model.Field(s.direct).SetString(s.value.text)
+			default:
+				i.store(s.column, model, &s.value)
+			}
+		}
+	}
+}
+
+func isZero(v any) bool {
+	if v == nil {
+		return true
+	}
+	rv := reflect.ValueOf(v)
+	return rv.IsZero() || rv.Kind() != reflect.Pointer && plain(v) == nil
+}

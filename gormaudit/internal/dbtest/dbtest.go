@@ -1,0 +1,164 @@
+// Package dbtest gives tests real, empty databases.
+//
+// SQLite is always there. PostgreSQL and MariaDB are where WHODUNIT_POSTGRES
+// (a URL) and WHODUNIT_MYSQL (a DSN of go-sql-driver/mysql) say; a test that
+// needs one which is unset is skipped with a line that names the variable.
+package dbtest
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	mysqldriver "github.com/go-sql-driver/mysql"
+	"gorm.io/driver/mysql"
+	"gorm.io/driver/postgres"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+	_ "modernc.org/sqlite" // the driver "sqlite", without a C compiler
+)
+
+// The kinds of databases. MySQL is a MariaDB told not to use RETURNING, which
+// is how the GORM driver treats MySQL.
+const (
+	SQLite   = "sqlite"
+	Postgres = "postgres"
+	MariaDB  = "mariadb"
+	MySQL    = "mysql"
+)
+
+// Kinds are all kinds of databases that this build can reach.
+func Kinds() []string {
+	return append([]string{SQLite, Postgres, MariaDB, MySQL}, extraKinds...)
+}
+
+// Database is one empty database. It is dropped when its test ends.
+type Database struct {
+	Kind string
+	// DSN is the address, in the form that the kind's driver takes.
+	DSN string
+
+	dialector func() gorm.Dialector
+}
+
+// Each runs f as a subtest on a new database of every kind.
+func Each(t *testing.T, f func(t *testing.T, d *Database)) {
+	t.Helper()
+	for _, kind := range Kinds() {
+		t.Run(kind, func(t *testing.T) { f(t, New(t, kind)) })
+	}
+}
+
+// New returns a new database of a kind.
+func New(tb testing.TB, kind string) *Database {
+	tb.Helper()
+	switch kind {
+	case SQLite:
+		return newSQLite(tb)
+	case Postgres:
+		return newPostgres(tb)
+	case MariaDB, MySQL:
+		return newMySQL(tb, kind)
+	}
+	return newExtra(tb, kind)
+}
+
+// Open opens a new connection pool, without any plugin. By default it neither
+// logs nor sets anything else.
+func (d *Database) Open(tb testing.TB, config ...*gorm.Config) *gorm.DB {
+	tb.Helper()
+	c := &gorm.Config{Logger: logger.Discard}
+	if len(config) > 0 {
+		c = config[0]
+	}
+	db, err := gorm.Open(d.dialector(), c)
+	if err != nil {
+		tb.Fatalf("open %s: %v", d.Kind, err)
+	}
+	pool, err := db.DB()
+	if err != nil {
+		tb.Fatalf("pool of %s: %v", d.Kind, err)
+	}
+	tb.Cleanup(func() { _ = pool.Close() })
+	return db
+}
+
+func newSQLite(tb testing.TB) *Database {
+	tb.Helper()
+	dsn := sqliteFile(tb) +
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_pragma=foreign_keys(1)"
+	return &Database{Kind: SQLite, DSN: dsn, dialector: func() gorm.Dialector {
+		return sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: dsn})
+	}}
+}
+
+// sqliteFile is the URI of a new file. SQLite reads "?", "#" and "%" in it, which
+// the name of a test may hold.
+func sqliteFile(tb testing.TB) string {
+	tb.Helper()
+	path := filepath.ToSlash(filepath.Join(tb.TempDir(), "test.db"))
+	return "file:" + (&url.URL{Path: path}).EscapedPath()
+}
+
+func newPostgres(tb testing.TB) *Database {
+	tb.Helper()
+	u, err := url.Parse(Address(tb, "WHODUNIT_POSTGRES"))
+	if err != nil {
+		tb.Fatalf("WHODUNIT_POSTGRES: %v", err)
+	}
+	schema := uniqueName()
+	run(tb, "pgx", u.String(), "CREATE SCHEMA "+schema)
+	tb.Cleanup(func() { run(tb, "pgx", u.String(), "DROP SCHEMA "+schema+" CASCADE") })
+	scoped := *u
+	query := scoped.Query()
+	query.Set("search_path", schema)
+	scoped.RawQuery = query.Encode()
+	dsn := scoped.String()
+	return &Database{Kind: Postgres, DSN: dsn, dialector: func() gorm.Dialector { return postgres.Open(dsn) }}
+}
+
+func newMySQL(tb testing.TB, kind string) *Database {
+	tb.Helper()
+	config, err := mysqldriver.ParseDSN(Address(tb, "WHODUNIT_MYSQL"))
+	if err != nil {
+		tb.Fatalf("WHODUNIT_MYSQL: %v", err)
+	}
+	name := uniqueName()
+	server := config.FormatDSN()
+	run(tb, "mysql", server, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4")
+	tb.Cleanup(func() { run(tb, "mysql", server, "DROP DATABASE "+name) })
+	config.DBName = name
+	dsn := config.FormatDSN()
+	return &Database{Kind: kind, DSN: dsn, dialector: func() gorm.Dialector {
+		return mysql.New(mysql.Config{DSN: dsn, DisableWithReturning: kind == MySQL})
+	}}
+}
+
+// Address returns the environment variable name, or skips the test.
+func Address(tb testing.TB, name string) string {
+	tb.Helper()
+	address := os.Getenv(name)
+	if address == "" {
+		tb.Skipf("%s is not set: no such server to test with", name)
+	}
+	return address
+}
+
+func uniqueName() string { return "whodunit_" + strings.ToLower(rand.Text()[:12]) }
+
+func run(tb testing.TB, driver, dsn, statement string) {
+	tb.Helper()
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		tb.Fatalf("%s: %v", driver, err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.Exec(statement); err != nil {
+		tb.Fatalf("%s: %v", statement, err)
+	}
+}

@@ -1,0 +1,187 @@
+package gormaudit
+
+import (
+	"reflect"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+)
+
+// models are the structs that the caller passed to a statement: what GORM
+// writes back into.
+type models struct {
+	of   reflect.Value
+	many bool
+}
+
+// modelsOf returns the structs of type s in rv that can be written.
+func modelsOf(s *schema.Schema, rv reflect.Value) models {
+	switch rv.Kind() {
+	case reflect.Struct:
+		if rv.Type() == s.ModelType && rv.CanAddr() {
+			return models{of: rv}
+		}
+	case reflect.Slice:
+		if elem := rv.Type().Elem(); elem == s.ModelType || elem == reflect.PointerTo(s.ModelType) {
+			return models{of: rv, many: true}
+		}
+	case reflect.Array:
+		if elem := rv.Type().Elem(); elem == s.ModelType && rv.CanAddr() || elem == reflect.PointerTo(s.ModelType) {
+			return models{of: rv, many: true}
+		}
+	}
+	return models{}
+}
+
+func (m models) len() int {
+	switch {
+	case m.many:
+		return m.of.Len()
+	case m.of.IsValid():
+		return 1
+	}
+	return 0
+}
+
+// at returns the model of row r, or an invalid Value.
+func (m models) at(r int) reflect.Value {
+	if !m.many {
+		return m.of
+	}
+	if r >= m.of.Len() {
+		return reflect.Value{}
+	}
+	row := m.of.Index(r)
+	if row.Kind() == reflect.Pointer {
+		row = row.Elem()
+	}
+	return row
+}
+
+// remembered are the by-fields of the caller's models before GORM copies an
+// update's values into them.
+type remembered struct {
+	models models
+	fields [][]fieldValue // by model and column
+}
+
+// fieldValue is a field's value and what it points to: GORM writes through a
+// pointer.
+type fieldValue struct{ direct, pointee reflect.Value }
+
+func valueOf(field reflect.Value) fieldValue {
+	return fieldValue{direct: clone(field), pointee: clone(target(field))}
+}
+
+func (v fieldValue) putBack(field reflect.Value) {
+	field.Set(v.direct)
+	target(field).Set(v.pointee)
+}
+
+// target follows pointers.
+func target(v reflect.Value) reflect.Value {
+	for v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	return v
+}
+
+func clone(v reflect.Value) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	return c
+}
+
+// Build implements [clause.Expression]. It is never built: a statement keeps
+// what was remembered among its clauses, as GORM keeps that a soft delete was
+// seen.
+func (*remembered) Build(clause.Builder) {}
+
+const rememberedKey = "gormaudit:remembered"
+
+// remember runs before gorm:update. There, GORM copies the values of a map or
+// another struct into the model that the caller passed: forged by-columns too,
+// although they don't reach the row.
+func (a *auditor) remember(db *gorm.DB) {
+	stmt := db.Statement
+	m := a.models.of(stmt)
+	if m == nil || m.err != nil || db.Error != nil {
+		return
+	}
+	delete(stmt.Clauses, rememberedKey)
+	if stmt.Schema != m.schema || !stmt.ReflectValue.IsValid() || !stmt.ReflectValue.CanAddr() || !copies(stmt, m) {
+		return
+	}
+	r := &remembered{models: modelsOf(stmt.Schema, stmt.ReflectValue)}
+	for n := range r.models.len() {
+		r.fields = append(r.fields, nil)
+		row := r.models.at(n)
+		for _, c := range m.columns {
+			if c.own && row.IsValid() {
+				r.fields[n] = append(r.fields[n], valueOf(c.in(stmt.Context, row)))
+			}
+		}
+	}
+	stmt.Clauses[rememberedKey] = clause.Clause{Expression: r}
+}
+
+// copies reports whether GORM may copy a by-column of Dest into the model.
+func copies(stmt *gorm.Statement, m *model) bool {
+	switch values := stmt.Dest.(type) {
+	case map[string]any:
+		return m.inMap(stmt, values)
+	case *map[string]any:
+		return values != nil && m.inMap(stmt, *values)
+	}
+	dest := reflect.ValueOf(stmt.Dest)
+	if dest.Kind() == reflect.Pointer && dest.Pointer() == reflect.ValueOf(stmt.Model).Pointer() {
+		return false // the model itself
+	}
+	dest = reflect.Indirect(dest)
+	if !dest.IsValid() || dest.Type() != m.schema.ModelType || len(stmt.Selects) > 0 {
+		return true
+	}
+	for _, c := range m.columns {
+		if !c.own {
+			continue
+		}
+		if field := c.peek(dest); field.IsValid() && !field.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// inMap reports whether a map has a by-column under a name that GORM resolves.
+func (m *model) inMap(stmt *gorm.Statement, values map[string]any) bool {
+	for name := range values {
+		if len(name) < m.shortest || m.others[name] {
+			continue
+		}
+		if field := stmt.Schema.LookUpField(name); field != nil && m.has(field.DBName) {
+			return true
+		}
+	}
+	return false
+}
+
+// putBack undoes what GORM copied, where it is not what the row gets.
+func (u *update) putBack() {
+	r, ok := u.Clauses[rememberedKey].Expression.(*remembered)
+	if !ok {
+		return
+	}
+	delete(u.Clauses, rememberedKey)
+	for n, fields := range r.fields {
+		row, f := r.models.at(n), 0
+		for _, c := range u.model.columns {
+			if c.own && f < len(fields) {
+				if u.preserved(c) == nil {
+					fields[f].putBack(c.in(u.ctx, row))
+				}
+				f++
+			}
+		}
+	}
+}

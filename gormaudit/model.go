@@ -1,0 +1,177 @@
+package gormaudit
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/bycolumn"
+)
+
+// model is what the plugin knows of a model with by-columns: decided once per
+// schema, read by every statement.
+type model struct {
+	schema  *schema.Schema
+	table   string
+	columns []*column
+	// shortest is the length of the shortest spelling of a by-column, others
+	// are the schema's other columns. ambiguous says that one of those is a
+	// by-column by another spelling.
+	shortest  int
+	others    map[string]bool
+	ambiguous bool
+	// deletedAt are the soft-delete fields that deleted_by follows.
+	deletedAt []deletedAt
+	// err is why no statement on the model can be right.
+	err error
+}
+
+// newModel returns nil for a model without by-columns.
+func newModel(s *schema.Schema) *model {
+	found, err := bycolumn.Find(s)
+	if err == nil && found.None() {
+		return nil
+	}
+	m := &model{schema: s, table: s.Table, err: err}
+	for r, fields := range [...][]*schema.Field{created: found.Created, updated: found.Updated, deleted: found.Deleted} {
+		for _, field := range fields {
+			c, err := newColumn(field, role(r))
+			if err != nil && m.err == nil {
+				m.err = err
+			}
+			m.columns = append(m.columns, c)
+		}
+	}
+	m.deletedAt = findDeletedAt(s)
+	m.index()
+	return m
+}
+
+// check returns what is wrong with a model that is named in Config.Models.
+func (m *model) check() error {
+	if m == nil {
+		return nil
+	}
+	if m.err != nil {
+		return m.err
+	}
+	for _, c := range m.columns {
+		if c.role == deleted && len(m.deletedAt) == 0 {
+			return fmt.Errorf("gormaudit: %s.%s says who deleted a row softly, but %s has no soft-delete field such as gorm.DeletedAt",
+				m.table, c.name, m.schema.Name)
+		}
+	}
+	return nil
+}
+
+// column returns the by-column that name addresses, or nil.
+func (m *model) column(name string) *column {
+	if name == clause.PrimaryKey {
+		name = m.primaryKey()
+	}
+	for _, c := range m.columns {
+		if c.name == name {
+			return c
+		}
+	}
+	if len(name) < m.shortest || m.others[name] {
+		return nil
+	}
+	for _, c := range m.columns {
+		if c.spelled(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// primaryKey is the column that GORM writes for clause.PrimaryKey: the first
+// of all where a model has none.
+func (m *model) primaryKey() string {
+	if pk := m.schema.PrioritizedPrimaryField; pk != nil {
+		return pk.DBName
+	}
+	if len(m.schema.DBNames) > 0 {
+		return m.schema.DBNames[0]
+	}
+	return m.columns[0].name
+}
+
+// index works out what column and insert look up.
+func (m *model) index() {
+	m.shortest, m.others, m.ambiguous = math.MaxInt, map[string]bool{}, false
+	for _, c := range m.columns {
+		m.shortest = min(m.shortest, utf8.RuneCountInString(c.name)-strings.Count(c.name, "_"), utf8.RuneCountInString(c.field.Name))
+	}
+	usual := 0
+	for _, name := range m.schema.DBNames {
+		if n := slices.IndexFunc(m.columns, func(c *column) bool { return sameFold(name, c.name) }); n < 0 {
+			m.others[name] = true
+		} else if m.columns[n].name == name {
+			m.columns[n].usual = usual
+		} else {
+			m.ambiguous = true
+		}
+		if field := m.schema.FieldsByDBName[name]; !field.HasDefaultValue || field.DefaultValueInterface != nil {
+			usual++
+		}
+	}
+}
+
+// join returns the model of s with its own by-columns and those that other
+// has and s lacks: other is the same table through another type.
+func join(s *schema.Schema, own, other *model) *model {
+	joined := &model{schema: s, table: s.Table}
+	if own != nil {
+		*joined = *own
+		joined.columns = nil
+		for _, c := range own.columns {
+			same := *c
+			joined.columns = append(joined.columns, &same)
+		}
+	}
+	for _, c := range other.columns {
+		if !joined.has(c.name) {
+			foreign := *c
+			foreign.own = false
+			joined.columns = append(joined.columns, &foreign)
+		}
+	}
+	if len(joined.deletedAt) == 0 {
+		joined.deletedAt = other.deletedAt
+	}
+	joined.index()
+	return joined
+}
+
+func (m *model) has(name string) bool {
+	for _, c := range m.columns {
+		if c.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// covers reports whether m has all of other's by-columns.
+func (m *model) covers(other *model) bool {
+	for _, c := range other.columns {
+		if !m.has(c.name) {
+			return false
+		}
+	}
+	return true
+}
+
+// all returns the columns, none of a model that is nil.
+func (m *model) all() []*column {
+	if m == nil {
+		return nil
+	}
+	return m.columns
+}

@@ -1,0 +1,168 @@
+package gormaudit
+
+import (
+	"context"
+	"reflect"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// statement is what the plugin decides about one statement, once.
+type statement struct {
+	*gorm.Statement
+	auditor *auditor
+	model   *model
+	ctx     context.Context
+	mode    mode
+	actor   actor.Actor
+	said    bool // who acts; anonymous is said too
+	missed  bool
+	models  models
+
+	// The last value, for the next column like its one.
+	column *column
+	value  value
+
+	pointers pointers
+}
+
+func (a *auditor) statement(stmt *gorm.Statement, m *model) statement {
+	s := statement{Statement: stmt, auditor: a, model: m, ctx: stmt.Context}
+	if stmt.Schema == m.schema {
+		s.models = modelsOf(m.schema, stmt.ReflectValue)
+	}
+	if s.ctx == nil {
+		s.ctx = context.Background()
+	}
+	if s.mode = modeOf(s.ctx); s.mode != skip {
+		s.actor, s.said = a.config.Actor(s.ctx)
+	}
+	return s
+}
+
+// missing deals with a statement that nobody said who is doing, once, where
+// something would be stamped.
+func (s *statement) missing(op string) {
+	if s.said || s.mode != stamp || s.missed {
+		return
+	}
+	s.missed = true
+	switch s.auditor.config.Missing {
+	case Reject:
+		_ = s.AddError(missingError{op, s.model.table})
+	case Warn:
+		s.Logger.Warn(s.ctx, "gormaudit: %s on %q: no actor in the context, called from %s (db.WithContext(ctx)? actor.NewContext?)",
+			op, s.model.table, caller())
+	}
+}
+
+// of returns what a column holds for whoever acts: nothing for nobody. An id
+// that does not fit is the statement's error.
+func (s *statement) of(c *column) *value {
+	if s.column != nil && s.column.alike(c) {
+		return &s.value
+	}
+	s.column = c
+	id := s.id(c)
+	if id == "" {
+		s.value = s.nothing(c)
+		return &s.value
+	}
+	v, err := c.convert.id(id)
+	if err == nil {
+		err = s.unclear(c, id, &v)
+	}
+	if err != nil {
+		_ = s.AddError(&ColumnError{
+			Table: s.model.table, Column: c.name, Type: c.field.FieldType, Actor: s.actor.String(), ID: id, cause: err,
+		})
+		return &s.value
+	}
+	if c.field.Serializer != nil {
+		v = s.serialized(c, v)
+	}
+	s.value = v
+	return &s.value
+}
+
+// unclear says why an id that fits its column would be taken for another actor
+// when it is read: for a program, or for nobody.
+func (s *statement) unclear(c *column, id string, v *value) error {
+	if c.depth == 0 && (v.kind == intValue || v.kind == uintValue) && v.bits == 0 {
+		return errZero
+	}
+	if c.convert.text && s.auditor.config.ID == nil && s.actor.Kind == actor.KindUser {
+		prefix, _, ok := strings.Cut(id, ":")
+		if ok && new(actor.Kind).UnmarshalText([]byte(prefix)) == nil {
+			return errProgram
+		}
+	}
+	return nil
+}
+
+// nothing is what a column holds for nobody.
+func (s *statement) nothing(c *column) value {
+	v := value{bind: c.convert.zero}
+	if c.field.Serializer != nil {
+		v = s.serialized(c, v)
+	}
+	return v
+}
+
+func (s *statement) id(c *column) string {
+	switch {
+	case !s.said || s.actor.IsAnonymous():
+		return ""
+	case s.auditor.config.ID != nil:
+		return s.auditor.config.ID(s.actor)
+	case s.actor.Kind == actor.KindUser:
+		return s.actor.ID
+	case c.convert.text:
+		return s.actor.Identity.String()
+	}
+	return ""
+}
+
+// omits reports whether the caller's Omit names the column: alone or with the
+// statement's table before it. Omit("*") names none, and Omit("Parts.CreatedBy")
+// one of an association.
+func (s *statement) omits(c *column) bool {
+	for _, name := range s.Omits {
+		if dot := strings.LastIndexByte(name, '.'); dot >= 0 && !sameFold(bare(name[:dot]), bare(s.Table)) {
+			continue
+		}
+		if s.model.column(name) == c {
+			return true
+		}
+	}
+	return false
+}
+
+// store writes v into the column's field in model.
+func (s *statement) store(c *column, model reflect.Value, v *value) {
+	dst := c.in(s.ctx, model)
+	switch {
+	case c.depth == 0 || v.kind == zeroValue:
+		v.assign(dst)
+	default:
+		ptr := s.pointers.take(c)
+		v.assign(ptr.Elem())
+		for range c.depth - 1 {
+			outer := reflect.New(ptr.Type())
+			outer.Elem().Set(ptr)
+			ptr = outer
+		}
+		dst.Set(ptr)
+	}
+}
+
+// serialized binds a value as the field's serializer writes it.
+func (s *statement) serialized(c *column, v value) value {
+	model := reflect.New(c.field.Schema.ModelType).Elem()
+	s.store(c, model, &v)
+	v.bind, _ = c.field.ValueOf(s.ctx, model)
+	return v
+}
