@@ -1,0 +1,91 @@
+package history
+
+import (
+	"time"
+
+	"gorm.io/gorm/schema"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// Action says what happened to a row.
+type Action string
+
+// The actions.
+const (
+	ActionCreate     Action = "create"      // the row was inserted
+	ActionUpdate     Action = "update"      // columns changed
+	ActionDelete     Action = "delete"      // the row is gone
+	ActionSoftDelete Action = "soft_delete" // its deleted-at column was set
+	ActionRestore    Action = "restore"     // its deleted-at column was cleared
+	ActionTruncate   Action = "truncate"    // PostgreSQL: the whole table was emptied
+	ActionErase      Action = "erase"       // [Erase] removed a person's metadata
+)
+
+// ChangeSet is what the changes of one transaction have in common: who, when
+// and in which request.
+type ChangeSet struct {
+	// ID is the change set's id in its database.
+	ID int64
+	// At is when the first change of the set was recorded, in UTC, by the
+	// database's clock. SQLite keeps milliseconds, the others microseconds.
+	At time.Time
+	// Said is false when nobody said who acts: the write did not come through
+	// the plugin, or its context held no actor. Actor is then the zero Actor,
+	// as it is for an anonymous one, for whom Said is true.
+	Said bool
+	// Actor is who did it, with names as they were at the time.
+	Actor actor.Actor
+	// Request is the request it was done in. It is zero without one.
+	Request actor.Request
+	// DatabaseUser is the account that the connection was opened with. SQLite
+	// has none.
+	DatabaseUser string
+}
+
+// Change is one change of one row.
+type Change struct {
+	// ID orders the changes of a row: a higher one is later.
+	ID int64
+	// ChangeSet says who, when and in which request.
+	ChangeSet ChangeSet
+	// Table is the table's name, as in the model.
+	Table string
+	// Key is the row's primary key in text form, one part per key column. An
+	// update that moves the key is recorded under the old one.
+	Key []string
+	// Action is what happened.
+	Action Action
+	// Fields are the columns that differ, in the order of the model. NULLs of
+	// a created or deleted row are left out.
+	Fields []Field
+
+	schema *schema.Schema // of the model that Of was asked for
+}
+
+// Field is one column of a [Change].
+type Field struct {
+	// Column is the column's name in the database.
+	Column string
+	// Before is the value that was replaced. It is NULL for a created row.
+	Before Value
+	// After is the new value. It is NULL for a deleted row.
+	After Value
+	// Redacted is true for a column tagged history:redact: that it changed is
+	// known, Before and After are not.
+	Redacted bool
+	// Stamp is true for by- and at-columns, such as updated_at: they are no
+	// change by themselves, but part of one.
+	Stamp bool
+}
+
+// Field returns the field of a column. ok is false when the column did not
+// change.
+func (c Change) Field(column string) (f Field, ok bool) {
+	for _, f := range c.Fields {
+		if f.Column == column {
+			return f, true
+		}
+	}
+	return Field{}, false
+}

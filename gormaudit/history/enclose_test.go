@@ -1,0 +1,99 @@
+package history_test
+
+import (
+	"fmt"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// SQLite gives an id again once the newest rows are deleted.
+func TestWhatIsDeletedByHandLeavesNoActorBehind(t *testing.T) {
+	for _, deletion := range []string{"DELETE FROM changes WHERE id > 1", "DELETE FROM changes"} {
+		db, plain := open(t, dbtest.New(t, dbtest.SQLite))
+		me := db.WithContext(as(ann))
+		note := Note{Title: "0"}
+		must(t, db.Create(&note).Error)
+		must(t, me.Transaction(func(tx *gorm.DB) error {
+			for i := range 3 {
+				must(t, tx.Model(&note).Update("title", fmt.Sprint(i+1)).Error)
+			}
+			return nil
+		}))
+		must(t, me.Model(&note).Update("title", "4").Error)
+		must(t, plain.Exec(deletion).Error)
+		must(t, plain.Exec("UPDATE notes SET title = 'raw'").Error)
+		must(t, db.WithContext(as(bob)).Model(&note).Update("title", "5").Error)
+		got := trail(t, plain, &note)
+		sameLines(t, "trail after "+deletion, got[len(got)-2:], `update; nobody said; title "4">"raw"`, `update; user:7; title "raw">"5"`)
+		if n := len(must2(history.By(plain, ann))); n != 0 {
+			t.Errorf("By(ann) after %s has %d changes, want 0", deletion, n)
+		}
+	}
+}
+
+func TestStatementsNestedInAStatementKeepTheirActors(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		if d.Kind == dbtest.MariaDB || d.Kind == dbtest.MySQL {
+			return // the outer statement has lost its actor by then
+		}
+		db, plain := open(t, d)
+		notes := []Note{{Title: "outer"}, {Title: "nested"}, {Title: "later"}}
+		must(t, db.Create(&notes).Error)
+		nest := func(who string, id uint) func(*gorm.DB) {
+			return func(tx *gorm.DB) {
+				if n, ok := tx.Statement.Model.(*Note); ok && n.ID == notes[0].ID {
+					must(t, tx.Session(&gorm.Session{NewDB: true}).Model(&Note{ID: id}).Update("title", who).Error)
+				}
+			}
+		}
+		update := db.Callback().Update()
+		must(t, update.After("gorm:update").Before("history:untell").Register("test:after", nest("after", notes[2].ID)))
+		if d.Kind != dbtest.Postgres {
+			must(t, update.Before("gorm:update").After("history:tell").Register("test:before", nest("before", notes[1].ID)))
+		}
+		must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
+			for i := range 2 {
+				must(t, tx.Model(&notes[0]).Update("title", fmt.Sprint(i)).Error)
+			}
+			return nil
+		}))
+		for _, n := range notes {
+			for _, c := range must2(history.Of(plain.Where("changes.action = 'update'"), &n)) {
+				if c.ChangeSet.Actor != ann {
+					t.Errorf("%s of note %d is by %v, want %v", c.Action, n.ID, c.ChangeSet.Actor, ann)
+				}
+			}
+		}
+		if n := len(must2(history.By(plain, ann))); n < 3 {
+			t.Errorf("By(ann) has %d changes, want all", n)
+		}
+	})
+}
+
+func TestWritesThatNobodyToldAboutShareAChangeSet(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
+	must(t, db.WithContext(as(ann)).Create(&[]Note{{Title: "a"}, {Title: "b"}}).Error)
+	must(t, plain.Exec("UPDATE notes SET title = 'raw'").Error)
+	id := last(t, plain, &Note{ID: 1}).ChangeSet.ID
+	set, changes, err := history.ChangeSetOf(plain, id)
+	must(t, err)
+	if id >= 0 || set.ID != id || set.Said || len(changes) != 2 {
+		t.Errorf("ChangeSetOf(%d) = %+v with %d changes, want one that nobody said, with 2", id, set, len(changes))
+	}
+}
+
+func TestAnAppendOnlyChangeSetTakesInNothingElse(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
+	must(t, history.Options{AppendOnly: true}.Migrate(db, &Note{}))
+	must(t, db.WithContext(as(ann)).Create(&Note{Title: "a"}).Error)
+	must(t, plain.Exec("UPDATE notes SET title = 'raw'").Error)
+	for _, statement := range []string{"UPDATE change_sets SET last = 0", "UPDATE change_sets SET last = last + 5"} {
+		if err := plain.Exec(statement).Error; err == nil {
+			t.Errorf("%s succeeded, want refused", statement)
+		}
+	}
+}

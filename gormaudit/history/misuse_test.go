@@ -1,0 +1,164 @@
+package history_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// otherDatabase is one that has no triggers here.
+type otherDatabase struct{ gorm.Dialector }
+
+func (otherDatabase) Name() string { return "other" }
+
+func TestOtherDatabasesAreRefused(t *testing.T) {
+	db := dbtest.New(t, dbtest.SQLite).Open(t)
+	db, err := gorm.Open(otherDatabase{db.Dialector}, &gorm.Config{Logger: logger.Discard})
+	must(t, err)
+	t.Cleanup(func() { _ = must2(db.DB()).Close() })
+	for name, err := range map[string]error{
+		"Use":         db.Use(history.New()),
+		"Migrate":     history.Migrate(db, &Note{}),
+		"SQL":         third(history.SQL(db, &Note{})),
+		"Verify":      history.Verify(db, &Note{}),
+		"Drop":        history.Drop(db, &Note{}),
+		"Of":          second(history.Of(db, &Note{ID: 1})),
+		"By":          second(history.By(db, ann)),
+		"ChangeSetOf": third(history.ChangeSetOf(db, 1)),
+		"At":          second(history.At[Note](db, 1, time.Now())),
+		"Prune":       second(history.Prune(db, time.Now())),
+		"Erase":       second(history.Erase(db, ann)),
+	} {
+		if err == nil || err.Error() != `history: no triggers for database "other": SQLite, PostgreSQL, MariaDB and MySQL have them` {
+			t.Errorf("%s = %v, want no triggers for it", name, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error        { return err }
+func third[T, U any](_ T, _ U, err error) error { return err }
+
+// What is no model, and what is no key of one.
+func TestBadModelsAndKeysAreErrors(t *testing.T) {
+	type SecretKey struct {
+		ID string `gorm:"primaryKey;history:redact"`
+	}
+	type Ambiguous struct {
+		ID                     uint
+		CreatedBy, CreatedByID string
+	}
+	type Pair struct {
+		A, B string `gorm:"primaryKey"`
+	}
+	db, _ := open(t, dbtest.New(t, dbtest.SQLite))
+	must(t, history.Migrate(db, &Pair{}))
+	for name, err := range map[string]error{
+		"a redacted key":              history.Verify(db, &SecretKey{}),
+		"ambiguous by-columns":        history.Verify(db, &Ambiguous{}),
+		"Of no model":                 second(history.Of(db, 7)),
+		"At of no model":              second(history.At[int](db, 7, time.Now())),
+		"At with half a key":          second(history.At[Pair](db, "a", time.Now())),
+		"At with a key of no type":    second(history.At[Note](db, struct{}{}, time.Now())),
+		"At with a fraction":          second(history.At[Note](db, 1.5, time.Now())),
+		"At with a text":              second(history.At[Note](db, "x'", time.Now())),
+		"Revert with half a key":      history.Revert(db.Model(&Pair{}), history.Change{Table: "pairs", Action: history.ActionUpdate, Key: []string{"a"}}),
+		"Revert of half a creation":   history.Revert(db.Model(&Pair{}), history.Change{Table: "pairs", Action: history.ActionCreate, Key: []string{"a"}}),
+		"Revert with a key of no hex": history.Revert(db.Model(&bytesKey{}), history.Change{Table: "bytes_keys", Action: history.ActionCreate, Key: []string{"x"}}),
+		"Revert of a truncation":      history.Revert(db.Model(&Note{}), history.Change{Table: "notes", Action: history.ActionTruncate}),
+	} {
+		if err == nil {
+			t.Errorf("%s is no error", name)
+		}
+	}
+}
+
+// A change whose columns the model has lost, or whose values the row has
+// already, is taken back as far as it can be.
+func TestWhatIsThereAlreadyStays(t *testing.T) {
+	type Plain struct {
+		ID    uint
+		Title string
+	}
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, history.Migrate(db, &Plain{}))
+		must(t, db.Create(&Plain{ID: 1, Title: "a"}).Error)
+		must(t, db.Model(&Plain{ID: 1}).Update("title", "b").Error)
+		change := last(t, db, &Plain{ID: 1})
+		for range 2 { // MySQL affects no row the second time
+			must(t, history.Revert(db, change))
+		}
+		var now Plain
+		must(t, db.First(&now, 1).Error)
+		if now.Title != "a" {
+			t.Errorf("title = %q, want a", now.Title)
+		}
+	})
+}
+
+// lostTitle is Note without most of its columns.
+type lostTitle struct {
+	ID    uint
+	Stars int
+}
+
+func (lostTitle) TableName() string { return "notes" }
+
+func TestAtSkipsColumnsThatTheModelHasLost(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
+	must(t, db.Create(&Note{ID: 1, Title: "a", Stars: 1}).Error)
+	before := last(t, plain, &Note{ID: 1}).ChangeSet.At
+	time.Sleep(3 * time.Millisecond)
+	must(t, db.Model(&Note{ID: 1}).Updates(map[string]any{"title": "b", "stars": 2}).Error)
+	if got, err := history.At[lostTitle](plain, 1, before); err != nil || got.Stars != 1 {
+		t.Errorf("At = %+v, %v, want 1 star", got, err)
+	}
+	if _, ok := last(t, plain, &Note{ID: 1}).Field("body"); ok {
+		t.Error("Field(body) of a change of the title was found")
+	}
+}
+
+func TestStatementsOfOtherFormsAreTold(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
+	must(t, db.Create(&Note{ID: 1, Title: "a"}).Error)
+	must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
+		return errors.Join(tx.Exec("-- why\n/* and how */ UPDATE notes SET title = 'b'").Error, tx.Exec("ANALYZE").Error,
+			tx.Exec("WITH x AS (SELECT 'c' AS title) UPDATE notes SET title = (SELECT title FROM x)").Error)
+	}))
+	sameLines(t, "trail", trail(t, plain, &Note{ID: 1})[1:], `update; user:42; title "a">"b"`, `update; user:42; title "b">"c"`)
+}
+
+// Erase needs no plugin: then nobody said who did it, or the default does.
+func TestEraseWithoutThePlugin(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
+	must(t, db.WithContext(as(ann)).Create(&Note{ID: 1}).Error)
+	if n, err := history.Erase(plain.WithContext(as(bob)), ann); n != 1 || err != nil {
+		t.Errorf("Erase = %d, %v, want 1", n, err)
+	}
+	if c := must2(history.By(plain, bob)); len(c) != 1 || c[0].Action != history.ActionErase {
+		t.Errorf("By(bob) = %+v, want the erasure", c)
+	}
+}
+
+// gormaudit's own columns beside a trigger of another release.
+func TestTriggersOfTwoReleasesAreOutdated(t *testing.T) {
+	type Newer struct {
+		ID    uint
+		Title string
+		gormaudit.By[string]
+	}
+	db := dbtest.New(t, dbtest.SQLite).Open(t)
+	must(t, history.Migrate(db, &Newer{}))
+	must(t, db.Exec("DROP TRIGGER whodunit_newers_update").Error)
+	must(t, db.Exec("CREATE TRIGGER whodunit_newers_update AFTER UPDATE ON newers BEGIN /* whodunit:0123456789abcdef */ SELECT 1; END").Error)
+	if err := history.Verify(db, &Newer{}); !errors.Is(err, history.ErrOutdated) {
+		t.Errorf("Verify = %v, want ErrOutdated", err)
+	}
+}

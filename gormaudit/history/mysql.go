@@ -1,0 +1,359 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// mysqlEngine is that of MariaDB and MySQL. What the triggers are told lies in
+// a row of history_context, one per connection, which is active only between
+// the statements around a write, in its transaction: a rollback takes it back,
+// and no other connection reads it. Values are written as for PostgreSQL.
+type mysqlEngine struct{}
+
+func (e mysqlEngine) kindOf(dbType string) kind {
+	word, _, _ := strings.Cut(dbType, " ")
+	word, _, _ = strings.Cut(word, "(")
+	switch word {
+	case "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "year", "bit", "serial":
+		return kindInteger
+	case "decimal", "numeric", "dec", "fixed":
+		return kindDecimal
+	case "float", "double", "real":
+		return kindFloat
+	case "bool", "boolean":
+		return kindBool
+	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob",
+		"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection":
+		return kindBytes
+	case "timestamp":
+		return kindInstant
+	case "datetime", "date":
+		return kindTime
+	}
+	return kindText
+}
+
+const mysqlOptions = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+
+func (e mysqlEngine) tables(o Options, _ []table) []string {
+	who := strings.Join(whoColumns[:], " longtext, ") + " longtext"
+	statements := []string{
+		"CREATE TABLE IF NOT EXISTS change_sets (\n  id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,\n  at datetime(6) NOT NULL,\n  " +
+			who + ",\n  database_user longtext,\n  KEY change_sets_at (at),\n  KEY change_sets_actor (actor_id(64)),\n  KEY change_sets_impersonator (impersonator_id(64))\n)" + mysqlOptions,
+		`CREATE TABLE IF NOT EXISTS changes (
+  id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  change_set bigint NOT NULL,
+  table_name varchar(200) NOT NULL,
+  row_key longtext NOT NULL,
+  composite boolean NOT NULL DEFAULT false,
+  action varchar(20) NOT NULL,
+  fields longtext NOT NULL,
+  KEY changes_row (table_name(64), row_key(64)),
+  KEY changes_change_set (change_set)
+)` + mysqlOptions,
+		"CREATE TABLE IF NOT EXISTS history_context (\n  connection bigint unsigned NOT NULL,\n  maintenance boolean NOT NULL DEFAULT false,\n  active boolean NOT NULL,\n" +
+			"  ticket bigint NOT NULL,\n  told_at datetime(6),\n  change_set bigint,\n  " + who + ",\n  PRIMARY KEY (connection, maintenance)\n)" + mysqlOptions,
+	}
+	return append(statements, e.protection(o.AppendOnly)...)
+}
+
+func (e mysqlEngine) protection(on bool) []string {
+	var statements []string
+	for _, table := range []string{changeSetsTable, changesTable} {
+		for _, event := range []string{"update", "delete"} {
+			name := "whodunit_refuse_" + table + "_" + event
+			statements = append(statements, "DROP TRIGGER IF EXISTS "+name)
+			if on {
+				statements = append(statements, fmt.Sprintf(`CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW
+IF NOT EXISTS (SELECT 1 FROM history_context WHERE connection = CONNECTION_ID() AND maintenance) THEN
+  SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'whodunit: the history is append-only';
+END IF`, name, strings.ToUpper(event), table))
+			}
+		}
+	}
+	return statements
+}
+
+// mysqlTrigger finds the change set: that of the context, or, where nobody
+// told, one for the statement, whose time does not move while it runs.
+const mysqlTrigger = `CREATE TRIGGER %s AFTER %s ON %s FOR EACH ROW
+BEGIN /* whodunit */
+  DECLARE opened bigint DEFAULT NULL;
+  IF %s THEN
+    SET opened = (SELECT coalesce(change_set, 0) FROM history_context WHERE connection = CONNECTION_ID() AND active AND NOT maintenance);
+    IF opened IS NULL THEN
+      IF @whodunit_at = UTC_TIMESTAMP(6) THEN
+        SET opened = (SELECT id FROM change_sets WHERE id = @whodunit_change_set);
+      END IF;
+      IF opened IS NULL THEN
+        INSERT INTO change_sets (at, database_user) VALUES (UTC_TIMESTAMP(6), USER());
+        SET opened = LAST_INSERT_ID();
+        SET @whodunit_at = UTC_TIMESTAMP(6), @whodunit_change_set = opened;
+      END IF;
+    ELSEIF opened = 0 THEN
+      INSERT INTO change_sets (at, database_user, %s)
+      SELECT UTC_TIMESTAMP(6), USER(), %[5]s FROM history_context WHERE connection = CONNECTION_ID() AND NOT maintenance;
+      SET opened = LAST_INSERT_ID();
+      UPDATE history_context SET change_set = opened WHERE connection = CONNECTION_ID() AND NOT maintenance;
+    END IF;
+    INSERT INTO changes (change_set, table_name, row_key, composite, action, fields)
+    VALUES (opened, %s, %s, %t, %s, CONCAT('[', CONCAT_WS(',',
+      %s), ']'));
+  END IF;
+END`
+
+func (e mysqlEngine) triggers(t table) []string {
+	key := func(row string) string { return e.key(t, row) }
+	create := func(event, when, key, action string, field func(c column) string) string {
+		return fmt.Sprintf(mysqlTrigger, e.triggerName(t, event), strings.ToUpper(event), quoteTable(t.name, e.quote),
+			when, strings.Join(whoColumns[:], ", "), e.literal(t.name), key, len(t.keys) > 1, action,
+			mapColumns(t.columns, ",\n      ", field))
+	}
+	return marked([]string{
+		create("insert", "TRUE", key("NEW"), "'create'", func(c column) string {
+			return e.field(c, "NEW."+e.quote(c.name)+" IS NOT NULL", "NULL", e.text("NEW", c))
+		}),
+		create("update", mapColumns(t.watched(), " OR\n    ", e.differs), key("OLD"), actionOf(t, e.quote), func(c column) string {
+			return e.field(c, e.differs(c), e.text("OLD", c), e.text("NEW", c))
+		}),
+		create("delete", "TRUE", key("OLD"), "'delete'", func(c column) string {
+			return e.field(c, "OLD."+e.quote(c.name)+" IS NOT NULL", e.text("OLD", c), "NULL")
+		}),
+	})
+}
+
+func (e mysqlEngine) key(t table, row string) string {
+	if len(t.keys) == 1 {
+		return e.text(row, t.keys[0])
+	}
+	return "CONCAT_WS(',', " + mapColumns(t.keys, ", ", func(c column) string {
+		return "REPLACE(REPLACE(" + e.text(row, c) + ", '~', '~0'), ',', '~1')"
+	}) + ")"
+}
+
+func (e mysqlEngine) triggerName(t table, event string) string {
+	return e.quote(objectName(t.name, "_"+event))
+}
+
+func (e mysqlEngine) field(c column, when, before, after string) string {
+	values := ", " + before + ", " + after
+	if c.redact {
+		values = ""
+	}
+	return fmt.Sprintf("IF(%s, JSON_ARRAY(%s, '%s'%s), NULL)", when, e.literal(c.name), c.letter(), values)
+}
+
+// text is a column's value in a form that no session setting changes.
+func (e mysqlEngine) text(row string, c column) string {
+	value := row + "." + e.quote(c.name)
+	switch c.kind {
+	case kindBytes:
+		return "LOWER(HEX(" + value + "))"
+	case kindFloat:
+		return "CAST(" + value + " + 0e0 AS CHAR)"
+	case kindInstant:
+		return "CAST(UNIX_TIMESTAMP(" + value + ") AS CHAR)"
+	case kindInteger, kindBool:
+		return "CAST(" + value + " + 0 AS CHAR)" // + 0 for BIT
+	case kindText:
+		return "CONVERT(" + value + " USING utf8mb4)"
+	}
+	return "CAST(" + value + " AS CHAR)"
+}
+
+// differs compares bytes: collations think 'a' equal to 'A', and to 'a '.
+func (e mysqlEngine) differs(c column) string {
+	before, after := "OLD."+e.quote(c.name), "NEW."+e.quote(c.name)
+	if c.kind == kindText {
+		before, after = "CAST("+before+" AS BINARY)", "CAST("+after+" AS BINARY)"
+	}
+	return "NOT (" + before + " <=> " + after + ")"
+}
+
+func (e mysqlEngine) quote(name string) string {
+	return "`" + strings.ReplaceAll(name, "`", "``") + "`"
+}
+
+// literal is a text whatever sql_mode says of backslashes.
+func (e mysqlEngine) literal(text string) string {
+	if strings.Contains(text, `\`) {
+		return hexText(text)
+	}
+	return quoteLiteral(text)
+}
+
+func hexText(text string) string {
+	return fmt.Sprintf("_utf8mb4 0x%x", text)
+}
+
+func (e mysqlEngine) dropTriggers(t table) []string {
+	var statements []string
+	for _, event := range []string{"insert", "update", "delete"} {
+		statements = append(statements, "DROP TRIGGER IF EXISTS "+e.triggerName(t, event))
+	}
+	return statements
+}
+
+func (e mysqlEngine) installed(db *gorm.DB) (map[string]installation, error) {
+	return readInstalled(db, `SELECT EVENT_OBJECT_TABLE, ACTION_STATEMENT FROM information_schema.TRIGGERS
+WHERE TRIGGER_SCHEMA = DATABASE() AND ACTION_STATEMENT LIKE '%/* whodunit:%'`)
+}
+
+// migrated warns of foreign keys whose cascades no trigger sees.
+func (e mysqlEngine) migrated(db *gorm.DB, _ Options, tables []table) error {
+	audited := map[string]bool{}
+	for _, t := range tables {
+		audited[t.name] = true
+	}
+	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context, `SELECT TABLE_NAME, CONSTRAINT_NAME, DELETE_RULE, UPDATE_RULE
+FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE()`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var name, constraint, onDelete, onUpdate string
+		if err := rows.Scan(&name, &constraint, &onDelete, &onUpdate); err != nil {
+			return err
+		}
+		if audited[name] && (cascades(onDelete) || cascades(onUpdate)) {
+			db.Logger.Warn(db.Statement.Context, "history: table %q: foreign key %q cascades (ON DELETE %s, ON UPDATE %s): "+
+				"the database hides such changes from triggers, they are not recorded", name, constraint, onDelete, onUpdate)
+		}
+	}
+	return rows.Err()
+}
+
+func cascades(rule string) bool {
+	return rule == "CASCADE" || rule == "SET NULL" || rule == "SET DEFAULT"
+}
+
+// tell sends literals: with placeholders the driver would prepare first, a
+// round trip more.
+func (e mysqlEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (int64, error) {
+	ticket := rand.Int64()
+	var b strings.Builder
+	b.WriteString("REPLACE INTO history_context (connection, active, told_at, ticket, " + strings.Join(whoColumns[:], ", ") + ") VALUES (CONNECTION_ID(), true, UTC_TIMESTAMP(6), ")
+	b.WriteString(strconv.FormatInt(ticket, 10))
+	for _, value := range w.values() {
+		if value == "" {
+			b.WriteString(", NULL")
+		} else {
+			b.WriteString(", " + hexText(value))
+		}
+	}
+	b.WriteString(")")
+	_, err := unprepared(pool).ExecContext(ctx, b.String())
+	return ticket, err
+}
+
+func (e mysqlEngine) resume(ctx context.Context, pool gorm.ConnPool, ticket int64) (bool, error) {
+	result, err := unprepared(pool).ExecContext(ctx, "UPDATE history_context SET active = 1 WHERE connection = CONNECTION_ID() AND NOT maintenance AND ticket = "+
+		strconv.FormatInt(ticket, 10))
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
+
+func (e mysqlEngine) untell(ctx context.Context, pool gorm.ConnPool) error {
+	_, err := unprepared(pool).ExecContext(ctx, "UPDATE history_context SET active = 0 WHERE connection = CONNECTION_ID() AND NOT maintenance")
+	return err
+}
+
+// unprepared is the transaction under GORM's cache of prepared statements,
+// which a text that is never the same twice would fill.
+func unprepared(pool gorm.ConnPool) gorm.ConnPool {
+	if tx, ok := pool.(*gorm.PreparedStmtTX); ok && tx.Tx != nil {
+		return tx.Tx
+	}
+	return pool
+}
+
+func (e mysqlEngine) lasting() bool             { return false }
+func (e mysqlEngine) at() string                { return "CAST(change_sets.at AS CHAR)" }
+func (e mysqlEngine) time() string              { return "change_sets.at" }
+func (e mysqlEngine) instant() string           { return "CAST(? AS DATETIME(6))" }
+func (e mysqlEngine) inSet(int64) string        { return "changes.change_set = ?" }
+func (e mysqlEngine) set() string               { return "changes.change_set" }
+func (e mysqlEngine) join() string              { return "change_sets.id = changes.change_set" }
+func (e mysqlEngine) within(sets string) string { return inSets(sets) }
+func (e mysqlEngine) packed() string            { return "changes.fields" }
+
+// actorID compares bytes too: the collation takes "42 " for "42". The first
+// condition is what the index serves.
+func (e mysqlEngine) actorID(column string) string {
+	return column + " = ? AND CAST(" + column + " AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY)"
+}
+
+func (e mysqlEngine) rowKey() string {
+	return "changes.row_key = @key AND CAST(changes.row_key AS BINARY) = CAST(CONVERT(@key USING utf8mb4) AS BINARY)"
+}
+
+// zone reads back as a time in the zone that the driver was configured with,
+// which is that of the application's DATETIMEs.
+func (e mysqlEngine) zone() string { return "TIMESTAMP'2000-01-01 00:00:00'" }
+
+func (e mysqlEngine) fields(_ *gorm.DB, records []record) (map[int64][]Field, error) {
+	return parseFields(records)
+}
+
+func (e mysqlEngine) maintain(tx *gorm.DB, on bool) error {
+	if on {
+		return exec(tx, "REPLACE INTO history_context (connection, maintenance, active, ticket) VALUES (CONNECTION_ID(), true, false, 0)")
+	}
+	return exec(tx, "DELETE FROM history_context WHERE connection = CONNECTION_ID() AND maintenance")
+}
+
+func (e mysqlEngine) prune(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
+	var ids []int64
+	const old = "SELECT id FROM change_sets WHERE at < CAST(? AS DATETIME(6)) ORDER BY at LIMIT ?"
+	if err := tx.Raw(old, instantOf(before), limit).Scan(&ids).Error; err != nil {
+		return 0, false, err
+	}
+	n, err := deleteSets(tx, ids)
+	if err == nil {
+		err = e.forgetConnections(tx, before)
+	}
+	return n, n == int64(limit), err
+}
+
+// forgetConnections deletes what connections were told that are long gone. It
+// looks them up first, for a DELETE locks all rows that it reads.
+func (e mysqlEngine) forgetConnections(tx *gorm.DB, before time.Time) error {
+	const gone = "told_at < CAST(? AS DATETIME(6)) AND NOT active AND NOT maintenance"
+	var ids []int64
+	if err := tx.Raw("SELECT connection FROM history_context WHERE "+gone, instantOf(before)).Scan(&ids).Error; err != nil || len(ids) == 0 {
+		return err
+	}
+	return tx.Exec("DELETE FROM history_context WHERE connection IN ? AND NOT maintenance AND "+gone, ids, instantOf(before)).Error
+}
+
+func (e mysqlEngine) erasure(tx *gorm.DB, w who, record map[string]any) error {
+	if err := tx.Exec(insertChangeSet("UTC_TIMESTAMP(6)", "USER()"), w.args()...).Error; err != nil {
+		return err
+	}
+	var id int64
+	if err := tx.Raw("SELECT LAST_INSERT_ID()").Scan(&id).Error; err != nil {
+		return err
+	}
+	record["change_set"], record["fields"] = id, "[]"
+	return tx.Table(changesTable).Create(record).Error
+}
+
+// hint explains the two errors that creating triggers runs into.
+func (e mysqlEngine) hint(err error) error {
+	if err != nil && strings.Contains(err.Error(), "1419") {
+		return errors.Join(err, errors.New("history: with the binary log on, creating triggers needs the SUPER privilege or log_bin_trust_function_creators=1"))
+	}
+	return err
+}

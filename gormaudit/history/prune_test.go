@@ -1,0 +1,113 @@
+package history_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+func TestPruneDeletesWhatIsOld(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		note := Note{Title: "0"}
+		must(t, db.WithContext(as(ann)).Create(&note).Error)
+		must(t, plain.Exec("UPDATE notes SET title = 'raw'").Error)
+		cut := last(t, db, &note).ChangeSet.At.Add(time.Millisecond)
+		time.Sleep(4 * time.Millisecond)
+		must(t, db.WithContext(as(ann)).Model(&note).Update("title", "1").Error)
+		must(t, plain.Exec("UPDATE notes SET title = 'raw 2'").Error)
+		n, err := history.Prune(db, cut)
+		if n != 2 || err != nil {
+			t.Errorf("Prune = %d, %v, want 2", n, err)
+		}
+		sameLines(t, "trail", trail(t, plain, &note), `update; user:42; title "raw">"1"`, `update; nobody said; title "1">"raw 2"`)
+		if d.Kind == dbtest.MariaDB {
+			if _, err := history.Prune(db, time.Now().Add(-time.Hour)); err != nil || count(t, plain, "history_context") == 0 {
+				t.Errorf("Prune forgot connections of this hour, or failed: %v", err)
+			}
+			if _, err := history.Prune(plain, time.Now().Add(time.Hour)); err != nil || count(t, plain, "history_context") != 0 {
+				t.Errorf("Prune forgot no connections, or failed: %v", err)
+			}
+			return
+		}
+		if n, err := history.Prune(db, cut); n != 0 || err != nil {
+			t.Errorf("Prune again = %d, %v, want 0", n, err)
+		}
+	})
+}
+
+func TestPruneWorksInBatches(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
+	must(t, db.Transaction(func(tx *gorm.DB) error {
+		for i := range 1050 {
+			must(t, tx.WithContext(as(actor.User(i%2+1))).Create(&Note{Title: fmt.Sprint(i)}).Error)
+		}
+		return nil
+	}))
+	if n, err := history.Prune(db, time.Now().Add(time.Hour)); n != 1050 || err != nil {
+		t.Errorf("Prune = %d, %v, want 1050", n, err)
+	}
+	if n := count(t, plain, "changes") + count(t, plain, "change_sets"); n != 0 {
+		t.Errorf("%d rows are left", n)
+	}
+}
+
+func TestEraseReplacesOnePersonsMetadata(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		request := actor.Request{ID: "r-1", IP: "192.0.2.1", UserAgent: "curl", Method: "PUT", Route: "/notes/:id"}
+		note := Note{Title: "0"}
+		for i, who := range []actor.Actor{ann, bob, bob.As(ann), ann.As(bob)} {
+			me := db.WithContext(actor.NewRequestContext(as(who), request))
+			must(t, me.Save(&note).Error)
+			must(t, me.Model(&note).Update("title", fmt.Sprint(i+1)).Error)
+		}
+		ids := len(must2(history.By(plain, ann)))
+		n, err := history.Erase(db.WithContext(as(actor.System("privacy"))), actor.User(42))
+		if n == 0 || err != nil {
+			t.Fatalf("Erase = %d, %v", n, err)
+		}
+		for _, c := range must2(history.Of(plain, &note)) {
+			set := c.ChangeSet
+			mine := set.Actor.ID == "42" || set.Actor.Impersonator.ID == "42"
+			for _, who := range []actor.Identity{set.Actor.Identity, set.Actor.Impersonator} {
+				want := map[string]string{"42": "erased", "7": "Bob", "": ""}[who.ID]
+				if who.Name != want {
+					t.Errorf("%v is called %q, want %q", who, who.Name, want)
+				}
+			}
+			if mine != (set.Request == actor.Request{Method: "PUT", Route: "/notes/:id"}) || !mine && set.Request != request {
+				t.Errorf("the request of %v is %+v", set.Actor, set.Request)
+			}
+		}
+		if got := len(must2(history.By(plain, ann))); got != ids {
+			t.Errorf("By finds %d changes after Erase, want %d", got, ids)
+		}
+		recorded := must2(history.By(plain, actor.System("privacy")))
+		if len(recorded) != 1 || recorded[0].Action != history.ActionErase || recorded[0].Key[0] != "user:42" {
+			t.Errorf("the erasure is recorded as %+v", recorded)
+		}
+		if _, err := history.Erase(db, actor.Actor{}); err == nil {
+			t.Error("Erase of the anonymous succeeded")
+		}
+	})
+}
+
+// A program that has the id of a person is somebody else.
+func TestEraseLeavesOthersOfTheSameID(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
+	bot := actor.Actor{Identity: actor.Identity{Kind: actor.KindService, ID: "42", Name: "Bot"}}
+	must(t, db.WithContext(as(bot)).Create(&Note{ID: 1}).Error)
+	if n, err := history.Erase(db, ann); n != 0 || err != nil {
+		t.Errorf("Erase = %d, %v, want 0", n, err)
+	}
+	if got := last(t, plain, &Note{ID: 1}).ChangeSet.Actor; got != bot {
+		t.Errorf("the actor is %+v, want %+v", got, bot)
+	}
+}

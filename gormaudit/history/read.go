@@ -1,0 +1,321 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// Of returns the changes of one row, newest first. model is a pointer to it, or
+// it, with its primary key set: an unset one is [gorm.ErrPrimaryKeyRequired].
+// Truncations of its table are among them.
+//
+// Page with db: history.Of(db.WithContext(ctx).Limit(20).Offset(40), &note), or
+// by .Where("changes.id < ?", last).
+func Of(db *gorm.DB, model any) ([]Change, error) {
+	r, err := newReader(db)
+	if err != nil {
+		return nil, err
+	}
+	t, err := describe(db, r.engine, model)
+	if err != nil {
+		return nil, err
+	}
+	key, err := t.keyOfModel(db.Statement.Context, reflect.Indirect(reflect.ValueOf(model)))
+	if err != nil {
+		return nil, err
+	}
+	changes, err := r.read(r.row(db, t, key).Order("changes.id DESC"))
+	for i := range changes {
+		changes[i].schema = t.schema
+	}
+	return changes, err
+}
+
+// By returns what an actor did, in whatever table, newest first: also what they
+// did as somebody else, as the impersonator. Names don't matter. Page as in
+// [Of].
+func By(db *gorm.DB, a actor.Actor) ([]Change, error) {
+	r, err := newReader(db)
+	if err != nil {
+		return nil, err
+	}
+	condition, args := r.by(a.Identity)
+	return r.read(r.query(db).Where(condition, args...).Order("changes.id DESC"))
+}
+
+// ChangeSetOf returns a change set and its changes, in the order they happened.
+// An unknown id is [gorm.ErrRecordNotFound].
+func ChangeSetOf(db *gorm.DB, id int64) (ChangeSet, []Change, error) {
+	r, err := newReader(db)
+	if err != nil {
+		return ChangeSet{}, nil, err
+	}
+	changes, err := r.read(r.query(db).Where(r.engine.inSet(id), id).Order("changes.id"))
+	if err != nil {
+		return ChangeSet{}, nil, err
+	}
+	if len(changes) == 0 {
+		return ChangeSet{}, nil, gorm.ErrRecordNotFound
+	}
+	return changes[0].ChangeSet, changes, nil
+}
+
+// reader reads the history's tables through a caller's db.
+type reader struct{ engine engine }
+
+func newReader(db *gorm.DB) (reader, error) {
+	dialect, err := engineOf(db)
+	return reader{engine: dialect}, err
+}
+
+func (r reader) query(db *gorm.DB) *gorm.DB {
+	who := "change_sets." + strings.Join(whoColumns[:], ", change_sets.")
+	return db.Table(changesTable).
+		Select("changes.id, " + r.engine.set() + ", changes.table_name, changes.row_key, changes.composite, changes.action, " +
+			r.engine.packed() + ", " + r.engine.zone() + ", " + r.engine.at() + ", change_sets.database_user, " + who).
+		Joins("LEFT JOIN change_sets ON " + r.engine.join())
+}
+
+// row asks for one row's changes, and for truncations of its table, which have
+// an empty key.
+func (r reader) row(db *gorm.DB, t table, key any) *gorm.DB {
+	return r.query(db).Where("changes.table_name = @table AND ("+r.engine.rowKey()+" OR changes.row_key = '' AND changes.action = @truncate)",
+		map[string]any{"table": t.name, "key": key, "truncate": ActionTruncate})
+}
+
+func (r reader) by(i actor.Identity) (condition string, args []any) {
+	if i.IsAnonymous() {
+		return r.engine.within("actor_kind = ? AND actor_id IS NULL"), []any{actor.KindAnonymous.String()}
+	}
+	kind := i.Kind.String()
+	return r.engine.within("(actor_kind = ? AND " + r.engine.actorID("actor_id") + ") OR (impersonator_kind = ? AND " +
+		r.engine.actorID("impersonator_id") + ")"), []any{kind, i.ID, i.ID, kind, i.ID, i.ID}
+}
+
+// record is a row of changes, joined to its change set.
+type record struct {
+	Change
+	packed string
+	zone   *time.Location
+}
+
+func (r reader) read(query *gorm.DB) ([]Change, error) {
+	records, err := r.records(query)
+	if err != nil {
+		return nil, fmt.Errorf("history: reading changes: %w", err)
+	}
+	fields, err := r.engine.fields(query.Session(&gorm.Session{NewDB: true}), records)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]Change, len(records))
+	for i, rec := range records {
+		changes[i] = rec.Change
+		changes[i].Fields = fields[rec.ID]
+	}
+	return changes, nil
+}
+
+func (r reader) records(query *gorm.DB) ([]record, error) {
+	rows, err := query.Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	_, native := r.engine.(sqliteEngine)
+	var records []record
+	for rows.Next() {
+		rec, err := scanRecord(rows, native)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, rec)
+	}
+	return records, rows.Err()
+}
+
+func scanRecord(rows *sql.Rows, native bool) (record, error) {
+	var rec record
+	var key, zone any
+	var composite sql.NullBool
+	var at, user sql.NullString
+	var who [len(whoColumns)]sql.NullString
+	dest := []any{&rec.ID, &rec.ChangeSet.ID, &rec.Table, &key, &composite, &rec.Action, &rec.packed, &zone, &at, &user}
+	for i := range who {
+		dest = append(dest, &who[i])
+	}
+	if err := rows.Scan(dest...); err != nil {
+		return record{}, err
+	}
+	if t, ok := zone.(time.Time); ok {
+		rec.zone = t.Location()
+	}
+	if rec.Action != ActionTruncate {
+		rec.Key = splitKey(storedKey(key, native), composite.Bool)
+	}
+	rec.ChangeSet.At, _ = parseTime(at.String, time.UTC)
+	rec.ChangeSet.DatabaseUser = user.String
+	fillWho(&rec.ChangeSet, who)
+	return rec, nil
+}
+
+// storedKey is the text of a key. SQLite keeps it as it is in the row.
+func storedKey(key any, native bool) string {
+	raw, ok := key.([]byte)
+	switch {
+	case ok && native:
+		return hex.EncodeToString(raw)
+	case ok:
+		return string(raw)
+	}
+	return fmt.Sprint(key)
+}
+
+func fillWho(set *ChangeSet, who [len(whoColumns)]sql.NullString) {
+	set.Said = who[0].Valid
+	set.Actor = actor.Actor{
+		Identity:     actor.Identity{Kind: kindNamed(who[0].String), ID: who[1].String, Name: who[2].String},
+		Impersonator: actor.Identity{Kind: kindNamed(who[3].String), ID: who[4].String, Name: who[5].String},
+	}
+	set.Request = actor.Request{
+		ID: who[6].String, IP: who[7].String, UserAgent: who[8].String, Method: who[9].String, Route: who[10].String,
+	}
+}
+
+func kindNamed(name string) (k actor.Kind) {
+	_ = k.UnmarshalText([]byte(name)) // anything else is anonymous
+	return k
+}
+
+// parseFields reads what PostgreSQL and MariaDB record: arrays of
+// [column, kind, before, after].
+func parseFields(records []record) (map[int64][]Field, error) {
+	found := make(map[int64][]Field, len(records))
+	for _, rec := range records {
+		var packed [][]*string
+		if err := json.Unmarshal([]byte(rec.packed), &packed); err != nil {
+			return nil, fmt.Errorf("history: change %d: %w", rec.ID, err)
+		}
+		for _, parts := range packed {
+			f, err := parseField(parts, rec.zone)
+			if err != nil {
+				return nil, fmt.Errorf("history: change %d: %w", rec.ID, err)
+			}
+			found[rec.ID] = append(found[rec.ID], f)
+		}
+	}
+	return found, nil
+}
+
+func parseField(parts []*string, zone *time.Location) (f Field, err error) {
+	if len(parts) < 2 || parts[0] == nil || parts[1] == nil || len(*parts[1]) != 1 {
+		return f, fmt.Errorf("history: recorded field of %d parts", len(parts))
+	}
+	f, k := newField(*parts[0], *parts[1])
+	if f.Redacted || len(parts) < 4 {
+		return f, nil
+	}
+	if f.Before, err = parseValue(k, parts[2], zone); err != nil {
+		return f, err
+	}
+	f.After, err = parseValue(k, parts[3], zone)
+	return f, err
+}
+
+// newField reads a kind's letter, which is in upper case for a stamp.
+func newField(column, letter string) (Field, kind) {
+	k := kind(letter[0])
+	stamp := 'A' <= k && k <= 'Z'
+	if stamp {
+		k += 'a' - 'A'
+	}
+	return Field{Column: column, Redacted: k == kindRedact, Stamp: stamp}, k
+}
+
+// keyOfModel returns the key of a row as it is recorded.
+func (t table) keyOfModel(ctx context.Context, row reflect.Value) (any, error) {
+	if row.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("history: %w: a %s is no single row", gorm.ErrPrimaryKeyRequired, row.Kind())
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	values := make([]any, len(t.keys))
+	for i, c := range t.keys {
+		value, zero := t.schema.FieldsByDBName[c.name].ValueOf(ctx, row)
+		if zero && len(t.keys) == 1 {
+			return nil, gorm.ErrPrimaryKeyRequired
+		}
+		values[i] = value
+	}
+	return t.key(values)
+}
+
+// key returns the recorded form of a key's values.
+func (t table) key(values []any) (any, error) {
+	parts := make([]string, len(values))
+	for i, value := range values {
+		raw, err := driver.DefaultParameterConverter.ConvertValue(value)
+		if err != nil {
+			return nil, fmt.Errorf("history: table %q: key column %q: %w", t.name, t.keys[i].name, err)
+		}
+		if parts[i], err = keyText(t.keys[i], raw); err != nil {
+			return nil, fmt.Errorf("history: table %q: key column %q: %w", t.name, t.keys[i].name, err)
+		}
+		if len(values) == 1 && t.native {
+			return raw, nil
+		}
+	}
+	return joinKey(parts), nil
+}
+
+func keyText(c column, raw driver.Value) (string, error) {
+	switch raw := raw.(type) {
+	case int64:
+		return strconv.FormatInt(raw, 10), nil
+	case bool:
+		return strconv.FormatBool(raw), nil
+	case []byte:
+		if c.kind == kindBytes {
+			return hex.EncodeToString(raw), nil
+		}
+		return string(raw), nil
+	case string:
+		if c.dbType == "uuid" {
+			return strings.ToLower(raw), nil
+		}
+		return raw, nil
+	}
+	return "", fmt.Errorf("a %T has more than one spelling", raw)
+}
+
+// schemaOf finds the model of a change's table.
+func (c Change) schemaOf(db *gorm.DB) (*schema.Schema, error) {
+	if c.schema != nil {
+		return c.schema, nil
+	}
+	models := []any{db.Statement.Model}
+	if p := pluginOf(db); p != nil {
+		models = append(models, p.config.Models...)
+	}
+	for _, model := range models {
+		stmt := &gorm.Statement{DB: db}
+		if model != nil && stmt.Parse(model) == nil && stmt.Schema.Table == c.Table {
+			return stmt.Schema, nil
+		}
+	}
+	return nil, fmt.Errorf("history: table %q: its model is not known (db.Model(&T{})? Config.Models?)", c.Table)
+}

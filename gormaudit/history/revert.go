@@ -1,0 +1,152 @@
+package history
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+)
+
+// ErrNotReversible says that [Revert] can't put back what was not recorded: a
+// redacted column, a truncated table, an erasure.
+var ErrNotReversible = errors.New("history: the change can't be reverted: its values are not recorded")
+
+// Revert takes one change back: the columns it changed get the values they had
+// before, a created row is deleted, a deleted row is inserted again as it was.
+// It is a write like any other, with the actor of db's context in the history
+// and, where gormaudit is in use, in updated_by. By- and at-columns of an updated
+// row are stamped, not put back.
+//
+// Changes since are not looked at: what they made of other columns stays. A row
+// that is not there is [gorm.ErrRecordNotFound]. A created row is deleted as
+// its model deletes, softly where it can.
+//
+// The model is known for a change from [Of]. Otherwise say it, as in
+// history.Revert(db.Model(&Note{}), change), or name it in [Config].
+func Revert(db *gorm.DB, change Change) error {
+	s, err := change.schemaOf(db)
+	if err != nil {
+		return err
+	}
+	for _, f := range change.Fields {
+		if f.Redacted && change.Action != ActionCreate {
+			return fmt.Errorf("%w: table %q, column %q", ErrNotReversible, change.Table, f.Column)
+		}
+	}
+	return db.Session(&gorm.Session{NewDB: true}).Transaction(func(tx *gorm.DB) error {
+		switch change.Action {
+		case ActionUpdate, ActionSoftDelete, ActionRestore:
+			return revertUpdate(tx, s, change)
+		case ActionCreate:
+			return revertCreate(tx, s, change)
+		case ActionDelete:
+			return revertDelete(tx, change)
+		}
+		return fmt.Errorf("%w: %s of table %q", ErrNotReversible, change.Action, change.Table)
+	})
+}
+
+func revertUpdate(tx *gorm.DB, s *schema.Schema, change Change) error {
+	values := map[string]any{}
+	key, err := change.whereNow(s)
+	if err != nil {
+		return err
+	}
+	for _, f := range change.Fields {
+		if !f.Stamp {
+			values[f.Column] = f.Before
+		}
+	}
+	updated := tx.Model(newModel(s)).Unscoped().Where(key).Updates(values)
+	if updated.Error != nil || updated.RowsAffected > 0 {
+		return updated.Error
+	}
+	return mustExist(tx, s, key)
+}
+
+// mustExist tells a row that is missing from one that MySQL counts as not
+// affected, because it already is what it should be.
+func mustExist(tx *gorm.DB, s *schema.Schema, key clause.Expression) error {
+	var n int64
+	if err := tx.Model(newModel(s)).Unscoped().Where(key).Count(&n).Error; err != nil {
+		return err
+	}
+	if n == 0 {
+		return gorm.ErrRecordNotFound
+	}
+	return nil
+}
+
+func revertCreate(tx *gorm.DB, s *schema.Schema, change Change) error {
+	key, err := change.where(s)
+	if err != nil {
+		return err
+	}
+	deleted := tx.Where(key).Delete(newModel(s))
+	if deleted.Error == nil && deleted.RowsAffected == 0 {
+		return gorm.ErrRecordNotFound
+	}
+	return deleted.Error
+}
+
+// revertDelete inserts past GORM's model, so that created_by and the like stay
+// what they were.
+func revertDelete(tx *gorm.DB, change Change) error {
+	columns := make([]any, len(change.Fields))
+	values := make([]any, len(change.Fields))
+	for i, f := range change.Fields {
+		columns[i], values[i] = clause.Column{Name: f.Column}, f.Before
+	}
+	placeholders := strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ")
+	args := append([]any{clause.Table{Name: change.Table}}, append(columns, values...)...)
+	return tx.Exec("INSERT INTO ? ("+placeholders+") VALUES ("+placeholders+")", args...).Error
+}
+
+func newModel(s *schema.Schema) any { return reflect.New(s.ModelType).Interface() }
+
+// where is the condition on the change's row, by the key it is recorded under.
+func (c Change) where(s *schema.Schema) (clause.Expression, error) {
+	values, err := c.keyValues(s)
+	if err != nil {
+		return nil, err
+	}
+	return whereKey(s, values), nil
+}
+
+// whereNow is where for the row as the change left it: its key may have moved.
+func (c Change) whereNow(s *schema.Schema) (clause.Expression, error) {
+	values, err := c.keyValues(s)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range keyNames(s) {
+		if f, moved := c.Field(name); moved {
+			values[i] = f.After
+		}
+	}
+	return whereKey(s, values), nil
+}
+
+func (c Change) keyValues(s *schema.Schema) ([]any, error) {
+	names := keyNames(s)
+	if len(names) != len(c.Key) {
+		return nil, fmt.Errorf("history: table %q: the key had %d columns and has %d", c.Table, len(c.Key), len(names))
+	}
+	values := make([]any, len(names))
+	for i, name := range names {
+		values[i] = c.Key[i]
+		if s.FieldsByDBName[name].DataType == schema.Bytes {
+			raw, err := hex.DecodeString(c.Key[i])
+			if err != nil {
+				return nil, fmt.Errorf("history: table %q: key column %q: %w", c.Table, name, err)
+			}
+			values[i] = raw
+		}
+	}
+	return values, nil
+}

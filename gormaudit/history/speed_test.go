@@ -1,0 +1,224 @@
+package history_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/logger"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+var speed = flag.Bool("speed", false, "measure the ratios of the README's cost table, which takes a minute")
+
+// speedNote has nine columns, seven of them watched.
+type speedNote struct {
+	ID        uint
+	Title     string `gorm:"size:200"`
+	Body      string
+	Slug      string `gorm:"size:100"`
+	Likes     int
+	Score     float64
+	Pinned    bool
+	UpdatedAt time.Time
+	UpdatedBy *string `gorm:"size:64"`
+}
+
+// selectBefore is what histories inside an ORM do: they read the rows that an
+// UPDATE is about to change, and insert what differs.
+type selectBefore struct{}
+
+type speedVersion struct {
+	ID            uint
+	NoteID        uint `gorm:"index"`
+	Actor         string
+	Before, After string
+}
+
+func (selectBefore) Name() string { return "select-before" }
+
+func (selectBefore) Initialize(db *gorm.DB) error {
+	if err := db.Callback().Update().Before("gorm:update").Register("before:select", func(db *gorm.DB) {
+		var rows []speedNote
+		query := db.Session(&gorm.Session{NewDB: true})
+		if where, ok := db.Statement.Clauses["WHERE"].Expression.(clause.Where); ok {
+			query = query.Clauses(where)
+		}
+		if note, ok := db.Statement.Model.(*speedNote); ok && note.ID != 0 {
+			query = query.Where("id = ?", note.ID)
+		}
+		_ = db.AddError(query.Find(&rows).Error)
+		db.InstanceSet("before:rows", rows)
+	}); err != nil {
+		return err
+	}
+	return db.Callback().Update().After("gorm:update").Before("gorm:save_after_associations").Register("before:insert", func(db *gorm.DB) {
+		value, _ := db.InstanceGet("before:rows")
+		rows, _ := value.([]speedNote)
+		after, _ := json.Marshal(db.Statement.Dest)
+		versions := make([]speedVersion, len(rows))
+		for i, row := range rows {
+			before, _ := json.Marshal(row)
+			versions[i] = speedVersion{NoteID: row.ID, Actor: "42", Before: string(before), After: string(after)}
+		}
+		_ = db.AddError(db.Session(&gorm.Session{NewDB: true}).CreateInBatches(&versions, 500).Error)
+	})
+}
+
+var speedWays = []string{"stamped", "stamped again", "plain", "history", "select before"}
+
+func speedDB(tb testing.TB, kind, way string) *gorm.DB {
+	tb.Helper()
+	db := dbtest.New(tb, kind).Open(tb)
+	must2(db.DB()).SetMaxOpenConns(1)
+	must(tb, db.AutoMigrate(&speedNote{}))
+	if way != "plain" {
+		must(tb, db.Use(gormaudit.New()))
+	}
+	switch way {
+	case "history":
+		must(tb, db.Use(history.New()))
+		must(tb, history.Migrate(db, &speedNote{}))
+	case "select before":
+		must(tb, db.Use(selectBefore{}))
+		must(tb, db.AutoMigrate(&speedVersion{}))
+	}
+	notes := make([]speedNote, 1000)
+	for i := range notes {
+		notes[i] = speedNote{Title: "the first title of a note", Body: "some text", Slug: fmt.Sprint("note-", i)}
+	}
+	must(tb, db.WithContext(as(ann)).CreateInBatches(&notes, 250).Error)
+	return db
+}
+
+// speedJobs are what is measured. i makes each run change something.
+var speedJobs = []struct {
+	name   string
+	rounds int
+	do     func(db *gorm.DB, i int) error
+}{
+	{"update one row", 300, func(db *gorm.DB, i int) error {
+		return db.Model(&speedNote{ID: 7}).Updates(map[string]any{"title": fmt.Sprint("title ", i), "likes": i}).Error
+	}},
+	{"update 1,000 rows", 40, func(db *gorm.DB, i int) error {
+		return db.Model(&speedNote{}).Where("id > 0 AND id <= 1000").Updates(map[string]any{"title": fmt.Sprint("title ", i), "likes": i}).Error
+	}},
+	{"create one row", 300, func(db *gorm.DB, _ int) error {
+		return db.Create(&speedNote{Title: "t", Body: "b", Slug: "s"}).Error
+	}},
+}
+
+func TestSpeed(t *testing.T) {
+	if !*speed {
+		t.Skip("run with -speed, alone on the machine")
+	}
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		if d.Kind == dbtest.MySQL {
+			return
+		}
+		var dbs []*gorm.DB
+		for _, way := range speedWays {
+			dbs = append(dbs, speedDB(t, d.Kind, way).WithContext(as(ann)))
+		}
+		for _, job := range speedJobs {
+			times := make([][]time.Duration, len(dbs))
+			for i := range job.rounds {
+				for j := range dbs {
+					way := (i + j) % len(dbs)
+					start := time.Now()
+					must(t, job.do(dbs[way], i))
+					times[way] = append(times[way], time.Since(start))
+				}
+			}
+			base := p10(times[0])
+			line := fmt.Sprintf("%-18s", job.name)
+			for j, way := range speedWays[1:] {
+				line += fmt.Sprintf("  %s %.2f×", way, float64(p10(times[j+1]))/float64(base))
+			}
+			t.Logf("%s  (stamped: %v)", line, base)
+		}
+	})
+}
+
+func p10(times []time.Duration) time.Duration {
+	slices.Sort(times)
+	return times[len(times)/10]
+}
+
+func BenchmarkUpdate(b *testing.B) {
+	for _, way := range []string{"plain", "stamped", "history", "select before"} {
+		b.Run(way, func(b *testing.B) {
+			db := speedDB(b, dbtest.SQLite, way).WithContext(as(ann))
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				must(b, speedJobs[0].do(db, i))
+			}
+		})
+	}
+}
+
+func TestRoundTrips(t *testing.T) {
+	extra := map[string]int64{dbtest.Postgres: 1, dbtest.MariaDB: 2, dbtest.MySQL: 2}
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		plain, plainTrips := counting(t, dbtest.New(t, d.Kind))
+		db, trips := counting(t, d)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &speedNote{}))
+		must(t, plain.AutoMigrate(&speedNote{}))
+		jobs := map[string]func(db *gorm.DB) error{
+			"one update": func(db *gorm.DB) error { return speedJobs[0].do(db.WithContext(as(ann)), 1) },
+			"a transaction of three": func(db *gorm.DB) error {
+				return db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
+					for i := range 3 {
+						must(t, speedJobs[0].do(tx, 10+i))
+					}
+					return nil
+				})
+			},
+			"a read": func(db *gorm.DB) error { return db.Find(&[]speedNote{}).Error },
+		}
+		for name, job := range jobs {
+			must(t, job(db)) // the first use looks for triggers, and drivers prepare
+			must(t, job(plain))
+			before, plainBefore := trips.Load(), plainTrips.Load()
+			must(t, job(db))
+			must(t, job(plain))
+			got := trips.Load() - before - (plainTrips.Load() - plainBefore)
+			want, known := extra[d.Kind]
+			switch {
+			case name == "a read":
+				want = 0
+			case !known:
+				continue // SQLite has no server
+			case d.Kind != dbtest.Postgres && name == "a transaction of three":
+				want *= 3
+			}
+			if got > want {
+				t.Errorf("%s takes %d round trips more than without a history, want %d", name, got, want)
+			}
+		}
+	})
+}
+
+func TestAnUnauditedTableCostsNothing(t *testing.T) {
+	db := dbtest.New(t, dbtest.SQLite).Open(t, &gorm.Config{Logger: logger.Discard, SkipDefaultTransaction: true})
+	bare := dbtest.New(t, dbtest.SQLite).Open(t, &gorm.Config{Logger: logger.Discard, SkipDefaultTransaction: true})
+	must(t, db.Use(history.New()))
+	must(t, history.Migrate(db, &Note{}))
+	allocs := func(db *gorm.DB) float64 {
+		must(t, db.AutoMigrate(&speedNote{}))
+		db = db.WithContext(as(ann)).Session(&gorm.Session{DryRun: false})
+		return testing.AllocsPerRun(200, func() { db.Model(&speedNote{ID: 1}).Update("title", "x") })
+	}
+	if got, want := allocs(db), allocs(bare); got > want {
+		t.Errorf("an update of a table without triggers allocates %v times, want %v", got, want)
+	}
+}

@@ -1,0 +1,497 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// sqliteEngine tells its triggers nothing. It looks what the newest change is
+// before a statement and after it, and puts what lies between into a change set:
+// its id is that of its first change. So nothing that was told can outlive its
+// statement, and the triggers look nothing up.
+//
+// SQLite compiles the triggers of a table with each statement that is prepared,
+// which costs more than running them. So they do little: one INSERT, of the
+// values as they are, in pairs of columns. Small values are written whether they
+// differ or not, for to compare costs more. Which pair is which column says the
+// layout.
+//
+// A change that nobody told about is in no change set. Its own is the negative
+// of its time in milliseconds, with no row in change_sets: there would be
+// nothing in it.
+type sqliteEngine struct {
+	pairs int // what the table changes has already
+}
+
+const layoutsTable = "change_layouts"
+
+// sqliteNobody is the change set of a change that is in none. The time does not
+// move within a statement.
+const sqliteNobody = "-CAST(round((changes.at - 2440587.5) * 86400000) AS INTEGER)"
+
+func (e sqliteEngine) kindOf(dbType string) kind {
+	switch name, _, _ := strings.Cut(dbType, "("); {
+	case strings.Contains(name, "bool"):
+		return kindBool
+	case strings.Contains(name, "int"):
+		return kindInteger
+	case strings.Contains(name, "date"), strings.Contains(name, "time"):
+		return kindInstant
+	case strings.Contains(name, "char"), strings.Contains(name, "text"), strings.Contains(name, "clob"):
+		return kindText
+	case strings.Contains(name, "blob"):
+		return kindBytes
+	case strings.Contains(name, "real"), strings.Contains(name, "float"), strings.Contains(name, "double"):
+		return kindFloat
+	case strings.Contains(name, "dec"), strings.Contains(name, "num"):
+		return kindDecimal
+	}
+	return kindText
+}
+
+func (e sqliteEngine) tables(o Options, tables []table) []string {
+	statements := []string{
+		`CREATE TABLE IF NOT EXISTS change_sets (
+  id integer PRIMARY KEY,
+  last integer NOT NULL ON CONFLICT IGNORE,
+  at datetime,
+  actor_kind text, actor_id text, actor_name text,
+  impersonator_kind text, impersonator_id text, impersonator_name text,
+  request_id text, ip text, user_agent text, method text, route text,
+  database_user text
+)`,
+		"CREATE INDEX IF NOT EXISTS change_sets_actor ON change_sets (actor_id) WHERE actor_id IS NOT NULL",
+		"CREATE INDEX IF NOT EXISTS change_sets_impersonator ON change_sets (impersonator_id) WHERE impersonator_id IS NOT NULL",
+		`CREATE TABLE IF NOT EXISTS changes (
+  id integer PRIMARY KEY,
+  at real, table_name text, row_key, composite integer, action text, layout integer
+)`,
+		"CREATE TABLE IF NOT EXISTS change_layouts (id integer PRIMARY KEY, columns text)",
+		"CREATE INDEX IF NOT EXISTS changes_row ON changes (row_key)",
+		// Ids are given again once the newest changes are deleted. Their sets must
+		// not enclose what comes then.
+		"DELETE FROM change_sets WHERE id > (SELECT coalesce(max(id), 0) FROM changes)",
+		"DROP TRIGGER IF EXISTS whodunit_forget",
+		`CREATE TRIGGER whodunit_forget AFTER DELETE ON changes
+WHEN OLD.id > (SELECT coalesce(max(id), 0) FROM changes) BEGIN
+  DELETE FROM change_sets WHERE id > (SELECT coalesce(max(id), 0) FROM changes);
+  UPDATE change_sets SET last = (SELECT max(id) FROM changes)
+  WHERE id = (SELECT max(id) FROM change_sets) AND last > (SELECT max(id) FROM changes);
+END`,
+	}
+	for _, t := range tables {
+		for ; e.pairs < len(t.columns); e.pairs++ {
+			for _, name := range []string{"before_", "after_"} {
+				statements = append(statements, fmt.Sprintf("ALTER TABLE changes ADD COLUMN %s%d", name, e.pairs))
+			}
+		}
+	}
+	return append(statements, e.protection(o.AppendOnly)...)
+}
+
+// protection refuses what does not come from maintenance, which has a change
+// set 0. A change set may take in the newest change, and no other.
+func (e sqliteEngine) protection(on bool) []string {
+	var statements []string
+	refuse := func(name, event, table, when string) {
+		statements = append(statements, "DROP TRIGGER IF EXISTS "+name)
+		if on {
+			statements = append(statements, fmt.Sprintf(`CREATE TRIGGER %s BEFORE %s ON %s
+WHEN %sNOT EXISTS (SELECT 1 FROM change_sets WHERE id = 0) BEGIN
+  SELECT RAISE(ABORT, 'whodunit: the history is append-only');
+END`, name, event, table, when))
+		}
+	}
+	refuse("whodunit_refuse_set_update", "UPDATE OF id, at, "+strings.Join(whoColumns[:], ", ")+", database_user", changeSetsTable, "")
+	refuse("whodunit_refuse_set_last", "UPDATE OF last", changeSetsTable, "NEW.last IS NOT (SELECT max(id) FROM changes) AND ")
+	refuse("whodunit_refuse_set_delete", "DELETE", changeSetsTable, "")
+	for _, table := range []string{changesTable, layoutsTable} {
+		refuse("whodunit_refuse_"+table+"_update", "UPDATE", table, "")
+		refuse("whodunit_refuse_"+table+"_delete", "DELETE", table, "")
+	}
+	return statements
+}
+
+const sqliteTrigger = `CREATE TRIGGER %s AFTER %s ON %s%s
+BEGIN /* whodunit */
+  INSERT INTO changes (at, table_name, row_key, composite, action, layout,
+    %s)
+  VALUES (julianday('now'), %s, %s, %t, %s, %d,
+    %s);
+END`
+
+func (e sqliteEngine) triggers(t table) []string {
+	layout, columns := e.layout(t)
+	create := func(event, when, row, action, names string, values func(c column) string) string {
+		return fmt.Sprintf(sqliteTrigger, e.triggerName(t, event), strings.ToUpper(event), quoteTable(t.name, quoteDouble), when,
+			mapColumns(t.columns, ", ", func(c column) string { return strings.ReplaceAll(names, "#", fmt.Sprint(c.ordinal)) }),
+			quoteLiteral(t.name), e.key(t, row), len(t.keys) > 1, action, layout, mapColumns(t.columns, ",\n    ", values))
+	}
+	triggers := []string{
+		create("insert", "", "NEW", "'create'", "after_#", func(c column) string { return e.value(c, "NEW") }),
+		create("update", "\nWHEN "+mapColumns(keysLast(t.watched()), " OR\n  ", e.differs), "OLD", actionOf(t, quoteDouble),
+			"before_#, after_#", e.pair),
+		create("delete", "", "OLD", "'delete'", "before_#", func(c column) string { return e.value(c, "OLD") }),
+	}
+	known := fmt.Sprintf("INSERT OR IGNORE INTO change_layouts (id, columns) VALUES (%d, %s)", layout, quoteLiteral(columns))
+	return append([]string{known}, marked(triggers)...)
+}
+
+// keysLast puts first what may differ: the comparison ends there.
+func keysLast(columns []column) []column {
+	var keys, others []column
+	for _, c := range columns {
+		if c.key {
+			keys = append(keys, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	return append(others, keys...)
+}
+
+// layout says which pair is which column, and is known by the hash of that.
+func (e sqliteEngine) layout(t table) (id int64, columns string) {
+	names := make([][2]string, len(t.columns))
+	for i, c := range t.columns {
+		names[i] = [2]string{c.name, c.letter()}
+	}
+	text, _ := json.Marshal(names) // of strings: can't fail
+	sum := sha256.Sum256(text)
+	return int64(binary.BigEndian.Uint64(sum[:8]) >> 1), string(text)
+}
+
+func (e sqliteEngine) key(t table, row string) string {
+	if len(t.keys) == 1 {
+		return row + "." + quoteDouble(t.keys[0].name)
+	}
+	return keyOf(t, func(c column) string { return "CAST(" + row + "." + quoteDouble(c.name) + " AS TEXT)" })
+}
+
+// value is a column's value in a row, or, of a redacted one, whether it has any.
+func (e sqliteEngine) value(c column, row string) string {
+	value := row + "." + quoteDouble(c.name)
+	if c.redact {
+		return "iif(" + value + " IS NULL, NULL, 1)"
+	}
+	return value
+}
+
+func (e sqliteEngine) pair(c column) string {
+	before, after := e.value(c, "OLD"), e.value(c, "NEW")
+	switch {
+	case c.redact:
+		return "NULL, iif(" + e.differs(c) + ", 1, NULL)"
+	case c.small:
+		return before + ", " + after
+	}
+	return fmt.Sprintf("iif(%[1]s, %[2]s, NULL), iif(%[1]s, %[3]s, NULL)", e.differs(c), before, after)
+}
+
+// marked puts the fingerprint of all triggers into each.
+func marked(triggers []string) []string {
+	all := mark(fingerprint(strings.Join(triggers, "\n")))
+	for i := range triggers {
+		triggers[i] = strings.Replace(triggers[i], "/* whodunit */", all, 1)
+	}
+	return triggers
+}
+
+func (e sqliteEngine) triggerName(t table, event string) string {
+	return quoteDouble(objectName(t.name, "_"+event))
+}
+
+func (e sqliteEngine) differs(c column) string {
+	return fmt.Sprintf("OLD.%[1]s%[2]s IS NOT NEW.%[1]s", quoteDouble(c.name), e.collate(c))
+}
+
+// collate compares bytes: a column's collation may think 'a' equal to 'A'.
+func (e sqliteEngine) collate(c column) string {
+	if c.kind == kindText {
+		return " COLLATE BINARY"
+	}
+	return ""
+}
+
+func (e sqliteEngine) dropTriggers(t table) []string {
+	var statements []string
+	for _, event := range []string{"insert", "update", "delete"} {
+		statements = append(statements, "DROP TRIGGER IF EXISTS "+e.triggerName(t, event))
+	}
+	return statements
+}
+
+func (e sqliteEngine) installed(db *gorm.DB) (map[string]installation, error) {
+	found, err := readInstalled(db, "SELECT tbl_name, sql FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%/* whodunit:%'")
+	for name, i := range found {
+		found[strings.ToLower(name)] = i // SQLite's names know no case
+	}
+	return found, err
+}
+
+// readInstalled runs a query for the table and the body of each trigger.
+func readInstalled(db *gorm.DB, query string) (map[string]installation, error) {
+	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context, query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	found := map[string]installation{}
+	for rows.Next() {
+		var name, body string
+		if err := rows.Scan(&name, &body); err != nil {
+			return nil, err
+		}
+		found[name] = found[name].with(markIn(body))
+	}
+	return found, rows.Err()
+}
+
+func (e sqliteEngine) migrated(*gorm.DB, Options, []table) error { return nil }
+
+func (e sqliteEngine) newest(ctx context.Context, pool gorm.ConnPool) (int64, error) {
+	var id sql.NullInt64
+	err := pool.QueryRowContext(ctx, "SELECT max(id) FROM changes").Scan(&id)
+	return id.Int64, err
+}
+
+// enclose inserts nothing where there is no change: last would be NULL, and its
+// column ignores that.
+func (e sqliteEngine) enclose(ctx context.Context, pool gorm.ConnPool, w who, s span) error {
+	columns, holders := "id, last, at", "?, (SELECT max(id) FROM changes WHERE id BETWEEN ? AND ?), ?"
+	args := []any{s.First, s.First, s.Last, time.Now().UTC().Format("2006-01-02 15:04:05.000")}
+	for i, value := range w.args() {
+		if value != nil { // what is NULL anyway would cost to compile
+			columns, holders, args = columns+", "+whoColumns[i], holders+", ?", append(args, value)
+		}
+	}
+	_, err := pool.ExecContext(ctx, "INSERT INTO change_sets ("+columns+") VALUES ("+holders+")", args...)
+	return err
+}
+
+func (e sqliteEngine) extend(ctx context.Context, pool gorm.ConnPool, s span) (bool, error) {
+	result, err := pool.ExecContext(ctx, "UPDATE change_sets SET last = (SELECT max(id) FROM changes) WHERE id = ? AND last = ?", s.First, s.Last)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
+
+func (e sqliteEngine) enclosed(ctx context.Context, pool gorm.ConnPool, from int64) ([]span, error) {
+	rows, err := pool.QueryContext(ctx, "SELECT id, last FROM change_sets WHERE id >= ? ORDER BY id", from)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var spans []span
+	for rows.Next() {
+		var s span
+		if err := rows.Scan(&s.First, &s.Last); err != nil {
+			return nil, err
+		}
+		spans = append(spans, s)
+	}
+	return spans, rows.Err()
+}
+
+func (e sqliteEngine) lasting() bool { return false }
+func (e sqliteEngine) at() string    { return e.time() }
+
+// time is the text of change_sets.at, or that of a change which is in none.
+func (e sqliteEngine) time() string {
+	return "coalesce(CAST(change_sets.at AS TEXT), strftime('%Y-%m-%d %H:%M:%f', changes.at))"
+}
+
+func (e sqliteEngine) set() string { return "coalesce(change_sets.id, " + sqliteNobody + ")" }
+
+func (e sqliteEngine) inSet(id int64) string {
+	if id < 0 {
+		return e.set() + " = ?"
+	}
+	return e.within("change_sets.id = ?")
+}
+
+func (e sqliteEngine) join() string {
+	return "change_sets.id = (SELECT max(id) FROM change_sets WHERE id <= changes.id) AND change_sets.Last >= changes.id"
+}
+
+func (e sqliteEngine) within(sets string) string {
+	return "changes.id IN (SELECT enclosed.id FROM change_sets CROSS JOIN changes AS enclosed " +
+		"ON enclosed.id BETWEEN change_sets.id AND change_sets.Last WHERE " + sets + ")"
+}
+
+func (e sqliteEngine) instant() string              { return "strftime('%Y-%m-%d %H:%M:%f', ?)" }
+func (e sqliteEngine) packed() string               { return "''" }
+func (e sqliteEngine) actorID(column string) string { return column + " = ? AND " + column + " = ?" }
+func (e sqliteEngine) rowKey() string               { return "changes.row_key = @key" }
+func (e sqliteEngine) zone() string                 { return "NULL" }
+
+func (e sqliteEngine) fields(db *gorm.DB, records []record) (map[int64][]Field, error) {
+	found := map[int64][]Field{}
+	for len(records) > 0 {
+		n := min(len(records), 500) // SQLite bounds the number of placeholders
+		if err := e.readFields(db, records[:n], found); err != nil {
+			return nil, err
+		}
+		records = records[n:]
+	}
+	return found, nil
+}
+
+func (e sqliteEngine) readFields(db *gorm.DB, records []record, found map[int64][]Field) error {
+	ids := make([]any, len(records))
+	for i, r := range records {
+		ids[i] = r.ID
+	}
+	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context,
+		"SELECT change_layouts.columns, changes.* FROM changes LEFT JOIN change_layouts ON change_layouts.id = changes.layout "+
+			"WHERE changes.id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", ids...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	names, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		change, fields, err := scanPairs(rows, len(names))
+		if err != nil {
+			return err
+		}
+		found[change] = fields
+	}
+	return rows.Err()
+}
+
+// scanPairs reads layout, id, six columns that are known already, and the pairs.
+func scanPairs(rows *sql.Rows, width int) (change int64, fields []Field, err error) {
+	const pairs = 8
+	var layout sql.NullString
+	values := make([]any, width)
+	dest := make([]any, width)
+	for i := range dest {
+		dest[i] = &values[i]
+	}
+	dest[0], dest[1] = &layout, &change
+	if err := rows.Scan(dest...); err != nil || !layout.Valid {
+		return change, nil, err
+	}
+	var columns [][2]string
+	if err := json.Unmarshal([]byte(layout.String), &columns); err != nil {
+		return change, nil, fmt.Errorf("history: change %d: layout: %w", change, err)
+	}
+	for i, c := range columns {
+		before, after := values[pairs+2*i], values[pairs+2*i+1]
+		if same(before, after) {
+			continue
+		}
+		f, k := newField(c[0], c[1])
+		if !f.Redacted {
+			f.Before, f.After = Value{kind: k, raw: before}, Value{kind: k, raw: after}
+		}
+		fields = append(fields, f)
+	}
+	return change, fields, nil
+}
+
+// same is SQLite's IS, for the values of one column. It takes a number for the
+// same whichever way it is kept.
+func same(before, after any) bool {
+	if b, ok := before.([]byte); ok {
+		a, ok := after.([]byte)
+		return ok && bytes.Equal(a, b)
+	}
+	if _, ok := after.([]byte); ok {
+		return false
+	}
+	if n, ok := before.(int64); ok {
+		if x, ok := after.(float64); ok {
+			return sameNumber(n, x)
+		}
+	}
+	if x, ok := before.(float64); ok {
+		if n, ok := after.(int64); ok {
+			return sameNumber(n, x)
+		}
+	}
+	return before == after
+}
+
+// sameNumber also holds where 64 bits are more than a float has.
+func sameNumber(n int64, x float64) bool {
+	return float64(n) == x && x < 1<<63 && int64(x) == n
+}
+
+func (e sqliteEngine) maintain(tx *gorm.DB, on bool) error {
+	if on {
+		return exec(tx, "INSERT INTO change_sets (id, last) VALUES (0, 0)")
+	}
+	return exec(tx, "DELETE FROM change_sets WHERE id = 0")
+}
+
+// prune deletes told sets first. A change that is old and in no set after that
+// is one that nobody told about.
+func (e sqliteEngine) prune(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
+	var spans []span
+	err := tx.Raw("SELECT id AS first, last FROM change_sets WHERE at < strftime('%Y-%m-%d %H:%M:%f', ?) AND id > 0 ORDER BY id LIMIT ?",
+		instantOf(before), limit).Scan(&spans).Error
+	if err != nil {
+		return 0, false, err
+	}
+	for _, s := range spans {
+		if err := exec(tx, "DELETE FROM changes WHERE id BETWEEN ? AND ?", s.First, s.Last); err != nil {
+			return 0, false, err
+		}
+		if err := exec(tx, "DELETE FROM change_sets WHERE id = ?", s.First); err != nil {
+			return 0, false, err
+		}
+	}
+	if len(spans) == limit {
+		return int64(limit), true, nil
+	}
+	n, more, err := e.pruneNobody(tx, before, limit)
+	return int64(len(spans)) + n, more, err
+}
+
+func (e sqliteEngine) pruneNobody(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
+	var untold []struct{ ID, ChangeSet int64 }
+	err := tx.Raw("SELECT changes.id, "+e.set()+" AS change_set FROM changes LEFT JOIN change_sets ON "+e.join()+
+		" WHERE changes.at < julianday(?) AND change_sets.id IS NULL ORDER BY changes.id LIMIT ?", instantOf(before), limit).Scan(&untold).Error
+	if err != nil {
+		return 0, false, err
+	}
+	sets := map[int64]bool{}
+	for _, change := range untold {
+		sets[change.ChangeSet] = true
+		if err := exec(tx, "DELETE FROM changes WHERE id = ?", change.ID); err != nil {
+			return 0, false, err
+		}
+	}
+	return int64(len(sets)), len(untold) == limit, nil
+}
+
+// erasure inserts the change, so that there is one to enclose.
+func (e sqliteEngine) erasure(tx *gorm.DB, w who, record map[string]any) error {
+	ctx, pool := tx.Statement.Context, tx.Statement.ConnPool
+	newest, err := e.newest(ctx, pool)
+	if err != nil {
+		return err
+	}
+	record["at"] = gorm.Expr("julianday('now')")
+	if err := tx.Table(changesTable).Create(record).Error; err != nil {
+		return err
+	}
+	return e.enclose(ctx, pool, w, span{First: newest + 1, Last: math.MaxInt64})
+}

@@ -1,0 +1,169 @@
+package history
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Value is a column's value, exactly as the database had it. The zero Value is
+// NULL. Use [As] for a Go type, or pass it to a query as it is.
+type Value struct {
+	kind kind
+	raw  driver.Value
+	zone *time.Location // of a time without zone, UTC if nil
+}
+
+// kind is how a column's value is written down. It is stored beside the value.
+type kind byte
+
+const (
+	kindInteger kind = 'i'
+	kindDecimal kind = 'd'
+	kindFloat   kind = 'f'
+	kindBool    kind = 'b'
+	kindInstant kind = 't' // a time with a zone
+	kindTime    kind = 'n' // a date or a time without a zone
+	kindText    kind = 's'
+	kindBytes   kind = 'x'
+	kindRedact  kind = 'r'
+)
+
+// As returns v as a T: a basic type, time.Time, []byte, a sql.Scanner, or a
+// pointer to them. NULL is the zero T. A value that does not fit is an error,
+// with the meaning of [database/sql.Rows.Scan].
+func As[T any](v Value) (T, error) {
+	var out sql.Null[T]
+	if err := out.Scan(v.source()); err != nil {
+		return out.V, fmt.Errorf("history: value as %T: %w", out.V, err)
+	}
+	return out.V, nil
+}
+
+// IsNull reports whether v is NULL, which differs from an empty text.
+func (v Value) IsNull() bool { return v.raw == nil }
+
+// String returns v for people to read: times in RFC 3339, bytes in
+// hexadecimal, NULL as the empty string.
+func (v Value) String() string {
+	switch raw := v.source().(type) {
+	case nil:
+		return ""
+	case time.Time:
+		return raw.Format(time.RFC3339Nano)
+	case []byte:
+		return hex.EncodeToString(raw)
+	case float64:
+		return strconv.FormatFloat(raw, 'g', -1, 64)
+	default:
+		return fmt.Sprint(raw)
+	}
+}
+
+// Value implements [driver.Valuer], so that v can be the argument of a query.
+func (v Value) Value() (driver.Value, error) { return v.raw, nil }
+
+// source is v as a driver would give it for its column: SQLite and MariaDB keep
+// times as text, which the drivers parse.
+func (v Value) source() driver.Value {
+	text, ok := v.raw.(string)
+	if !ok {
+		if n, isInt := v.raw.(int64); isInt && v.kind == kindBool {
+			return n != 0
+		}
+		return v.raw
+	}
+	if v.kind == kindInstant || v.kind == kindTime {
+		if t, ok := parseTime(text, v.zone); ok {
+			return t
+		}
+	}
+	return text
+}
+
+// parseValue reads what a trigger wrote as text.
+func parseValue(k kind, text *string, zone *time.Location) (Value, error) {
+	if text == nil {
+		return Value{kind: k}, nil
+	}
+	raw, err := parseRaw(k, *text)
+	if err != nil {
+		return Value{}, fmt.Errorf("history: recorded value of kind %q: %w", rune(k), err)
+	}
+	return Value{kind: k, raw: raw, zone: zone}, nil
+}
+
+func parseRaw(k kind, text string) (driver.Value, error) {
+	switch k {
+	case kindInteger:
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n, nil
+		}
+		return text, nil // beyond int64: an unsigned column
+	case kindFloat:
+		if bits, ok := strings.CutPrefix(text, "x"); ok {
+			n, err := strconv.ParseUint(bits, 16, 64)
+			return math.Float64frombits(n), err
+		}
+		return strconv.ParseFloat(text, 64)
+	case kindBool:
+		return strconv.ParseBool(text)
+	case kindInstant:
+		if t, ok := parseTime(text, nil); ok {
+			return t.UTC(), nil
+		}
+		if t, ok := parseUnix(text); ok {
+			return t, nil
+		}
+		return text, nil // infinity
+	case kindBytes:
+		return hex.DecodeString(text)
+	default:
+		return text, nil
+	}
+}
+
+// timeLayouts are those that PostgreSQL, MariaDB and the SQLite drivers write.
+var timeLayouts = [...]string{
+	"2006-01-02T15:04:05.999999999Z07:00",
+	"2006-01-02T15:04:05.999999999-07",
+	"2006-01-02T15:04:05.999999999",
+	"2006-01-02 15:04:05.999999999Z07:00",
+	"2006-01-02 15:04:05.999999999-07",
+	"2006-01-02 15:04:05.999999999 -0700 MST",
+	"2006-01-02 15:04:05.999999999 -0700 -0700",
+	"2006-01-02 15:04:05.999999999",
+	"2006-01-02",
+}
+
+func parseTime(text string, zone *time.Location) (time.Time, bool) {
+	if zone == nil {
+		zone = time.UTC
+	}
+	text, _, _ = strings.Cut(text, " m=") // a monotonic clock reading
+	for _, layout := range timeLayouts {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// parseUnix reads seconds since 1970 with up to six digits after the point.
+func parseUnix(text string) (time.Time, bool) {
+	whole, fraction, _ := strings.Cut(text, ".")
+	seconds, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil {
+		return time.Time{}, false
+	}
+	micros, err := strconv.ParseInt((fraction + "000000")[:6], 10, 64)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return time.Unix(seconds, micros*1000).UTC(), true
+}
