@@ -1,0 +1,162 @@
+package echoauth_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/gorilla/sessions"
+	echojwt "github.com/labstack/echo-jwt/v4"
+	"github.com/labstack/echo/v4"
+
+	"github.com/seed-3826ef92/whodunit/echoauth"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+var (
+	alice = actor.User(1)
+	bob   = actor.User(2)
+	admin = actor.User("admin")
+)
+
+var testKey = []byte("0123456789abcdef0123456789abcdef")
+
+// newEcho returns an Echo whose log ends up in the buffer.
+func newEcho(tb testing.TB) (*echo.Echo, *bytes.Buffer) {
+	tb.Helper()
+	e := echo.New()
+	log := new(bytes.Buffer)
+	e.Logger.SetOutput(log)
+	return e, log
+}
+
+func newCookieStore() *sessions.CookieStore { return sessions.NewCookieStore(testKey) }
+
+// whoami answers with the actor that each place in a request holds, once if
+// they agree.
+func whoami(c echo.Context) error {
+	current := echoauth.Current(c)
+	inContext, said := actor.FromContext(c.Request().Context())
+	inEcho, ok := c.Get("actor").(actor.Actor)
+	if !said || !ok || current != inContext || current != inEcho {
+		return c.String(http.StatusInternalServerError,
+			fmt.Sprintf("Current: %v, context: %v %v, echo: %v %v", current, inContext, said, inEcho, ok))
+	}
+	return c.String(http.StatusOK, current.String())
+}
+
+// browser keeps the cookies that a server sets, by name only.
+type browser struct {
+	tb      testing.TB
+	handler http.Handler
+	base    string // scheme and host
+	cookies map[string]string
+	header  http.Header // of each request
+}
+
+func newBrowser(tb testing.TB, handler http.Handler) *browser {
+	tb.Helper()
+	return &browser{tb: tb, handler: handler, base: "https://example.com", cookies: map[string]string{}, header: http.Header{}}
+}
+
+// copied returns another browser with the same cookies.
+func (b *browser) copied() *browser {
+	other := newBrowser(b.tb, b.handler)
+	other.base = b.base
+	for name, value := range b.cookies {
+		other.cookies[name] = value
+	}
+	return other
+}
+
+func (b *browser) do(method, path string) *httptest.ResponseRecorder {
+	b.tb.Helper()
+	req := httptest.NewRequest(method, b.base+path, nil)
+	for key, values := range b.header {
+		req.Header[key] = values
+	}
+	for name, value := range b.cookies {
+		req.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	rec := httptest.NewRecorder()
+	b.handler.ServeHTTP(rec, req)
+	for _, cookie := range rec.Result().Cookies() {
+		if cookie.MaxAge < 0 {
+			delete(b.cookies, cookie.Name)
+			continue
+		}
+		b.cookies[cookie.Name] = cookie.Value
+	}
+	return rec
+}
+
+func (b *browser) get(path string) string {
+	b.tb.Helper()
+	return b.body(http.MethodGet, path)
+}
+
+func (b *browser) post(path string) string {
+	b.tb.Helper()
+	return b.body(http.MethodPost, path)
+}
+
+// body returns the body of a 200, else the status.
+func (b *browser) body(method, path string) string {
+	b.tb.Helper()
+	rec := b.do(method, path)
+	if rec.Code != http.StatusOK {
+		return strings.TrimSpace(fmt.Sprintf("%d %s", rec.Code, rec.Body))
+	}
+	return strings.TrimSpace(rec.Body.String())
+}
+
+// want is a check of one answer.
+func want(tb testing.TB, what, got, want string) {
+	tb.Helper()
+	if got != want {
+		tb.Errorf("%s = %q, want %q", what, got, want)
+	}
+}
+
+// answer makes a handler of a session function: "ok", or its error.
+func answer(do func(c echo.Context) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := do(c); err != nil {
+			return c.String(http.StatusOK, err.Error())
+		}
+		return whoami(c)
+	}
+}
+
+// signIn registers handlers that sign in and out under /login/:id and /logout,
+// and /whoami.
+func signIn(e *echo.Echo) {
+	e.POST("/login/:id", answer(func(c echo.Context) error { return echoauth.Login(c, actor.User(c.Param("id"))) }))
+	e.POST("/logout", answer(echoauth.Logout))
+	e.GET("/whoami", whoami)
+}
+
+func jwtMiddleware() echo.MiddlewareFunc { return echojwt.JWT(testKey) }
+
+// optionalJWT lets requests without a token pass.
+func optionalJWT(key string) echo.MiddlewareFunc {
+	return echojwt.WithConfig(echojwt.Config{
+		SigningKey:             testKey,
+		ContextKey:             key,
+		ContinueOnIgnoredError: true,
+		ErrorHandler:           func(echo.Context, error) error { return nil },
+	})
+}
+
+func bearer(tb testing.TB, claims jwt.Claims) string {
+	tb.Helper()
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(testKey)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return "Bearer " + token
+}

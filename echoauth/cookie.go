@@ -1,0 +1,94 @@
+package echoauth
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/sessions"
+	"github.com/labstack/echo/v4"
+)
+
+// cookieOptions returns a copy of the options of s that is safe for a cookie
+// which signs somebody in. The defaults of gorilla's stores are not. It is a
+// copy because a store may hand out its own.
+func cookieOptions(c echo.Context, s *sessions.Session) *sessions.Options {
+	var options sessions.Options
+	if s.Options != nil {
+		options = *s.Options
+	}
+	if options.Path == "" {
+		options.Path = "/"
+	}
+	options.HttpOnly = true
+	if options.SameSite != http.SameSiteStrictMode {
+		options.SameSite = http.SameSiteLaxMode
+	}
+	options.Secure = isHTTPS(c) || options.Secure && !isLoopback(c.Request().Host)
+	// Browsers take a cookie of these names only with these attributes.
+	switch name := s.Name(); {
+	case strings.HasPrefix(name, "__Host-"):
+		options.Secure, options.Path, options.Domain = true, "/", ""
+	case strings.HasPrefix(name, "__Secure-"):
+		options.Secure = true
+	}
+	options.Partitioned = options.Partitioned && options.Secure
+	return &options
+}
+
+func isHTTPS(c echo.Context) bool {
+	scheme := c.Scheme()
+	return scheme == "https" || scheme == "wss"
+}
+
+func isLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.IsLoopback()
+	}
+	host = strings.ToLower(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// headerWriter is a response of which only the headers matter.
+type headerWriter http.Header
+
+func (w headerWriter) Header() http.Header         { return http.Header(w) }
+func (w headerWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (w headerWriter) WriteHeader(int)             {}
+
+const setCookie = "Set-Cookie"
+
+// hasCookie tells whether header sets the cookie name to something.
+func hasCookie(header http.Header, name string) bool {
+	return slices.ContainsFunc(header[setCookie], func(line string) bool {
+		cookie, err := http.ParseSetCookie(line)
+		return err == nil && cookie.Name == name && cookie.Value != ""
+	})
+}
+
+// replaceCookies adds the cookies of from to header, each in place of those
+// that header already has of its name. Two of one name are decided by their
+// order, differently by different clients.
+func replaceCookies(header, from http.Header) {
+	for _, line := range from[setCookie] {
+		removeCookie(header, cookieName(line))
+	}
+	header[setCookie] = append(header[setCookie], from[setCookie]...)
+}
+
+func removeCookie(header http.Header, name string) {
+	header[setCookie] = slices.DeleteFunc(header[setCookie], func(line string) bool {
+		return cookieName(line) == name
+	})
+}
+
+func cookieName(line string) string {
+	name, _, _ := strings.Cut(line, "=")
+	return strings.TrimSpace(name)
+}

@@ -1,0 +1,368 @@
+package echoauth_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/seed-3826ef92/whodunit/echoauth"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// ask sends one request, as a, to a site with a guard on each route.
+func ask(tb testing.TB, guard echo.MiddlewareFunc, a actor.Actor, method, path string, header ...string) *httptest.ResponseRecorder {
+	tb.Helper()
+	e, _ := newEcho(tb)
+	e.Use(echoauth.Middleware(), guard)
+	e.Any("/*", whoami)
+	req := httptest.NewRequest(method, path, nil)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Add(header[i], header[i+1])
+	}
+	rec := httptest.NewRecorder()
+	e.ServeHTTP(rec, req.WithContext(actor.NewContext(context.Background(), a)))
+	return rec
+}
+
+func TestRequireUser(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		actor actor.Actor
+		want  int
+	}{
+		{"a user passes", alice, http.StatusOK},
+		{"a user who is impersonated passes", admin.As(alice), http.StatusOK},
+		{"nobody is unauthorized", actor.Actor{}, http.StatusUnauthorized},
+		{"a user without id is unauthorized", actor.Actor{Identity: actor.Identity{Kind: actor.KindUser}}, http.StatusUnauthorized},
+		{"a service is forbidden", actor.Service(1), http.StatusForbidden},
+		{"a system is forbidden", actor.System("job"), http.StatusForbidden},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rec := ask(t, echoauth.RequireUser(), test.actor, "GET", "/")
+			if rec.Code != test.want || rec.Header().Get("WWW-Authenticate") != "" {
+				t.Errorf("GET / as %v = %d, challenge %q, want %d and none", test.actor, rec.Code, rec.Header().Get("WWW-Authenticate"), test.want)
+			}
+		})
+	}
+}
+
+func TestRequireUserWithoutMiddleware(t *testing.T) {
+	e, _ := newEcho(t)
+	e.Use(echoauth.RequireUser())
+	e.GET("/", whoami)
+	req := httptest.NewRequest("GET", "/", nil)
+	noID := actor.Actor{Identity: actor.Identity{Kind: actor.KindUser}}
+	for name, ctx := range map[string]context.Context{
+		"nobody said":       req.Context(),
+		"a user without id": actor.NewContext(req.Context(), noID),
+	} {
+		rec := httptest.NewRecorder()
+		if e.ServeHTTP(rec, req.WithContext(ctx)); rec.Code != http.StatusUnauthorized {
+			t.Errorf("GET / of %s = %d, want 401", name, rec.Code)
+		}
+	}
+}
+
+func TestRequireUserSkipper(t *testing.T) {
+	guard := echoauth.RequireUserWithConfig(echoauth.RequireConfig{
+		Skipper: func(c echo.Context) bool { return c.Request().URL.Path == "/public" },
+	})
+	for path, want := range map[string]int{"/public": http.StatusOK, "/private": http.StatusUnauthorized} {
+		if got := ask(t, guard, actor.Actor{}, "GET", path).Code; got != want {
+			t.Errorf("GET %s = %d, want %d", path, got, want)
+		}
+	}
+}
+
+func TestRequireUserChallenge(t *testing.T) {
+	guard := echoauth.RequireUserWithConfig(echoauth.RequireConfig{Challenge: `Bearer realm="api"`})
+	rec := ask(t, guard, actor.Actor{}, "GET", "/")
+	if got := rec.Header().Get("WWW-Authenticate"); rec.Code != http.StatusUnauthorized || got != `Bearer realm="api"` {
+		t.Errorf("GET / = %d with challenge %q, want 401 with the one of the config", rec.Code, got)
+	}
+	rec = ask(t, guard, alice, "GET", "/")
+	if got := rec.Header().Get("WWW-Authenticate"); got != "" {
+		t.Errorf("challenge to alice = %q, want none", got)
+	}
+}
+
+// TestRequireUserError keeps Echo's shared errors as they are.
+func TestRequireUserError(t *testing.T) {
+	e, _ := newEcho(t)
+	var got error
+	e.HTTPErrorHandler = func(err error, _ echo.Context) { got = err }
+	e.Use(echoauth.Middleware(), echoauth.RequireUser())
+	newBrowser(t, e).do("GET", "/")
+	if !errors.Is(got, echoauth.ErrAnonymous) {
+		t.Errorf("error = %v, want one that wraps ErrAnonymous", got)
+	}
+	if echo.ErrUnauthorized.Internal != nil {
+		t.Errorf("echo.ErrUnauthorized.Internal = %v, want nil", echo.ErrUnauthorized.Internal)
+	}
+}
+
+func TestRequireUserRedirect(t *testing.T) {
+	const html = "text/html,application/xhtml+xml,*/*;q=0.8"
+	for _, test := range []struct {
+		name, login, method, path string
+		header                    []string
+		want                      string // Location; 401 if empty
+	}{
+		{"a page", "/login", "GET", "/notes?q=a&b=c", []string{"Accept", html}, "/login?next=%2Fnotes%3Fq%3Da%26b%3Dc"},
+		{"a page that is navigated to", "/login", "GET", "/notes", []string{"Accept", html, "Sec-Fetch-Mode", "navigate"}, "/login?next=%2Fnotes"},
+		{"a login page with a query", "/login?lang=de", "GET", "/notes", []string{"Accept", html}, "/login?lang=de&next=%2Fnotes"},
+		{"a login page elsewhere", "https://sso.example.org/in", "GET", "/notes", []string{"Accept", html}, "https://sso.example.org/in?next=%2Fnotes"},
+		{"several Accept headers", "/login", "GET", "/", []string{"Accept", "image/png", "Accept", html}, "/login?next=%2F"},
+		{"a path that leads elsewhere", "/login", "GET", "http://example.com//evil.com/x", []string{"Accept", html}, "/login?next=%2F"},
+		{"JSON", "/login", "GET", "/notes", []string{"Accept", "application/json"}, ""},
+		{"anything", "/login", "GET", "/notes", []string{"Accept", "*/*"}, ""},
+		{"no Accept", "/login", "GET", "/notes", nil, ""},
+		{"a form", "/login", "POST", "/notes", []string{"Accept", html}, ""},
+		{"XMLHttpRequest", "/login", "GET", "/notes", []string{"Accept", html, "X-Requested-With", "xmlhttprequest"}, ""},
+		{"fetch", "/login", "GET", "/notes", []string{"Accept", html, "Sec-Fetch-Mode", "cors"}, ""},
+		{"the login page itself", "/login", "GET", "/login?next=/notes", []string{"Accept", html}, ""},
+		{"no LoginURL", "", "GET", "/notes", []string{"Accept", html}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			guard := echoauth.RequireUserWithConfig(echoauth.RequireConfig{LoginURL: test.login, Challenge: "Bearer"})
+			rec := ask(t, guard, actor.Actor{}, test.method, test.path, test.header...)
+			code, challenge := http.StatusFound, ""
+			if test.want == "" {
+				code, challenge = http.StatusUnauthorized, "Bearer"
+			}
+			if rec.Code != code || rec.Header().Get("Location") != test.want || rec.Header().Get("WWW-Authenticate") != challenge {
+				t.Errorf("%s %s = %d %q with challenge %q, want %d %q", test.method, test.path,
+					rec.Code, rec.Header().Get("Location"), rec.Header().Get("WWW-Authenticate"), code, test.want)
+			}
+		})
+	}
+}
+
+func TestRequireUserBadLoginURL(t *testing.T) {
+	defer func() {
+		if got, _ := recover().(string); !strings.HasPrefix(got, "echoauth: RequireConfig.LoginURL") {
+			t.Errorf("panic = %q, want one about LoginURL", got)
+		}
+	}()
+	echoauth.RequireUserWithConfig(echoauth.RequireConfig{LoginURL: "http://%zz"})
+}
+
+func TestRequireFunc(t *testing.T) {
+	lookup := errors.New("roles are down")
+	guard := echoauth.RequireFunc(func(_ echo.Context, a actor.Actor) (bool, error) {
+		switch a {
+		case bob:
+			return true, lookup
+		case actor.User(3):
+			return true, echo.NewHTTPError(http.StatusTeapot).WithInternal(lookup)
+		}
+		return a == admin, nil
+	})
+	for _, test := range []struct {
+		actor actor.Actor
+		want  int
+	}{
+		{admin, http.StatusOK},
+		{alice, http.StatusForbidden},
+		{actor.Actor{}, http.StatusForbidden},
+		{bob, http.StatusInternalServerError},
+		{actor.User(3), http.StatusTeapot},
+	} {
+		rec := ask(t, guard, test.actor, "GET", "/")
+		if rec.Code != test.want || strings.Contains(rec.Body.String(), "roles") {
+			t.Errorf("GET / as %v = %d %s, want %d without the cause", test.actor, rec.Code, rec.Body, test.want)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("RequireFunc(nil) did not panic")
+		}
+	}()
+	echoauth.RequireFunc(nil)
+}
+
+func TestGuardsAndPreflights(t *testing.T) {
+	guards := map[string]echo.MiddlewareFunc{
+		"RequireUser": echoauth.RequireUser(),
+		"RequireFunc": echoauth.RequireFunc(func(_ echo.Context, a actor.Actor) (bool, error) { return !a.IsAnonymous(), nil }),
+	}
+	refused := map[string]int{"RequireUser": http.StatusUnauthorized, "RequireFunc": http.StatusForbidden}
+	secret := func(t *testing.T) echo.HandlerFunc {
+		return func(echo.Context) error { t.Error("a handler ran without a user"); return nil }
+	}
+	for name, guard := range guards {
+		for _, test := range []struct {
+			name   string
+			routes func(t *testing.T, e *echo.Echo)
+			pass   bool
+		}{
+			{"guard before CORS", func(t *testing.T, e *echo.Echo) {
+				e.Use(guard, middleware.CORS())
+				e.GET("/notes/:id", secret(t))
+			}, true},
+			{"guard after CORS", func(t *testing.T, e *echo.Echo) {
+				e.Use(middleware.CORS(), guard)
+				e.Any("/notes/:id", secret(t))
+			}, true},
+			{"on a group, before CORS", func(t *testing.T, e *echo.Echo) {
+				e.Group("/notes", guard, middleware.CORS()).GET("/:id", secret(t))
+				e.OPTIONS("/other", secret(t))
+			}, true},
+			{"on a host, before CORS", func(t *testing.T, e *echo.Echo) {
+				e.Host("api.example.com", guard, middleware.CORS()).GET("/notes/:id", secret(t))
+			}, true},
+			{"unknown path, which looks like any before routing", func(_ *testing.T, e *echo.Echo) { e.Use(guard, middleware.CORS()) }, false},
+			{"a route that takes OPTIONS", func(t *testing.T, e *echo.Echo) {
+				e.Use(guard)
+				e.Any("/notes/:id", secret(t))
+			}, false},
+			{"... registered without a slash", func(t *testing.T, e *echo.Echo) {
+				e.Use(guard)
+				e.OPTIONS("notes/:id", secret(t))
+			}, false},
+			{"... on a group", func(t *testing.T, e *echo.Echo) {
+				e.Group("/notes", guard).Any("/:id", secret(t))
+			}, false},
+			{"... that only the router knows", func(t *testing.T, e *echo.Echo) {
+				e.Use(guard)
+				e.Router().Add(http.MethodOptions, "/notes/:id", secret(t))
+			}, false},
+			{"... beside a group's handler for unknown paths", func(t *testing.T, e *echo.Echo) {
+				e.Group("/notes", guard).OPTIONS("/*", secret(t))
+			}, false},
+			{"... on a host", func(t *testing.T, e *echo.Echo) {
+				e.Host("api.example.com", guard).Any("/notes/:id", secret(t))
+			}, false},
+			{"a handler for paths not found", func(t *testing.T, e *echo.Echo) {
+				e.Group("/notes", guard).RouteNotFound("/*", secret(t))
+			}, false},
+		} {
+			t.Run(name+"/"+test.name, func(t *testing.T) {
+				e, _ := newEcho(t)
+				e.Use(echoauth.Middleware())
+				test.routes(t, e)
+				b := newBrowser(t, e)
+				b.base = "https://api.example.com"
+				b.header.Set("Origin", "https://app.example.com")
+				if got := b.do("OPTIONS", "/notes/1").Code; got == http.StatusNoContent && !strings.Contains(test.name, "CORS") {
+					t.Errorf("OPTIONS that is no preflight = %d, want it refused", got)
+				}
+				b.header.Set("Access-Control-Request-Method", "PUT")
+				rec := b.do("OPTIONS", "/notes/1")
+				if test.pass && (rec.Code != http.StatusNoContent || rec.Header().Get("Access-Control-Allow-Origin") != "*") {
+					t.Errorf("preflight = %d %v, want CORS's answer", rec.Code, rec.Header())
+				}
+				if !test.pass && rec.Code != refused[name] {
+					t.Errorf("preflight = %d, want %d", rec.Code, refused[name])
+				}
+				if got := b.do("GET", "/notes/1").Code; got != refused[name] && got != http.StatusNotFound && got != http.StatusMethodNotAllowed {
+					t.Errorf("GET = %d, want %d", got, refused[name])
+				}
+			})
+		}
+	}
+}
+
+var safeNextTests = []struct {
+	next string
+	safe bool
+}{
+	{"/", true},
+	{"/ok?a=b", true},
+	{"/notes/1#top", true},
+	{"/caf%C3%A9?q=%0A%5C//x", true},
+	{"/a//b", true},
+	{"/?next=//evil.com", true},
+	{"/.well-known/x", true},
+	{"/a..b/...", true},
+	{"", false},
+	{"notes", false},
+	{"?a=b", false},
+	{"//", false},
+	{"//?x", false},
+	{"//evil.com", false},
+	{"///evil.com", false},
+	{"/\\evil.com", false},
+	{"\\/evil.com", false},
+	{"/\t/evil.com", false},
+	{"\t//evil.com", false},
+	{"/\n/evil.com", false},
+	{"/ /evil.com", false},
+	{" /ok", false},
+	{"/a\r\nSet-Cookie: x=y", false},
+	{"/a\x00", false},
+	{"/a\x7f", false},
+	{"/%2fevil.com", false},
+	{"/%5cevil.com", false},
+	{"/%09/evil.com", false},
+	{"/a%0d%0ab", false},
+	{"/..//evil.com", false},
+	{"/.//evil.com", false},
+	{"/%2e%2e//evil.com", false},
+	{"/a/../b", false},
+	{"/a\\b", false},
+	{"/\u00e9", false},
+	{"/\u2028/evil.com", false},
+	{"/\uff0fevil.com", false},
+	{"/\xff", false},
+	{"/%zz", false},
+	{"http://evil.com", false},
+	{"https:evil.com", false},
+	{"javascript:alert(1)", false},
+	{"/:80", true},
+}
+
+func TestSafeNext(t *testing.T) {
+	for _, test := range safeNextTests {
+		want := "/"
+		if test.safe {
+			want = test.next
+		}
+		if got := echoauth.SafeNext(test.next); got != want {
+			t.Errorf("SafeNext(%q) = %q, want %q", test.next, got, want)
+		}
+	}
+}
+
+func FuzzSafeNext(f *testing.F) {
+	for _, test := range safeNextTests {
+		f.Add(test.next)
+	}
+	base := &url.URL{Scheme: "https", Host: "example.com", Path: "/login"}
+	f.Fuzz(func(t *testing.T, next string) {
+		got := echoauth.SafeNext(next)
+		if got != next && got != "/" {
+			t.Fatalf("SafeNext(%q) = %q, want it or /", next, got)
+		}
+		if again := echoauth.SafeNext(got); again != got {
+			t.Fatalf("SafeNext(%q) = %q, want it unchanged", got, again)
+		}
+		ref, err := url.Parse(got)
+		if err != nil {
+			t.Fatalf("SafeNext(%q) = %q, which is no URL: %v", next, got, err)
+		}
+		if to := base.ResolveReference(ref); to.Scheme != "https" || to.Host != "example.com" || to.User != nil {
+			t.Fatalf("SafeNext(%q) leads to %s", next, to)
+		}
+		if to := asBrowsersRead(got); !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
+			t.Fatalf("SafeNext(%q) = %q, which a browser reads as %q", next, got, to)
+		}
+	})
+}
+
+// asBrowsersRead does what the URL standard tells browsers to do with an
+// address, where Go does not: strip spaces and controls around it, tabs and
+// newlines in it, and take backslashes for slashes.
+func asBrowsersRead(address string) string {
+	address = strings.TrimFunc(address, func(r rune) bool { return r <= ' ' })
+	address = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(address)
+	path, _, _ := strings.Cut(address, "?")
+	return strings.ReplaceAll(path, `\`, "/")
+}

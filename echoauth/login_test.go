@@ -1,0 +1,265 @@
+package echoauth_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/sessions"
+	"github.com/labstack/echo-contrib/session"
+	"github.com/labstack/echo/v4"
+
+	"github.com/seed-3826ef92/whodunit/echoauth"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+func TestLogin(t *testing.T) {
+	eachStore(t, func(t *testing.T, store sessions.Store) {
+		e := newSite(t, store, echoauth.Config{})
+		t.Run("signs in and out", func(t *testing.T) {
+			b := newBrowser(t, e)
+			want(t, "login", b.post("/login/1"), "user:1")
+			want(t, "whoami", b.get("/whoami"), "user:1")
+			want(t, "logout", b.post("/logout"), "anonymous")
+			want(t, "whoami", b.get("/whoami"), "anonymous")
+		})
+		t.Run("keeps what an anonymous visitor left", func(t *testing.T) {
+			b := newBrowser(t, e)
+			b.post("/cart/tea")
+			b.post("/login/1")
+			want(t, "cart", b.get("/cart"), "tea")
+		})
+		t.Run("keeps what the same person left", func(t *testing.T) {
+			b := newBrowser(t, e)
+			b.post("/login/1")
+			b.post("/cart/tea")
+			b.post("/login/1")
+			want(t, "cart", b.get("/cart"), "tea")
+		})
+		t.Run("drops what another person left", func(t *testing.T) {
+			b := newBrowser(t, e)
+			b.post("/login/1")
+			b.post("/cart/tea")
+			want(t, "login", b.post("/login/2"), "user:2")
+			want(t, "cart", b.get("/cart"), "")
+		})
+		t.Run("logout drops everything", func(t *testing.T) {
+			b := newBrowser(t, e)
+			b.post("/login/1")
+			b.post("/cart/tea")
+			b.post("/logout")
+			want(t, "cart", b.get("/cart"), "")
+		})
+		t.Run("a new cookie each time, and one", func(t *testing.T) {
+			// The same values in the same second give the same signed cookie.
+			_, signed := store.(*sessions.CookieStore)
+			b := newBrowser(t, e)
+			b.post("/cart/tea")
+			seen := map[string]bool{b.cookies["session"]: true}
+			for _, path := range []string{"/login/1", "/login/1", "/impersonate/2", "/stop"} {
+				cookies := b.do("POST", path).Header()["Set-Cookie"]
+				if value := b.cookies["session"]; len(cookies) != 1 || seen[value] && !signed {
+					t.Errorf("cookies of POST %s = %q, want one with a new value", path, cookies)
+				}
+				seen[b.cookies["session"]] = true
+			}
+			if cookies := b.do("POST", "/logout").Header()["Set-Cookie"]; len(cookies) != 1 || !strings.Contains(cookies[0], "Max-Age=0") {
+				t.Errorf("cookies of POST /logout = %q, want one that expires", cookies)
+			}
+		})
+	})
+}
+
+func TestLoginOfAnotherActorDropsValues(t *testing.T) {
+	// The previous person is known from elsewhere than the session.
+	e, _ := newEcho(t)
+	e.Use(session.Middleware(newCookieStore()))
+	e.GET("/", func(c echo.Context) error {
+		s, err := session.Get("session", c)
+		if err != nil {
+			return err
+		}
+		s.Values["cart"] = "tea"
+		echoauth.Set(c, alice)
+		if err := echoauth.Login(c, bob); err != nil {
+			return err
+		}
+		if len(s.Values) != 1 {
+			t.Errorf("session after Login = %v, want only the actor", s.Values)
+		}
+		return nil
+	})
+	e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+}
+
+func TestLoginErrors(t *testing.T) {
+	down := errors.New("store is down")
+	actions := map[string]func(c echo.Context) error{
+		"Login":             func(c echo.Context) error { return echoauth.Login(c, bob) },
+		"Logout":            echoauth.Logout,
+		"Impersonate":       func(c echo.Context) error { return echoauth.Impersonate(c, bob) },
+		"StopImpersonating": echoauth.StopImpersonating,
+	}
+	signedIn := map[string]actor.Actor{
+		"Login": alice, "Logout": alice, "Impersonate": alice, "StopImpersonating": admin.As(alice),
+	}
+	for name, do := range actions {
+		for _, test := range []struct {
+			name   string
+			use    func(e *echo.Echo, store *brokenStore)
+			before func(c echo.Context, store *brokenStore)
+			want   error
+		}{
+			{"no store", func(*echo.Echo, *brokenStore) {}, func(echo.Context, *brokenStore) {}, echoauth.ErrNoSession},
+			{"committed", useStore, func(c echo.Context, _ *brokenStore) { _ = c.NoContent(http.StatusNoContent) }, echoauth.ErrResponseCommitted},
+			{"store can't be read", useStore, func(_ echo.Context, s *brokenStore) { s.get = down }, down},
+			{"store can't be written", useStore, func(_ echo.Context, s *brokenStore) { s.save = down }, down},
+		} {
+			t.Run(name+"/"+test.name, func(t *testing.T) {
+				e, _ := newEcho(t)
+				store := &brokenStore{Store: newCookieStore()}
+				test.use(e, store)
+				e.POST("/", func(c echo.Context) error {
+					echoauth.Set(c, signedIn[name])
+					c.SetCookie(&http.Cookie{Name: "session", Value: "earlier"})
+					test.before(c, store)
+					if err := do(c); !errors.Is(err, test.want) || !strings.HasPrefix(err.Error(), "echoauth: ") {
+						t.Errorf("%s = %v, want %v", name, err, test.want)
+					}
+					if got := echoauth.Current(c); got != signedIn[name] {
+						t.Errorf("actor after %s failed = %v, want %v", name, got, signedIn[name])
+					}
+					if got := c.Response().Header()["Set-Cookie"]; len(got) != 1 || got[0] != "session=earlier" {
+						t.Errorf("cookies after %s failed = %q, want the earlier one", name, got)
+					}
+					return nil
+				})
+				newBrowser(t, e).do("POST", "/")
+			})
+		}
+	}
+}
+
+func useStore(e *echo.Echo, store *brokenStore) { e.Use(session.Middleware(store)) }
+
+// TestLoginThatFails sees to it that a handler which saves the session after a
+// failed Login signs nobody in.
+func TestLoginThatFails(t *testing.T) {
+	eachStore(t, func(t *testing.T, inner sessions.Store) {
+		store := &brokenStore{Store: inner}
+		e := newSite(t, store, echoauth.Config{})
+		e.POST("/retry", func(c echo.Context) error {
+			store.save = errors.New("store is down")
+			if err := echoauth.Login(c, bob); err == nil {
+				t.Error("Login on a store that is down = nil, want an error")
+			}
+			store.save = nil
+			s, err := session.Get("session", c)
+			if err != nil {
+				return err
+			}
+			s.Values["cart"] = "tea"
+			return s.Save(c.Request(), c.Response())
+		})
+		for _, before := range []string{"", "/login/1"} {
+			b := newBrowser(t, e)
+			wanted := "anonymous"
+			if before != "" {
+				wanted = b.post(before)
+			}
+			if got := b.do("POST", "/retry").Code; got != http.StatusOK {
+				t.Fatalf("POST /retry = %d, want 200", got)
+			}
+			want(t, "whoami", b.get("/whoami"), wanted)
+			want(t, "cart", b.get("/cart"), "tea")
+		}
+	})
+}
+
+// TestLoginThatSavesNothing: with a MaxAge of 0, stores with records delete
+// what they are told to save.
+func TestLoginThatSavesNothing(t *testing.T) {
+	store := newFilesystemStore(t)
+	store.Options = &sessions.Options{HttpOnly: true}
+	b := newBrowser(t, newSite(t, store, echoauth.Config{}))
+	if got := b.post("/login/1"); !strings.Contains(got, "saved no session") {
+		t.Errorf("login = %q, want an error", got)
+	}
+	want(t, "whoami", b.get("/whoami"), "anonymous")
+}
+
+func TestLoginOfNobody(t *testing.T) {
+	e, _ := newEcho(t)
+	e.Use(session.Middleware(newCookieStore()), echoauth.Middleware())
+	e.POST("/", func(c echo.Context) error {
+		for _, a := range []actor.Actor{{}, actor.User(0), actor.User(""), {Identity: actor.Identity{ID: "1"}}} {
+			if err := echoauth.Login(c, a); !errors.Is(err, echoauth.ErrAnonymous) {
+				t.Errorf("Login(%#v) = %v, want ErrAnonymous", a, err)
+			}
+		}
+		if err := echoauth.Login(c, actor.Actor{Identity: actor.Identity{Kind: 99, ID: "1"}}); err == nil {
+			t.Error("Login of an unknown kind = nil, want an error")
+		}
+		return nil
+	})
+	if got := newBrowser(t, e).do("POST", "/").Header()["Set-Cookie"]; len(got) != 0 {
+		t.Errorf("cookies = %q, want none", got)
+	}
+}
+
+func TestLogoutThenSave(t *testing.T) {
+	// A farewell in the session must not bring the signed-in one back.
+	eachStore(t, func(t *testing.T, store sessions.Store) {
+		e := newSite(t, store, echoauth.Config{})
+		e.POST("/bye", func(c echo.Context) error {
+			s, err := session.Get("session", c)
+			if err != nil {
+				return err
+			}
+			if err := echoauth.Logout(c); err != nil {
+				return err
+			}
+			s.Values["cart"] = "bye"
+			return s.Save(c.Request(), c.Response())
+		})
+		b := newBrowser(t, e)
+		b.post("/login/1")
+		thief := b.copied()
+		b.do("POST", "/bye")
+		want(t, "whoami", b.get("/whoami"), "anonymous")
+		want(t, "cart", b.get("/cart"), "bye")
+		if _, ok := store.(*sessions.CookieStore); !ok {
+			want(t, "whoami with the old cookie", thief.get("/whoami"), "anonymous")
+		}
+	})
+}
+
+func TestLoginSessionNames(t *testing.T) {
+	e, _ := newEcho(t)
+	e.Use(session.Middleware(newCookieStore()))
+	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{SessionName: "outer"}))
+	inherits := e.Group("/inherits", echoauth.Middleware())
+	inner := e.Group("/inner", echoauth.MiddlewareWithConfig(echoauth.Config{SessionName: "inner"}))
+	for _, g := range []*echo.Group{inherits, inner} {
+		g.POST("/login", answer(func(c echo.Context) error { return echoauth.Login(c, alice) }))
+	}
+	for path, name := range map[string]string{"/inherits/login": "outer", "/inner/login": "inner"} {
+		b := newBrowser(t, e)
+		want(t, "login", b.post(path), "user:1")
+		if len(b.cookies) != 1 || b.cookies[name] == "" {
+			t.Errorf("cookies of %s = %v, want %q", path, b.cookies, name)
+		}
+	}
+}
+
+func TestLoginDropsValuesOfARevokedSession(t *testing.T) {
+	all := newAccounts()
+	b := newBrowser(t, newSite(t, newCookieStore(), echoauth.Config{SessionStamp: all.stamp}))
+	b.post("/login/1")
+	b.post("/cart/tea")
+	all.stamps["1"] = "new" // the request is anonymous now, the session still hers
+	want(t, "login", b.post("/login/2"), "user:2")
+	want(t, "cart", b.get("/cart"), "")
+}

@@ -1,0 +1,51 @@
+package echoauth
+
+import (
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// BasicAuth returns a validator for Echo's BasicAuth middleware. validate
+// answers with the actor whom user and password name, or false. The actor
+// becomes the request's as by [Set], and only after a yes. A yes for an
+// anonymous actor is [ErrAnonymous], and refused.
+//
+//	e.Use(middleware.BasicAuth(echoauth.BasicAuth(validate)))
+//
+// A [Middleware] behind it keeps this actor, unless it finds a credential of
+// its own.
+func BasicAuth(validate func(user, password string, c echo.Context) (actor.Actor, bool, error)) middleware.BasicAuthValidator {
+	if validate == nil {
+		panic("echoauth: BasicAuth needs a function")
+	}
+	return func(user, password string, c echo.Context) (bool, error) {
+		a, ok, err := validate(user, password, c)
+		return accept(c, a, ok, err)
+	}
+}
+
+// KeyAuth returns a validator for Echo's KeyAuth middleware, as [BasicAuth]
+// does for BasicAuth. The holder of a key is often a program:
+// [actor.Service].
+func KeyAuth(validate func(key string, c echo.Context) (actor.Actor, bool, error)) middleware.KeyAuthValidator {
+	if validate == nil {
+		panic("echoauth: KeyAuth needs a function")
+	}
+	return func(key string, c echo.Context) (bool, error) {
+		a, ok, err := validate(key, c)
+		return accept(c, a, ok, err)
+	}
+}
+
+func accept(c echo.Context, a actor.Actor, ok bool, err error) (bool, error) {
+	switch {
+	case err != nil || !ok:
+		return false, err
+	case a.IsAnonymous():
+		return false, ErrAnonymous
+	}
+	Set(c, a)
+	return true, nil
+}
