@@ -1,0 +1,143 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/sessions"
+	"github.com/labstack/echo-contrib/session"
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/echoauth"
+)
+
+// app is what the handlers share.
+type app struct {
+	db     *gorm.DB
+	store  sessions.Store
+	tokens tokens
+	jobs   sync.WaitGroup // work that outlives its request
+}
+
+func newApp(db *gorm.DB, store sessions.Store, tokens tokens) *app {
+	return &app{db: db, store: store, tokens: tokens}
+}
+
+// routes returns the whole application as one handler.
+func (a *app) routes() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.Renderer = newTemplates()
+	e.HTTPErrorHandler = a.showError
+	e.IPExtractor = echo.ExtractIPDirect()
+	e.Use(logRequests(), middleware.Recover(), middleware.SecureWithConfig(securityHeaders()))
+	e.Use(middleware.BodyLimit("1M"), middleware.ContextTimeout(10*time.Second))
+
+	e.GET("/healthz", a.health)
+	assets := e.Group("/assets", cacheForAnHour)
+	assets.StaticFS("/", echo.MustSubFS(files, "assets"))
+	a.routeAPI(e.Group("/api"))
+	a.routePages(e.Group(""))
+	return e
+}
+
+// routePages serves people with browsers: sessions say who they are.
+func (a *app) routePages(g *echo.Group) {
+	g.Use(session.Middleware(a.store))
+	// Before the next, which asks the database: the page that says it is gone
+	// has a form, too.
+	g.Use(middleware.CSRFWithConfig(middleware.CSRFConfig{
+		TokenLookup:    "form:csrf",
+		CookieName:     "_csrf",
+		CookiePath:     "/",
+		CookieMaxAge:   int(sessionLifetime.Seconds()),
+		CookieHTTPOnly: true,
+		CookieSameSite: http.SameSiteLaxMode,
+		ErrorHandler:   refuseForm,
+	}))
+	g.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		Sources:      []echoauth.Source{echoauth.FromSession()},
+		Load:         a.loadUser,
+		SessionStamp: a.sessionStamp,
+		Request:      true, // for the history
+	}))
+	g.GET("/signin", a.signInPage)
+	g.POST("/signin", a.signIn)
+	g.POST("/signout", a.signOut)
+
+	a.routePeople(g.Group("", echoauth.RequireUserWithConfig(echoauth.RequireConfig{LoginURL: "/signin"})))
+	// A page that does not exist is that for everybody: the guard of the group
+	// above would ask for a sign-in first.
+	g.RouteNotFound("/*", echo.NotFoundHandler)
+}
+
+// routePeople serves those who are signed in.
+func (a *app) routePeople(people *echo.Group) {
+	people.GET("/", a.notesPage)
+	people.GET("/notes/new", a.newNotePage)
+	people.POST("/notes", a.postNote)
+	people.GET("/notes/import", a.importPage)
+	people.POST("/notes/import", a.importNotes)
+	people.GET("/notes/:id", a.notePage)
+	people.POST("/notes/:id", a.putNote)
+	people.POST("/notes/:id/delete", a.deleteNote)
+	people.POST("/notes/:id/restore", a.undeleteNote)
+	people.GET("/notes/:id/history", a.trailPage)
+	people.POST("/notes/:id/history/:change/undo", a.undoChange)
+	people.GET("/account", a.accountPage)
+	people.POST("/account/password", a.changePassword)
+	people.POST("/act-as/stop", a.stopActing)
+
+	admins := people.Group("/users", echoauth.RequireFunc(isAdmin))
+	admins.GET("", a.usersPage)
+	admins.POST("/:id/act-as", a.actAs)
+}
+
+// routeAPI serves programs: tokens say who they are, and a cookie says
+// nothing, so no other site's form can do anything here.
+func (a *app) routeAPI(g *echo.Group) {
+	g.POST("/token", a.postToken)
+
+	authenticated := g.Group("/notes", a.tokens.middleware(), echoauth.MiddlewareWithConfig(echoauth.Config{
+		Sources: []echoauth.Source{echoauth.FromJWT()},
+		Request: true,
+	}), echoauth.RequireUser())
+	authenticated.GET("", a.apiNotes)
+	authenticated.POST("", a.apiCreate)
+	authenticated.GET("/:id", a.apiNote)
+	authenticated.PUT("/:id", a.apiChange)
+	authenticated.DELETE("/:id", a.apiDelete)
+	authenticated.POST("/:id/restore", a.apiRestore)
+}
+
+// health tells a load balancer whether this process can serve.
+func (a *app) health(c echo.Context) error {
+	if !answers(c.Request().Context(), a.db) {
+		return c.String(http.StatusServiceUnavailable, "no database\n")
+	}
+	return c.String(http.StatusOK, "ok\n")
+}
+
+func isAPI(c echo.Context) bool {
+	return strings.HasPrefix(c.Request().URL.Path, "/api/")
+}
+
+func securityHeaders() middleware.SecureConfig {
+	config := middleware.DefaultSecureConfig
+	config.XFrameOptions = "DENY"
+	config.ReferrerPolicy = "same-origin"
+	config.ContentSecurityPolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	return config
+}
+
+func cacheForAnHour(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set(echo.HeaderCacheControl, "public, max-age=3600")
+		return next(c)
+	}
+}

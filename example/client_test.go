@@ -1,0 +1,173 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const seedPassword = "whodunit"
+
+// browser is somebody with a browser: cookies, forms, redirects.
+type browser struct {
+	tb   testing.TB
+	url  string
+	http *http.Client
+}
+
+// answer is what came back, with its body read.
+type answer struct {
+	Status int
+	Path   string // after redirects
+	Body   string
+	Header http.Header
+}
+
+func newBrowser(tb testing.TB, s *server) *browser {
+	tb.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &browser{tb: tb, url: s.URL, http: &http.Client{Jar: jar, Transport: transport}}
+}
+
+// transport keeps enough connections for a crowd.
+var transport = &http.Transport{MaxIdleConnsPerHost: 300}
+
+// signIn returns the browser of somebody who has signed in.
+func signIn(tb testing.TB, s *server, name, password string) *browser {
+	tb.Helper()
+	b := newBrowser(tb, s)
+	a := b.submit("/signin", "/signin", url.Values{"name": {name}, "password": {password}})
+	if a.Status != http.StatusOK || a.Path != "/" {
+		tb.Fatalf("sign in as %s = %d at %s, want 200 at /", name, a.Status, a.Path)
+	}
+	return b
+}
+
+func (b *browser) get(path string) answer {
+	b.tb.Helper()
+	response, err := b.http.Get(b.url + path)
+	return b.read(response, err)
+}
+
+// submit opens a page and sends the form there whose action it names, with the
+// page's CSRF token.
+func (b *browser) submit(page, action string, form url.Values) answer {
+	b.tb.Helper()
+	return b.post(action, b.token(page), form)
+}
+
+func (b *browser) post(action, csrf string, form url.Values) answer {
+	b.tb.Helper()
+	sent := url.Values{"csrf": {csrf}}
+	for name, values := range form {
+		sent[name] = values
+	}
+	response, err := b.http.PostForm(b.url+action, sent)
+	return b.read(response, err)
+}
+
+var csrfField = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
+
+func (b *browser) token(page string) string {
+	b.tb.Helper()
+	return b.tokenOf(b.get(page))
+}
+
+func (b *browser) tokenOf(a answer) string {
+	b.tb.Helper()
+	match := csrfField.FindStringSubmatch(a.Body)
+	if match == nil {
+		b.tb.Fatalf("%s (%d) has no CSRF token:\n%s", a.Path, a.Status, a.Body)
+	}
+	return match[1]
+}
+
+func (b *browser) read(response *http.Response, err error) answer {
+	b.tb.Helper()
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // nothing follows
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Request.URL.Path, string(body), response.Header}
+}
+
+// program is a client of the JSON API.
+type program struct {
+	tb    testing.TB
+	url   string
+	token string
+}
+
+// apiSignIn returns a client with a token of its own.
+func apiSignIn(tb testing.TB, s *server, name string) *program {
+	tb.Helper()
+	p := &program{tb: tb, url: s.URL}
+	var body struct{ Token string }
+	status := p.call("POST", "/api/token", fmt.Sprintf(`{"name":%q,"password":%q}`, name, seedPassword), &body)
+	if status != http.StatusOK || body.Token == "" {
+		tb.Fatalf("token for %s = %d %q, want 200 and a token", name, status, body.Token)
+	}
+	p.token = body.Token
+	return p
+}
+
+// note is a note as the API shows it.
+type note struct {
+	ID        uint   `json:"id"`
+	Title     string `json:"title"`
+	Body      string `json:"body"`
+	Version   uint   `json:"version"`
+	CreatedBy *uint  `json:"created_by"`
+	UpdatedBy *uint  `json:"updated_by"`
+	DeletedBy *uint  `json:"deleted_by"`
+}
+
+type noteList struct {
+	Notes []note
+	More  bool
+}
+
+// call sends a request with a JSON body, or without one, and decodes the
+// answer into out unless that is nil.
+func (p *program) call(method, path, body string, out any) (status int) {
+	p.tb.Helper()
+	request, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if p.token != "" {
+		request.Header.Set("Authorization", "Bearer "+p.token)
+	}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // nothing follows
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	if out != nil {
+		if err := json.NewDecoder(bytes.NewReader(text)).Decode(out); err != nil {
+			p.tb.Fatalf("%s %s = %d %s: %v", method, path, response.StatusCode, text, err)
+		}
+	}
+	return response.StatusCode
+}

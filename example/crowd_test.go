@@ -1,0 +1,87 @@
+package main_test
+
+import (
+	"database/sql"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+const crowdPassword = "crowd-password"
+
+// addCrowd gives the database n members, crowd0 and on. It writes them behind
+// the application's back, with a hash that is quick to check.
+func addCrowd(tb testing.TB, db *sql.DB, n int) {
+	tb.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(crowdPassword), bcrypt.MinCost)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for i := range n {
+		execute(tb, db, fmt.Sprintf("INSERT INTO users (name, role, password_hash) VALUES ('crowd%d', 'member', '%s')", i, hash))
+	}
+}
+
+// Everybody at once: each row has the name of the one who wrote it.
+func TestTwoHundredAtOnce(t *testing.T) {
+	const people, rounds = 200, 3
+	s := startServer(t)
+	db := s.database(t)
+	addCrowd(t, db, people)
+
+	var crowd sync.WaitGroup
+	for i := range people {
+		crowd.Go(func() {
+			name := fmt.Sprintf("crowd%d", i)
+			if i%2 == 0 {
+				writePages(t, s, name, rounds)
+			} else {
+				writeAPI(t, s, name, rounds)
+			}
+		})
+	}
+	crowd.Wait()
+	expectRow(t, db, "SELECT count(*) FROM notes WHERE title LIKE 'by crowd%'", fmt.Sprint(people*rounds))
+	// A title ends in the names of who created and who changed the note.
+	expectRow(t, db, `SELECT count(*) FROM notes JOIN users c ON c.id = notes.created_by JOIN users u ON u.id = notes.updated_by
+		WHERE title LIKE 'by crowd%' AND title <> 'by ' || c.name || ', ' || u.name`, "0")
+	expectRow(t, db, "SELECT count(*) FROM notes WHERE title LIKE 'by crowd%' AND (created_by IS NULL OR updated_by IS NULL)", "0")
+}
+
+func writePages(t *testing.T, s *server, name string, rounds int) {
+	b := newBrowser(t, s)
+	if a := b.submit("/signin", "/signin", url.Values{"name": {name}, "password": {crowdPassword}}); a.Path != "/" {
+		t.Errorf("sign in as %s = %d at %s, want / next", name, a.Status, a.Path)
+		return
+	}
+	csrf := b.token("/notes/new")
+	for range rounds {
+		if a := b.post("/notes", csrf, url.Values{"title": {"by " + name + ", " + name}}); a.Status != http.StatusOK {
+			t.Errorf("%s saves a note = %d, want 200", name, a.Status)
+		}
+	}
+}
+
+// writeAPI also changes notes after it has created them, in between of what
+// everybody else does.
+func writeAPI(t *testing.T, s *server, name string, rounds int) {
+	p := &program{tb: t, url: s.URL}
+	var body struct{ Token string }
+	if status := p.call("POST", "/api/token", fmt.Sprintf(`{"name":%q,"password":%q}`, name, crowdPassword), &body); status != http.StatusOK {
+		t.Errorf("token for %s = %d, want 200", name, status)
+		return
+	}
+	p.token = body.Token
+	for range rounds {
+		var created note
+		p.call("POST", "/api/notes", `{"title":"by somebody"}`, &created)
+		status := p.call("PUT", fmt.Sprintf("/api/notes/%d", created.ID), fmt.Sprintf(`{"title":"by %s, %[1]s"}`, name), nil)
+		if status != http.StatusOK {
+			t.Errorf("%s changes a note = %d, want 200", name, status)
+		}
+	}
+}

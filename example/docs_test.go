@@ -1,0 +1,143 @@
+package main_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDocumentedCodeCompiles holds that every Go block of the README and of
+// the package comments stands, line by line and in order, in a file that is
+// compiled.
+func TestDocumentedCodeCompiles(t *testing.T) {
+	compiled := compiledFiles(t)
+	for _, block := range append(readmeBlocks(t), commentBlocks(t)...) {
+		want := codeLines(block.text)
+		if len(want) == 0 || strings.HasPrefix(want[0], "go ") {
+			continue // nothing but comments, or a command
+		}
+		found := false
+		for _, file := range compiled {
+			found = found || containsInOrder(file, want)
+		}
+		if !found {
+			t.Errorf("%s: no compiled file has this block:\n%s", block.file, block.text)
+		}
+	}
+}
+
+type block struct{ file, text string }
+
+func readmeBlocks(t *testing.T) []block {
+	t.Helper()
+	var blocks []block
+	pattern := regexp.MustCompile("(?s)```go\n(.*?)```")
+	pages := []string{"../README.md"}
+	for _, pattern := range []string{"../gormaudit/*.md", "../gormaudit/*/*.md", "../echoauth/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	for _, page := range pages {
+		for _, match := range pattern.FindAllStringSubmatch(read(t, page), -1) {
+			blocks = append(blocks, block{page, match[1]})
+		}
+	}
+	return blocks
+}
+
+// commentBlocks returns what doc.go files indent.
+func commentBlocks(t *testing.T) []block {
+	t.Helper()
+	var blocks []block
+	for _, file := range goFiles(t) {
+		if filepath.Base(file) != "doc.go" {
+			continue
+		}
+		var text strings.Builder
+		for _, line := range append(strings.Split(read(t, file), "\n"), "") {
+			code, ok := strings.CutPrefix(line, "//\t")
+			switch {
+			case ok:
+				text.WriteString(code + "\n")
+			case line == "//" && text.Len() > 0:
+				text.WriteByte('\n')
+			case text.Len() > 0:
+				blocks = append(blocks, block{file, text.String()})
+				text.Reset()
+			}
+		}
+	}
+	return blocks
+}
+
+func compiledFiles(t *testing.T) [][]string {
+	t.Helper()
+	var files [][]string
+	for _, file := range goFiles(t) {
+		if filepath.Base(file) != "doc.go" {
+			files = append(files, codeLines(read(t, file)))
+		}
+	}
+	return files
+}
+
+func goFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if entry != nil && entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".." {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(path) == ".go" {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+var (
+	lineComment = regexp.MustCompile(`(^|\s)//.*`)
+	spaces      = regexp.MustCompile(`\s+`)
+)
+
+// codeLines returns the lines of code without comments and alignment.
+func codeLines(text string) []string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		line = lineComment.ReplaceAllString(line, "")
+		if line = spaces.ReplaceAllString(strings.TrimSpace(line), " "); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func containsInOrder(file, want []string) bool {
+	for _, line := range file {
+		if line == want[0] {
+			if want = want[1:]; len(want) == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

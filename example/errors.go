@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/echoauth"
+)
+
+// problem is what the error page shows.
+type problem struct {
+	Title  string
+	Advice string
+	Draft  *draft // what was sent, so that it is not lost
+	Resend bool   // whether sending it again may help
+}
+
+// problems are what people read about the statuses they may meet.
+var problems = map[int]problem{
+	http.StatusForbidden:             {Title: "Not for you", Advice: "Your account can't do this. An admin can."},
+	http.StatusNotFound:              {Title: "Nothing here", Advice: "There is no such page or note. It may be in the trash."},
+	http.StatusMethodNotAllowed:      {Title: "Nothing here", Advice: "This address answers other requests."},
+	http.StatusConflict:              {Title: "Somebody was faster", Advice: "Have a look at how it is now."},
+	http.StatusRequestEntityTooLarge: {Title: "Too long", Advice: "At most a megabyte can be sent at once."},
+	http.StatusInternalServerError:   {Title: "That went wrong", Advice: "The error is in the server's log. Nothing was changed."},
+	http.StatusServiceUnavailable:    {Title: "The database does not answer", Advice: "Nothing was changed. Try again in a moment.", Resend: true},
+}
+
+// showError answers a request that failed: programs get JSON, people a page.
+func (a *app) showError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	failure := a.classify(c, err)
+	var writeErr error
+	switch {
+	case isAPI(c):
+		writeErr = c.JSON(failure.Code, echo.Map{"error": failure.Message})
+	case failure.Code == http.StatusUnauthorized:
+		writeErr = a.askToSignIn(c)
+	default:
+		writeErr = a.showProblem(c, failure)
+	}
+	if writeErr != nil {
+		slog.ErrorContext(c.Request().Context(), "answer with an error", "error", writeErr)
+	}
+}
+
+// classify gives every error its status. What is no HTTP error and no missing
+// row is the server's fault: its database is gone, or it has a bug.
+func (a *app) classify(c echo.Context, err error) *echo.HTTPError {
+	var failure *echo.HTTPError
+	switch {
+	case errors.As(err, &failure):
+		return failure
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return echo.NewHTTPError(http.StatusNotFound)
+	case errors.Is(err, errConflict):
+		return echo.NewHTTPError(http.StatusConflict, err.Error())
+	case errors.Is(err, echoauth.ErrImpersonating), errors.Is(err, echoauth.ErrNotImpersonating):
+		return echo.NewHTTPError(http.StatusConflict)
+	case !answers(c.Request().Context(), a.db):
+		return echo.NewHTTPError(http.StatusServiceUnavailable)
+	}
+	return echo.NewHTTPError(http.StatusInternalServerError)
+}
+
+// askToSignIn answers a request whose session has ended with the sign-in page.
+// What it sent goes along, and can be sent again afterwards.
+func (a *app) askToSignIn(c echo.Context) error {
+	return a.render(c, http.StatusUnauthorized, "signin", "Sign in", signInForm{
+		Next:    "/",
+		Problem: "Your session has ended. Sign in, and nothing you wrote is lost.",
+		Draft:   draftOf(c),
+	})
+}
+
+func (a *app) showProblem(c echo.Context, failure *echo.HTTPError) error {
+	p, ok := problems[failure.Code]
+	if !ok {
+		p = problem{Title: http.StatusText(failure.Code), Advice: "The request can't be answered."}
+	}
+	if advice, ok := failure.Message.(string); ok && advice != http.StatusText(failure.Code) {
+		p.Advice = advice
+	}
+	p.Draft = draftOf(c)
+	return a.render(c, failure.Code, "problem", p.Title, p)
+}
+
+// refuseForm answers a form without a valid CSRF token. It can't be offered to
+// be sent again: that would be the other site's form.
+func refuseForm(err error, _ echo.Context) error {
+	return echo.NewHTTPError(http.StatusForbidden, "This form is too old. Open the page again.").WithInternal(err)
+}

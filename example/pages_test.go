@@ -1,0 +1,173 @@
+package main_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func expect(tb testing.TB, what string, a answer, status int, texts ...string) {
+	tb.Helper()
+	if a.Status != status {
+		tb.Errorf("%s = %d at %s, want %d", what, a.Status, a.Path, status)
+	}
+	for _, text := range texts {
+		if !strings.Contains(a.Body, text) {
+			tb.Errorf("%s shows no %q:\n%s", what, text, a.Body)
+		}
+	}
+}
+
+func TestPages(t *testing.T) {
+	s := startServer(t)
+
+	t.Run("a stranger is asked to sign in and then gets where he wanted", func(t *testing.T) {
+		b := newBrowser(t, s)
+		request, _ := http.NewRequest("GET", s.URL+"/account", nil)
+		request.Header.Set("Accept", "text/html")
+		a := b.read(b.http.Do(request))
+		if a.Path != "/signin" || !strings.Contains(a.Body, `name="next" value="/account"`) {
+			t.Fatalf("GET /account = %d at %s, want the sign-in page, which knows the way back", a.Status, a.Path)
+		}
+		a = b.post("/signin", b.tokenOf(a), url.Values{"name": {"bob"}, "password": {seedPassword}, "next": {"/account"}})
+		if a.Path != "/account" {
+			t.Errorf("after sign-in at %s, want /account", a.Path)
+		}
+	})
+
+	t.Run("next never leaves the site", func(t *testing.T) {
+		b := newBrowser(t, s)
+		a := b.submit("/signin", "/signin", url.Values{"name": {"bob"}, "password": {seedPassword}, "next": {"//evil.example/"}})
+		expect(t, "sign in", a, http.StatusOK)
+		if a.Path != "/" {
+			t.Errorf("after sign-in at %s, want /", a.Path)
+		}
+	})
+
+	t.Run("sign-out ends the session", func(t *testing.T) {
+		b := signIn(t, s, "bob", seedPassword)
+		expect(t, "sign out", b.submit("/", "/signout", nil), http.StatusOK, "You are signed out.")
+		expect(t, "notes", b.get("/"), http.StatusUnauthorized)
+	})
+
+	t.Run("long lists have pages", func(t *testing.T) {
+		b := signIn(t, s, "bob", seedPassword)
+		for i := range 12 {
+			b.submit("/notes/new", "/notes", url.Values{"title": {fmt.Sprintf("Long list %d", i)}})
+		}
+		expect(t, "first page", b.get("/"), http.StatusOK, "Long list 11", "Page 1", "Older")
+		expect(t, "second page", b.get("/?list=notes&page=2"), http.StatusOK, "Long list 0", "Page 2", "Newer")
+		expect(t, "page beyond", b.get("/?page=3"), http.StatusNotFound)
+	})
+
+	t.Run("text is shown, not run", func(t *testing.T) {
+		b := signIn(t, s, "bob", seedPassword)
+		a := b.submit("/notes/new", "/notes", url.Values{"title": {"<script>alert(1)</script>"}})
+		if strings.Contains(a.Body, "<script>") {
+			t.Errorf("the list holds a script:\n%s", a.Body)
+		}
+		if policy := a.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") {
+			t.Errorf("Content-Security-Policy = %q, want one that allows no script", policy)
+		}
+	})
+
+	t.Run("a change to an older version is no change", func(t *testing.T) {
+		alice, bob := signIn(t, s, "alice", seedPassword), apiSignIn(t, s, "bob")
+		var created note
+		bob.call("POST", "/api/notes", `{"title":"Busy"}`, &created)
+		path := fmt.Sprintf("/notes/%d", created.ID)
+		csrf := alice.token(path)
+		bob.call("PUT", "/api"+path, `{"title":"Busy","body":"Bob was faster"}`, nil)
+		a := alice.post(path, csrf, url.Values{"title": {"Busy"}, "body": {"Alice was slower"}, "version": {"1"}})
+		expect(t, "late save", a, http.StatusConflict, "Bob was faster", "Alice was slower", `name="version" value="2"`)
+		expectStamps(t, s.database(t), "Busy", stamps{"bob", "bob", "NULL"})
+		if status := bob.call("PUT", "/api"+path, `{"title":"Busy","version":1}`, nil); status != http.StatusConflict {
+			t.Errorf("late PUT = %d, want 409", status)
+		}
+	})
+}
+
+func TestAccount(t *testing.T) {
+	s := startServer(t)
+	here, elsewhere := signIn(t, s, "bob", seedPassword), signIn(t, s, "bob", seedPassword)
+
+	change := func(current, password, again string) answer {
+		return here.submit("/account", "/account/password", url.Values{"current": {current}, "new": {password}, "again": {again}})
+	}
+	expect(t, "wrong current password", change("wrong", "new password", "new password"), http.StatusUnprocessableEntity, "This is not your password.")
+	expect(t, "typing error", change(seedPassword, "new password", "new passwort"), http.StatusUnprocessableEntity, "This differs")
+	expect(t, "short password", change(seedPassword, "short", "short"), http.StatusUnprocessableEntity, "at least 8")
+	expect(t, "the other session meanwhile", elsewhere.get("/"), http.StatusOK)
+
+	expect(t, "new password", change(seedPassword, "new password", "new password"), http.StatusOK, "Your password is changed.")
+	expect(t, "this session", here.get("/"), http.StatusOK)
+	expect(t, "the other session", elsewhere.get("/"), http.StatusUnauthorized)
+	signIn(t, s, "bob", "new password")
+	expectRow(t, s.database(t), "SELECT u.name FROM users b JOIN users u ON u.id = b.updated_by WHERE b.name = 'bob'", "bob")
+}
+
+func TestActAs(t *testing.T) {
+	s := startServer(t)
+	db := s.database(t)
+	alice, bob := signIn(t, s, "alice", seedPassword), signIn(t, s, "bob", seedPassword)
+	var bobID int
+	if err := db.QueryRow("SELECT id FROM users WHERE name = 'bob'").Scan(&bobID); err != nil {
+		t.Fatal(err)
+	}
+	actAsBob := fmt.Sprintf("/users/%d/act-as", bobID)
+
+	expect(t, "users for a member", bob.get("/users"), http.StatusForbidden, "Not for you")
+	expect(t, "act as, for a member", bob.submit("/", actAsBob, nil), http.StatusForbidden)
+
+	expect(t, "act as", alice.submit("/users", actAsBob, nil), http.StatusOK, "you act as <strong>bob</strong>")
+	alice.submit("/notes/new", "/notes", url.Values{"title": {"By proxy"}})
+	expectStamps(t, db, "By proxy", stamps{"bob", "bob", "NULL"})
+	expect(t, "users while acting", alice.get("/users"), http.StatusForbidden)
+	expect(t, "password while acting", alice.submit("/", "/account/password",
+		url.Values{"current": {seedPassword}, "new": {"new password"}, "again": {"new password"}}), http.StatusForbidden)
+
+	expect(t, "stop", alice.submit("/", "/act-as/stop", nil), http.StatusOK, "Users")
+	alice.submit("/notes/new", "/notes", url.Values{"title": {"Herself"}})
+	expectStamps(t, db, "Herself", stamps{"alice", "alice", "NULL"})
+	if log := s.log.String(); !strings.Contains(log, "actor.impersonator=user:") {
+		t.Errorf("the log names no impersonator:\n%s", tail(log))
+	}
+}
+
+func TestAPI(t *testing.T) {
+	s := startServer(t)
+	bob := apiSignIn(t, s, "bob")
+	stranger := &program{tb: t, url: s.URL}
+	for _, tt := range []struct {
+		name, method, path, body string
+		client                   *program
+		want                     int
+	}{
+		{"no token", "GET", "/api/notes", "", stranger, http.StatusUnauthorized},
+		{"a token of nobody's", "GET", "/api/notes", "", &program{tb: t, url: s.URL, token: "a.b.c"}, http.StatusUnauthorized},
+		{"wrong password", "POST", "/api/token", `{"name":"bob","password":"wrong"}`, stranger, http.StatusUnauthorized},
+		{"unknown name", "POST", "/api/token", `{"name":"eve","password":"whodunit"}`, stranger, http.StatusUnauthorized},
+		{"a program's name", "POST", "/api/token", `{"name":"archiver","password":""}`, stranger, http.StatusUnauthorized},
+		{"a missing note", "GET", "/api/notes/999", "", bob, http.StatusNotFound},
+		{"no number", "GET", "/api/notes/one", "", bob, http.StatusNotFound},
+		{"no title", "POST", "/api/notes", `{"body":"text"}`, bob, http.StatusUnprocessableEntity},
+		{"no JSON", "POST", "/api/notes", `{`, bob, http.StatusBadRequest},
+		{"no such address", "GET", "/api/nothing", "", bob, http.StatusNotFound},
+		{"the list", "GET", "/api/notes", "", bob, http.StatusOK},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var body map[string]any
+			if got := tt.client.call(tt.method, tt.path, tt.body, &body); got != tt.want {
+				t.Errorf("%s %s = %d, want %d", tt.method, tt.path, got, tt.want)
+			}
+			if _, ok := body["error"]; ok != (tt.want >= 400) {
+				t.Errorf("%s %s answered %v, want an error: %t", tt.method, tt.path, body, tt.want >= 400)
+			}
+		})
+	}
+	t.Run("a session is no credential", func(t *testing.T) {
+		expect(t, "GET /api/notes with a cookie", signIn(t, s, "bob", seedPassword).get("/api/notes"), http.StatusUnauthorized)
+	})
+}

@@ -1,0 +1,251 @@
+package main_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	echojwt "github.com/labstack/echo-jwt/v4"
+	"github.com/labstack/echo/v4"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/seed-3826ef92/whodunit/echoauth"
+	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// The roads that gormaudit/adopting.md, gormaudit/actor/workers.md and
+// echoauth/jwt.md describe, walked. See TestDocumentedCodeCompiles.
+
+func openEmpty(t *testing.T) *gorm.DB {
+	t.Helper()
+	dsn := "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "road.db"))
+	db, err := gorm.Open(sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: dsn}), &gorm.Config{Logger: logger.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool(t, db).Close() })
+	return db
+}
+
+func pool(t *testing.T, db *gorm.DB) *sql.DB {
+	t.Helper()
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pool
+}
+
+type Invoice struct {
+	gorm.Model
+	gormaudit.SoftBy[uint]
+	Total int
+}
+
+func TestAdoptingInAFullDatabase(t *testing.T) {
+	db, e := openEmpty(t), echo.New()
+	for _, statement := range []string{
+		"CREATE TABLE invoices (id integer PRIMARY KEY, created_at datetime, updated_at datetime, deleted_at datetime, total integer, closed_by integer)",
+		"INSERT INTO invoices (id, total, closed_by) VALUES (1, 100, 7), (2, 200, NULL)",
+	} {
+		if err := db.Exec(statement).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.AutoMigrate(&Invoice{}); err != nil {
+		t.Fatal(err)
+	}
+	register := func() error {
+		e.Use(echoauth.Middleware())
+		if err := db.Use(gormaudit.NewWithConfig(gormaudit.Config{Models: []any{&Invoice{}}})); err != nil {
+			return err
+		}
+		return nil
+	}
+	if err := register(); err != nil {
+		t.Fatal(err)
+	}
+	backfill := func() error {
+		ctx := gormaudit.Preserve(actor.NewContext(context.Background(), actor.System("backfill")))
+		err := db.WithContext(ctx).Table("invoices").Where("updated_by IS NULL").
+			Updates(map[string]any{"updated_by": gorm.Expr("closed_by")}).Error
+		return err
+	}
+	if err := backfill(); err != nil {
+		t.Fatal(err)
+	}
+	expectRow(t, pool(t, db), "SELECT group_concat(coalesce(updated_by, 'NULL')) FROM invoices", "7,NULL")
+
+	strict := openEmpty(t)
+	config := gormaudit.Config{Missing: gormaudit.Reject, Models: []any{&Invoice{}}}
+	if err := errors.Join(strict.AutoMigrate(&Invoice{}), strict.Use(gormaudit.NewWithConfig(config))); err != nil {
+		t.Fatal(err)
+	}
+	if err := strict.Create(&Invoice{}).Error; !errors.Is(err, gormaudit.ErrNoActor) {
+		t.Errorf("a write that nobody signs = %v, want ErrNoActor", err)
+	}
+}
+
+type Message struct {
+	Actor   actor.Actor `json:"actor"`
+	Invoice uint        `json:"invoice"`
+}
+
+func TestWorkers(t *testing.T) {
+	sent := make(chan actor.Actor, 1)
+	send := func(ctx context.Context) {
+		a, _ := actor.FromContext(ctx)
+		if ctx.Err() != nil {
+			t.Errorf("the work is cancelled with its request: %v", ctx.Err())
+		}
+		sent <- a
+	}
+	e := echo.New()
+	e.GET("/", func(c echo.Context) error {
+		ctx := actor.Detach(c.Request().Context())
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			send(ctx)
+		}()
+		return nil
+	})
+	ctx, cancel := context.WithCancel(actor.NewContext(context.Background(), actor.User(42)))
+	cancel()
+	e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+	if a := <-sent; a != actor.User(42) {
+		t.Errorf("the work's actor = %v, want user:42", a)
+	}
+
+	var message Message
+	queued, err := json.Marshal(Message{Actor: actor.User("9007199254740993"), Invoice: 1})
+	if err := errors.Join(err, json.Unmarshal(queued, &message)); err != nil {
+		t.Fatal(err)
+	}
+	work := func(ctx context.Context) (a actor.Actor) {
+		{
+			ctx := actor.NewContext(ctx, message.Actor)
+			a, _ = actor.FromContext(ctx)
+		}
+		return a
+	}
+	if a := work(t.Context()); a != actor.User("9007199254740993") {
+		t.Errorf("the message's actor = %v, want user:9007199254740993", a)
+	}
+}
+
+func _(ctx context.Context) {
+	{
+		ctx := actor.NewContext(ctx, actor.System("archiver"))
+		_ = ctx
+	}
+	{
+		ctx := actor.NewContext(context.Background(), actor.System("import-invoices"))
+		_ = ctx
+	}
+}
+
+func TestTokensOnly(t *testing.T) {
+	e, key := echo.New(), []byte("a secret of the test, 32 bytes or so")
+	api := e.Group("/api")
+	api.Use(echojwt.WithConfig(echojwt.Config{SigningKey: key}))
+	api.Use(echoauth.Middleware())
+	api.Use(echoauth.RequireUserWithConfig(echoauth.RequireConfig{Challenge: "Bearer"}))
+	api.GET("/me", func(c echo.Context) error { return c.String(http.StatusOK, echoauth.Current(c).String()) })
+
+	services := e.Group("/services")
+	services.Use(echojwt.WithConfig(echojwt.Config{SigningKey: key}))
+	func(api *echo.Group) {
+		source := func(c echo.Context) (actor.Actor, bool, error) {
+			token, ok := c.Get("user").(*jwt.Token)
+			if !ok {
+				return actor.Actor{}, false, nil
+			}
+			claims, _ := token.Claims.(jwt.MapClaims)
+			client, ok := claims["client_id"].(string)
+			return actor.Service(client), ok, nil
+		}
+		api.Use(echoauth.MiddlewareWithConfig(echoauth.Config{Sources: []echoauth.Source{source, echoauth.FromJWT()}}))
+	}(services)
+	services.GET("/me", func(c echo.Context) error { return c.String(http.StatusOK, echoauth.Current(c).String()) })
+
+	for _, test := range []struct {
+		path   string
+		claims jwt.MapClaims
+		status int
+		body   string
+	}{
+		{"/api/me", jwt.MapClaims{"sub": "42"}, http.StatusOK, "user:42"},
+		{"/api/me", jwt.MapClaims{"aud": "x"}, http.StatusUnauthorized, ""},
+		{"/services/me", jwt.MapClaims{"client_id": "billing", "sub": "42"}, http.StatusOK, "service:billing"},
+		{"/services/me", jwt.MapClaims{"sub": "42"}, http.StatusOK, "user:42"},
+	} {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, test.claims).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := httptest.NewRequest(http.MethodGet, test.path, nil)
+		request.Header.Set("Authorization", "Bearer "+token)
+		recorder := httptest.NewRecorder()
+		e.ServeHTTP(recorder, request)
+		if recorder.Code != test.status || test.body != "" && recorder.Body.String() != test.body {
+			t.Errorf("%s with %v = %d %s, want %d %s", test.path, test.claims, recorder.Code, recorder.Body, test.status, test.body)
+		}
+	}
+}
+
+type Member struct {
+	ID   uint
+	Name string
+}
+
+type Audited struct {
+	ID   uint
+	Name string
+	gormaudit.By[uint]
+}
+
+type Page struct {
+	ID uint
+	gormaudit.By[uint]
+	Creator *Member `gorm:"foreignKey:CreatedBy;references:ID;constraint:-"`
+}
+
+type Sheet struct {
+	ID          uint
+	CreatedByID *uint
+	CreatedBy   *Audited `gorm:"constraint:-"`
+}
+
+func TestRelationsToWhoeverDidIt(t *testing.T) {
+	db := openEmpty(t)
+	if err := errors.Join(db.Use(gormaudit.New()), db.AutoMigrate(&Member{}, &Audited{}, &Page{}, &Sheet{})); err != nil {
+		t.Fatal(err)
+	}
+	db = db.WithContext(actor.NewContext(context.Background(), actor.User(2)))
+	page, sheet := Page{}, Sheet{}
+	for _, row := range []any{
+		&[]Member{{Name: "one"}, {Name: "two"}}, &[]Audited{{Name: "one"}, {Name: "two"}}, &Page{ID: 1}, &Sheet{ID: 1},
+	} {
+		if err := db.Create(row).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(db.Preload("Creator").Take(&page).Error, db.Preload("CreatedBy").Take(&sheet).Error); err != nil {
+		t.Fatal(err)
+	}
+	if page.Creator == nil || page.Creator.Name != "two" || sheet.CreatedBy == nil || sheet.CreatedBy.Name != "two" {
+		t.Errorf("creators = %+v, %+v, want two", page.Creator, sheet.CreatedBy)
+	}
+	expectRow(t, pool(t, db), "SELECT count(*) FROM sqlite_master WHERE sql LIKE '%FOREIGN KEY%'", "0")
+}

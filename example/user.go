@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/echoauth"
+	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// User is a person with an account, or one of the programs that work on notes.
+type User struct {
+	ID           uint
+	Name         string `gorm:"size:100;uniqueIndex"`
+	Role         Role   `gorm:"size:20"`
+	PasswordHash string `gorm:"size:100"`
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	gormaudit.By[uint]
+}
+
+// Role is what a user may do.
+type Role string
+
+// The roles. A program has a row so that by-columns can name it; nobody signs
+// in as one.
+const (
+	Member  Role = "member"
+	Admin   Role = "admin"
+	Program Role = "program"
+)
+
+// IsAdmin reports whether u may see the users and act as one.
+func (u *User) IsAdmin() bool { return u.Role == Admin }
+
+// IsPerson reports whether u is somebody who can sign in.
+func (u *User) IsPerson() bool { return u.Role != Program }
+
+const (
+	minPassword = 8
+	maxPassword = 72 // bytes: bcrypt reads no more
+)
+
+// setPassword changes the hash in memory. It returns what is wrong with the
+// password, for its owner to read.
+func (u *User) setPassword(password string) (problem string) {
+	switch {
+	case len(password) < minPassword:
+		return "Use at least 8 characters."
+	case len(password) > maxPassword:
+		return "Use at most 72 characters."
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.DefaultCost)
+	if err != nil {
+		return "This password can't be used."
+	}
+	u.PasswordHash = string(hash)
+	return ""
+}
+
+func (u *User) hasPassword(password string) bool {
+	return bcrypt.CompareHashAndPassword([]byte(u.PasswordHash), []byte(password)) == nil
+}
+
+var errWrongPassword = errors.New("wrong name or password")
+
+// authenticate returns the user of that name, or errWrongPassword.
+func (a *app) authenticate(ctx context.Context, name, password string) (*User, error) {
+	var user User
+	err := a.db.WithContext(ctx).Where("role <> ?", Program).Take(&user, "name = ?", strings.TrimSpace(name)).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		// The same work as for a name that exists, whose existence would show
+		// in the time otherwise.
+		user.PasswordHash = nobodysHash()
+	} else if err != nil {
+		return nil, err
+	}
+	if !user.hasPassword(password) || user.ID == 0 {
+		return nil, errWrongPassword
+	}
+	return &user, nil
+}
+
+var nobodysHash = sync.OnceValue(func() string {
+	hash, _ := bcrypt.GenerateFromPassword([]byte("nobody's password"), bcrypt.DefaultCost)
+	return string(hash)
+})
+
+// user returns the user with an id, or gorm.ErrRecordNotFound.
+func (a *app) user(ctx context.Context, id string) (*User, error) {
+	var user User
+	err := a.db.WithContext(ctx).Take(&user, "id = ?", id).Error
+	return &user, err
+}
+
+// loadUser reads the record of whoever is signed in. echoauth calls it when a
+// handler first asks.
+func (a *app) loadUser(ctx context.Context, who actor.Actor) (any, error) {
+	return a.user(ctx, who.ID)
+}
+
+// sessionStamp is asked by echoauth for every signed-in request. It changes with
+// the password, which ends every session begun with the old one.
+func (a *app) sessionStamp(ctx context.Context, who actor.Actor) (string, error) {
+	var user User
+	err := a.db.WithContext(ctx).Select("password_hash").Take(&user, "id = ? AND role <> ?", who.ID, Program).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return "", echoauth.ErrAnonymous // the account is gone, and so is the session
+	}
+	return user.PasswordHash, err
+}
