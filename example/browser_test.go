@@ -207,7 +207,7 @@ func (c *chrome) person(tb testing.TB, s *server) *person {
 }
 
 // timeLimit is for one thing that a person does.
-const timeLimit = 15 * time.Second
+const timeLimit = time.Minute
 
 func (p *person) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 	p.tb.Helper()

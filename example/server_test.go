@@ -99,7 +99,7 @@ func interrupt(process *exec.Cmd) error {
 	if err := process.Process.Signal(os.Interrupt); err != nil {
 		return err
 	}
-	kill := time.AfterFunc(20*time.Second, func() { _ = process.Process.Kill() })
+	kill := time.AfterFunc(time.Minute, func() { _ = process.Process.Kill() })
 	defer kill.Stop()
 	return process.Wait()
 }
