@@ -92,7 +92,10 @@ func TestConditionsAreGORMs(t *testing.T) {
 func forEachDialect(t *testing.T, f func(t *testing.T, kind string)) {
 	t.Helper()
 	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB, dbtest.MySQL} {
-		t.Run(kind, func(t *testing.T) { f(t, kind) })
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			f(t, kind)
+		})
 	}
 }
 

@@ -117,6 +117,7 @@ func newPostgres(tb testing.TB) *Database {
 	scoped := *u
 	query := scoped.Query()
 	query.Set("search_path", schema)
+	query.Set("synchronous_commit", "off") // tests need not survive a power cut
 	scoped.RawQuery = query.Encode()
 	dsn := scoped.String()
 	return &Database{Kind: Postgres, DSN: dsn, dialector: func() gorm.Dialector { return postgres.Open(dsn) }}
