@@ -76,6 +76,9 @@ func FromSessionValue(key string) Source {
 
 // existingSession returns the session that the request came with, or nil.
 func (r *request) existingSession(c echo.Context) (*sessions.Session, error) {
+	if len(c.Request().Header[echo.HeaderCookie]) == 0 {
+		return nil, nil // whatever the order of the middlewares
+	}
 	if c.Get(storeKey) == nil {
 		if r != nil {
 			r.missedStore = true

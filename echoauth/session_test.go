@@ -153,8 +153,14 @@ func TestSessionMiddlewareOrder(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e, log := newEcho(t)
 			test.use(e)
-			for range 3 {
-				want(t, "whoami", newBrowser(t, e).get("/whoami"), "anonymous")
+			for round := range 3 {
+				b := newBrowser(t, e)
+				want(t, "whoami without cookies", b.get("/whoami"), "anonymous")
+				if round == 0 && strings.Contains(log.String(), says) {
+					t.Fatalf("log = %s, although there was no session to miss", log)
+				}
+				b.cookies["theme"] = "dark"
+				want(t, "whoami", b.get("/whoami"), "anonymous")
 			}
 			if got := strings.Count(log.String(), says); got != test.want {
 				t.Errorf("log = %s, want the diagnosis %d times", log, test.want)
