@@ -21,7 +21,8 @@ func (a *auditor) values(stmt *gorm.Statement, m *model, c clause.Clause, next c
 		_ = stmt.AddError(fmt.Errorf("gormaudit: %s on %q: REPLACE deletes the old row and with it who created it; use clause.OnConflict", strings.TrimSpace(sql), m.table))
 		return
 	}
-	i := insert{statement: a.statement(stmt, m), columns: values.Columns, rows: values.Values}
+	i := insert{columns: values.Columns, rows: values.Values}
+	i.begin(a, stmt, m)
 	i.arrange()
 	var some [3]stampedColumn // off the heap
 	stamps := i.decide(some[:0])

@@ -29,8 +29,10 @@ type statement struct {
 	pointers pointers
 }
 
-func (a *auditor) statement(stmt *gorm.Statement, m *model) statement {
-	s := statement{Statement: stmt, auditor: a, model: m, ctx: stmt.Context}
+// begin decides on stmt. It fills s where it lies, which is too large to be
+// copied for nothing.
+func (s *statement) begin(a *auditor, stmt *gorm.Statement, m *model) {
+	s.Statement, s.auditor, s.model, s.ctx = stmt, a, m, stmt.Context
 	if stmt.Schema == m.schema {
 		s.models = modelsOf(m.schema, stmt.ReflectValue)
 	}
@@ -40,7 +42,6 @@ func (a *auditor) statement(stmt *gorm.Statement, m *model) statement {
 	if s.mode = modeOf(s.ctx); s.mode != skip {
 		s.actor, s.said = a.config.Actor(s.ctx)
 	}
-	return s
 }
 
 // missing deals with a statement that nobody said who is doing, once, where

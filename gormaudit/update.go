@@ -15,7 +15,8 @@ func (a *auditor) set(stmt *gorm.Statement, m *model, c clause.Clause, next clau
 		return
 	}
 	stmt.Vars = slices.Grow(stmt.Vars, len(set)+4) // GORM would let them grow one by one
-	u := update{statement: a.statement(stmt, m)}
+	var u update
+	u.begin(a, stmt, m)
 	if c.AfterExpression == nil && len(set) > 0 && !m.concerns(set) {
 		// The usual case: what there is stays, and the stamps follow it.
 		next(c, stmt)

@@ -16,7 +16,8 @@ func (a *auditor) onConflict(stmt *gorm.Statement, m *model, c clause.Clause, ne
 		return
 	}
 	if len(conflict.DoUpdates) > 0 { // beside DoNothing, too: the dialect for MySQL writes them all the same
-		u := update{statement: a.statement(stmt, m)}
+		var u update
+		u.begin(a, stmt, m)
 		u.filter(conflict.DoUpdates)
 		u.upsert(!conflict.UpdateAll && u.nested())
 		if len(u.set) == 0 {
