@@ -503,6 +503,25 @@ func TestByColumnTypesInTheDatabase(t *testing.T) {
 	})
 }
 
+// A database that isn't strict cuts an id to the size of its column, and so
+// makes it somebody else's.
+func TestBytesLongerThanTheirColumnAreAnError(t *testing.T) {
+	type sized struct {
+		ID        uint
+		CreatedBy []byte `gorm:"size:4"`
+	}
+	eachStage(t, gormaudit.Config{}, []any{&sized{}}, func(t *testing.T, s *stage) {
+		ok(t, s.as(actor.User("1234")).Create(&sized{ID: 1}))
+		if got := s.cell(t, "sizeds", "created_by", 1); got != "1234" {
+			t.Errorf("created_by = %q, want an id as long as its column", got)
+		}
+		err := s.as(actor.User("12345")).Create(&sized{ID: 2}).Error
+		if wrong := new(gormaudit.ColumnError); !errors.As(err, &wrong) {
+			t.Errorf("Create by an id of 5 bytes = %v, want a ColumnError", err)
+		}
+	})
+}
+
 func TestUUIDColumnKeepsAnExplicitType(t *testing.T) {
 	type tagged struct {
 		ID        uint

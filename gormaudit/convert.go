@@ -100,7 +100,7 @@ func newConverter(field *schema.Field, base reflect.Type) (converter, error) {
 	case kind >= reflect.Uint && kind <= reflect.Uint64:
 		c.id = uintConverter(base)
 	case kind == reflect.Slice && base.Elem().Kind() == reflect.Uint8:
-		c.text, c.id = true, bytesConverter(base)
+		c.text, c.id = true, bytesConverter(base, field.Size)
 	default:
 		return c, errNever
 	}
@@ -128,8 +128,11 @@ func textConverter(size int) func(string) (value, error) {
 	}
 }
 
-func bytesConverter(base reflect.Type) func(string) (value, error) {
+func bytesConverter(base reflect.Type, size int) func(string) (value, error) {
 	return func(id string) (value, error) {
+		if size > 0 && len(id) > size {
+			return value{}, errTooLong
+		}
 		b := []byte(id)
 		return value{bind: b, kind: bytesValue, typed: reflect.ValueOf(b).Convert(base)}, nil
 	}
