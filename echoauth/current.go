@@ -1,6 +1,8 @@
 package echoauth
 
 import (
+	"context"
+
 	"github.com/labstack/echo/v4"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
@@ -24,9 +26,44 @@ func Current(c echo.Context) actor.Actor {
 // before keeps the actor that it was taken with. Nothing is remembered for the
 // next request; that takes [Login].
 //
+// A [Middleware] behind it keeps a, unless it finds a credential of its own. A
+// session of a's that [Config.SessionStamp] ended is none, and takes nothing
+// from a, unless a was the request's actor before: Set again, with a name for
+// instance, it may still come from that session.
+//
 // Security: Set believes you. Call it only once a credential is verified, and
 // only on the goroutine that serves the request.
 func Set(c echo.Context, a actor.Actor) {
+	if sameActor(Current(c), a) {
+		replaceActor(c, a)
+		return
+	}
+	setVerified(c, a)
+}
+
+// setVerified is Set for what a credential of this request proved, whoever the
+// request's actor was before.
+func setVerified(c echo.Context, a actor.Actor) {
+	req := c.Request()
+	ctx := context.WithValue(req.Context(), verifiedKey{}, a)
+	requestOf(c).put(c, req, ctx, &a)
+}
+
+func replaceActor(c echo.Context, a actor.Actor) {
 	req := c.Request()
 	requestOf(c).put(c, req, req.Context(), &a)
+}
+
+// verifiedKey is the key of the actor whom something other than a session of
+// Login proved. It lies in the context beside the actor, who may be replaced.
+type verifiedKey struct{}
+
+func isVerified(ctx context.Context, a actor.Actor) bool {
+	verified, ok := ctx.Value(verifiedKey{}).(actor.Actor)
+	return ok && sameActor(verified, a)
+}
+
+// sameActor tells whether a and b are the same, by the same impersonator.
+func sameActor(a, b actor.Actor) bool {
+	return a.Same(b.Identity) && a.Impersonator.Same(b.Impersonator)
 }

@@ -142,7 +142,7 @@ func (m *authenticator) place(c echo.Context, r *request, a *actor.Actor, found 
 	ctx := req.Context()
 	if !found && !r.alone {
 		*a, _ = actor.FromContext(ctx)
-		if r.revoked != nil && mayInherit(*r.revoked, *a) {
+		if r.revoked != nil && sameActor(*r.revoked, *a) && !isVerified(ctx, *a) {
 			*a = actor.Actor{} // an outer middleware took it from the session
 		}
 	}

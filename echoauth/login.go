@@ -48,7 +48,7 @@ func Login(c echo.Context, a actor.Actor) error {
 		return err
 	}
 	renewCSRF(c)
-	Set(c, a)
+	replaceActor(c, a) // not Set: this one may come from a session that has ended
 	return nil
 }
 
@@ -111,8 +111,7 @@ func loginValues(c echo.Context, s *sessions.Session, a actor.Actor) (map[any]an
 
 // mayInherit tells whether next may see what previous left in the session.
 func mayInherit(previous, next actor.Actor) bool {
-	return previous.IsAnonymous() ||
-		previous.Same(next.Identity) && previous.Impersonator.Same(next.Impersonator)
+	return previous.IsAnonymous() || sameActor(previous, next)
 }
 
 // rotate saves values under a new id. Deleting the old record first is what

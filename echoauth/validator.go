@@ -15,7 +15,7 @@ import (
 //	e.Use(middleware.BasicAuth(echoauth.BasicAuth(validate)))
 //
 // A [Middleware] behind it keeps this actor, unless it finds a credential of
-// its own.
+// its own. A session that [Config.SessionStamp] ended is none.
 func BasicAuth(validate func(user, password string, c echo.Context) (actor.Actor, bool, error)) middleware.BasicAuthValidator {
 	if validate == nil {
 		panic("echoauth: BasicAuth needs a function")
@@ -46,6 +46,6 @@ func accept(c echo.Context, a actor.Actor, ok bool, err error) (bool, error) {
 	case a.IsAnonymous():
 		return false, ErrAnonymous
 	}
-	Set(c, a)
+	setVerified(c, a)
 	return true, nil
 }

@@ -109,6 +109,83 @@ func TestKeyAuthOfAService(t *testing.T) {
 	want(t, "whoami", b.get("/whoami"), "service:billing")
 }
 
+// TestRevokedSessionBesideACredential has user 1, who chose a new password, send
+// it along with the cookie of a session that the old one opened.
+func TestRevokedSessionBesideACredential(t *testing.T) {
+	basic := middleware.BasicAuth(echoauth.BasicAuth(checkPassword))
+	set := func(a actor.Actor) echo.MiddlewareFunc {
+		return before(func(c echo.Context) error { echoauth.Set(c, a); return nil })
+	}
+	for _, test := range []struct {
+		name    string
+		session string // what it was opened by
+		order   []echo.MiddlewareFunc
+		want    string
+	}{
+		{"BasicAuth", "/login/1", []echo.MiddlewareFunc{basic}, "user:1"},
+		{"KeyAuth", "/login/1", []echo.MiddlewareFunc{middleware.KeyAuthWithConfig(middleware.KeyAuthConfig{
+			KeyLookup: "header:X-Key",
+			Validator: echoauth.KeyAuth(checkKey),
+		})}, "user:1"},
+		{"Set", "/login/1", []echo.MiddlewareFunc{set(alice)}, "user:1"},
+		{"Set of an actor with a name", "/login/1", []echo.MiddlewareFunc{set(named(alice))}, "user:1"},
+		{"BasicAuth that a middleware without stamp saw", "/login/1", []echo.MiddlewareFunc{basic, echoauth.Middleware()}, "user:1"},
+		{"BasicAuth after a middleware without stamp", "/login/1", []echo.MiddlewareFunc{echoauth.Middleware(), basic}, "user:1"},
+		{"BasicAuth of the impersonated", "/impersonate/1", []echo.MiddlewareFunc{basic}, "user:1"},
+
+		{"no credential", "/login/1", []echo.MiddlewareFunc{echoauth.Middleware()}, "anonymous"},
+		{"a credential of somebody else", "/login/1", []echo.MiddlewareFunc{set(bob), echoauth.Middleware()}, "anonymous"},
+		{"a credential taken back", "/login/1", []echo.MiddlewareFunc{set(alice), set(actor.Actor{}), echoauth.Middleware()}, "anonymous"},
+		{"the impersonated one's credential", "/impersonate/1", []echo.MiddlewareFunc{basic, echoauth.Middleware()}, "anonymous"},
+		{"Set of whom the session named", "/login/1", []echo.MiddlewareFunc{
+			echoauth.Middleware(),
+			before(func(c echo.Context) error { echoauth.Set(c, named(echoauth.Current(c))); return nil }),
+		}, "anonymous"},
+		{"Login of whom the session named", "/impersonate/1", []echo.MiddlewareFunc{
+			echoauth.Middleware(), before(echoauth.StopImpersonating),
+		}, "anonymous"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			all, store := newAccounts(), newCookieStore()
+			config := echoauth.Config{SessionStamp: all.stamp}
+			b := newBrowser(t, newSite(t, store, config))
+			b.post("/login/admin")
+			b.post(test.session)
+			all.stamps["1"], all.stamps["admin"] = "new password", "new password"
+
+			e, _ := newEcho(t)
+			e.Use(session.Middleware(store))
+			e.Use(test.order...)
+			e.Use(echoauth.MiddlewareWithConfig(config))
+			e.GET("/whoami", whoami)
+			b.handler = e
+			req, _ := http.NewRequest("GET", "/", nil)
+			req.SetBasicAuth("1", "right")
+			req.Header.Set("X-Key", "1")
+			req.Header.Set("X-Password", "right")
+			b.header = req.Header
+			want(t, "whoami", b.get("/whoami"), test.want)
+		})
+	}
+}
+
+// before returns a middleware that does something first.
+func before(do func(c echo.Context) error) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if err := do(c); err != nil {
+				return err
+			}
+			return next(c)
+		}
+	}
+}
+
+func named(a actor.Actor) actor.Actor {
+	a.Name = "Alice"
+	return a
+}
+
 func TestValidatorsNeedAFunction(t *testing.T) {
 	for name, build := range map[string]func(){
 		"BasicAuth": func() { echoauth.BasicAuth(nil) },
