@@ -30,6 +30,8 @@ const (
 // them; the rest stays as the outer one has it.
 type Config struct {
 	// Skipper says which requests the middleware leaves alone. By default none.
+	// Don't skip handlers that call [Login], [Logout] or [Impersonate]: they
+	// would know neither SessionName nor SessionStamp.
 	Skipper middleware.Skipper
 
 	// Sources are asked in order for the request's actor; the first that

@@ -23,6 +23,11 @@ import (
 // The token of Echo's CSRF middleware is renewed, if that has its default
 // cookie name or context key.
 //
+// It uses the SessionName and the SessionStamp of the middleware that ran for
+// this request. Where none ran, or its Skipper skipped, that is the session
+// "session" without a stamp, which a middleware with a SessionStamp does not
+// accept: let the middleware run for the handlers that sign in.
+//
 // It returns [ErrAnonymous] for an anonymous actor, [ErrNoSession] where there
 // is no session store, [ErrResponseCommitted] once the response's headers are
 // sent, and the errors of the store and of [Config.SessionStamp]. The

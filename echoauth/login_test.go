@@ -254,6 +254,50 @@ func TestLoginSessionNames(t *testing.T) {
 	}
 }
 
+// TestLoginWithoutMiddleware signs in where the middleware did not run, or was
+// skipped: with the default session, and no stamp. A plain one inside another
+// keeps the outer one's.
+func TestLoginWithoutMiddleware(t *testing.T) {
+	login := answer(func(c echo.Context) error { return echoauth.Login(c, alice) })
+	for _, test := range []struct {
+		path string
+		ran  bool
+		want string // from a handler behind the middleware
+	}{
+		{"/none/login", false, "anonymous"},
+		{"/skipped/login", false, "anonymous"},
+		{"/in/login", true, "user:1"},
+		{"/in/plain/login", true, "user:1"},
+	} {
+		for _, name := range []string{"auth", "session"} {
+			e, _ := newEcho(t)
+			e.Use(session.Middleware(newCookieStore()))
+			mw := echoauth.MiddlewareWithConfig(echoauth.Config{
+				Skipper:      func(c echo.Context) bool { return strings.HasPrefix(c.Path(), "/skipped/") },
+				SessionName:  name,
+				SessionStamp: newAccounts().stamp,
+			})
+			e.POST("/none/login", login)
+			e.Group("/skipped", mw).POST("/login", login)
+			in := e.Group("/in", mw)
+			in.POST("/login", login)
+			in.GET("/whoami", whoami)
+			in.Group("/plain", echoauth.Middleware()).POST("/login", login)
+
+			b := newBrowser(t, e)
+			want(t, "login at "+test.path, b.post(test.path), "user:1")
+			cookie := "session"
+			if test.ran {
+				cookie = name
+			}
+			if len(b.cookies) != 1 || b.cookies[cookie] == "" {
+				t.Errorf("cookies of %s = %v, want %q", test.path, b.cookies, cookie)
+			}
+			want(t, "whoami after "+test.path, b.get("/in/whoami"), test.want)
+		}
+	}
+}
+
 func TestLoginDropsValuesOfARevokedSession(t *testing.T) {
 	all := newAccounts()
 	b := newBrowser(t, newSite(t, newCookieStore(), echoauth.Config{SessionStamp: all.stamp}))
