@@ -127,7 +127,8 @@ func (config Config) validate() error {
 		}
 	}
 	switch key := config.ContextKey; {
-	case key == storeKey, key == echo.ContextKeyHeaderAllow, strings.HasPrefix(key, "echoauth:"):
+	case key == storeKey, key == echo.ContextKeyHeaderAllow, key == middleware.DefaultCSRFConfig.ContextKey,
+		strings.HasPrefix(key, "echoauth:"):
 		return fmt.Errorf("echoauth: Config.ContextKey %q is in use for something else", key)
 	case key == defaultTokenKey:
 		return errors.New(`echoauth: Config.ContextKey "user" is where echo-jwt keeps its token`)

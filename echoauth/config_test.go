@@ -27,6 +27,7 @@ func TestConfigToMiddleware(t *testing.T) {
 		{"a negative timeout", echoauth.Config{LoadTimeout: -1}, "LoadTimeout"},
 		{"a session name that is no cookie name", echoauth.Config{SessionName: "a b"}, `"a b"`},
 		{"the key of echo-jwt", echoauth.Config{ContextKey: "user"}, "echo-jwt"},
+		{"the key of Echo's CSRF middleware", echoauth.Config{ContextKey: "csrf"}, `"csrf"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			mw, err := test.config.ToMiddleware()
@@ -37,7 +38,7 @@ func TestConfigToMiddleware(t *testing.T) {
 				return
 			}
 			if err == nil || mw != nil || !strings.HasPrefix(err.Error(), "echoauth: ") || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("ToMiddleware() = %v, want an error with %q", err, test.want)
+				t.Fatalf("ToMiddleware() = %v, want an error with %q", err, test.want)
 			}
 			defer func() {
 				if got := recover(); fmt.Sprint(got) != err.Error() {
