@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
@@ -20,10 +21,7 @@ func userFrom(v any) (actor.Actor, error) {
 	case float64:
 		return userFromFloat(id)
 	case json.Number:
-		if id == "0" {
-			return actor.Actor{}, nil
-		}
-		return actor.User(id), nil
+		return userFromNumber(string(id))
 	}
 	switch id := reflect.ValueOf(v); {
 	case id.Kind() == reflect.String:
@@ -34,6 +32,21 @@ func userFrom(v any) (actor.Actor, error) {
 		return actor.User(id.Uint()), nil
 	}
 	return actor.Actor{}, fmt.Errorf("a user's id is a string or an integer, not a %T", v)
+}
+
+// userFromNumber takes the digits as they stand, of any size: nothing rounds
+// them. A fraction of 0 is left out, as a float64 has none, and any other
+// spelling refused, which would be the same user under another id.
+func userFromNumber(number string) (actor.Actor, error) {
+	id, fraction, _ := strings.Cut(number, ".")
+	digits := strings.TrimPrefix(id, "-")
+	switch {
+	case number == "" || digits == "0" && strings.Trim(fraction, "0") == "":
+		return actor.Actor{}, nil
+	case digits == "" || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" || strings.Trim(fraction, "0") != "":
+		return actor.Actor{}, fmt.Errorf("the number %q is no integer id (send ids as strings)", number)
+	}
+	return actor.User(id), nil
 }
 
 // userFromFloat refuses what a float64 may have rounded: 2^53 is also what
