@@ -172,8 +172,8 @@ func TestTokensOnly(t *testing.T) {
 				return actor.Actor{}, false, nil
 			}
 			claims, _ := token.Claims.(jwt.MapClaims)
-			client, ok := claims["client_id"].(string)
-			return actor.Service(client), ok, nil
+			client, _ := claims["client_id"].(string)
+			return actor.Service(client), client != "", nil
 		}
 		api.Use(echoauth.MiddlewareWithConfig(echoauth.Config{Sources: []echoauth.Source{source, echoauth.FromJWT()}}))
 	}(services)
@@ -189,6 +189,7 @@ func TestTokensOnly(t *testing.T) {
 		{"/api/me", jwt.MapClaims{"aud": "x"}, http.StatusUnauthorized, ""},
 		{"/services/me", jwt.MapClaims{"client_id": "billing", "sub": "42"}, http.StatusOK, "service:billing"},
 		{"/services/me", jwt.MapClaims{"sub": "42"}, http.StatusOK, "user:42"},
+		{"/services/me", jwt.MapClaims{"client_id": "", "sub": "42"}, http.StatusOK, "user:42"},
 	} {
 		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, test.claims).SignedString(key)
 		if err != nil {
