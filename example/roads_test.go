@@ -126,21 +126,44 @@ func TestWorkers(t *testing.T) {
 	if a := <-sent; a != actor.User(42) {
 		t.Errorf("the work's actor = %v, want user:42", a)
 	}
+}
 
-	var message Message
-	queued, err := json.Marshal(Message{Actor: actor.User("9007199254740993"), Invoice: 1})
-	if err := errors.Join(err, json.Unmarshal(queued, &message)); err != nil {
-		t.Fatal(err)
+func TestQueue(t *testing.T) {
+	publish := func(ctx context.Context, invoice uint) ([]byte, error) {
+		a, ok := actor.FromContext(ctx)
+		if !ok {
+			return nil, errors.New("publish: no actor in the context")
+		}
+		return json.Marshal(Message{Actor: a, Invoice: invoice})
 	}
-	work := func(ctx context.Context) (a actor.Actor) {
+	work := func(ctx context.Context, queued []byte) (a actor.Actor, err error) {
+		var message Message
+		if err := json.Unmarshal(queued, &message); err != nil {
+			return actor.Actor{}, err
+		}
 		{
+			if message.Actor.IsAnonymous() {
+				message.Actor = actor.System("queue")
+			}
 			ctx := actor.NewContext(ctx, message.Actor)
 			a, _ = actor.FromContext(ctx)
 		}
-		return a
+		return a, nil
 	}
-	if a := work(t.Context()); a != actor.User("9007199254740993") {
-		t.Errorf("the message's actor = %v, want user:9007199254740993", a)
+	if queued, err := publish(t.Context(), 1); err == nil {
+		t.Errorf("publish where nobody said who = %s, want an error", queued)
+	}
+	queued, err := publish(actor.NewContext(t.Context(), actor.User("9007199254740993")), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for message, want := range map[string]actor.Actor{
+		string(queued):  actor.User("9007199254740993"),
+		`{"invoice":1}`: actor.System("queue"),
+	} {
+		if a, err := work(t.Context(), []byte(message)); err != nil || a != want {
+			t.Errorf("the actor of the message %s = %v, %v, want %v", message, a, err, want)
+		}
 	}
 }
 
