@@ -33,14 +33,18 @@
 // rest of the statement runs. [Preserve] is the one explicit way to write
 // by-columns, for imports.
 //
+// What can't keep that is refused, on models with by-columns: an INSERT OR
+// REPLACE or a REPLACE, which deletes the row that knew its creator, and every
+// create on SQL Server, whose driver builds its INSERT around GORM's clauses.
+//
 // # Security
 //
 // Raw SQL is sent as it is: Exec and Raw, and fragments such as gorm.Expr and
 // other expressions as values, a clause.Column that is Raw, expressions that a
 // hook or a plugin puts before or after a clause, a Table with more than a
 // name. Keep what comes from a request out of them, as always. The file
-// triggers.md beside this package has triggers for PostgreSQL, SQLite and
-// MariaDB that guard created_by even there.
+// triggers.md beside this package has triggers for PostgreSQL, SQLite, MariaDB
+// and MySQL that guard created_by even there.
 //
 // # Which columns
 //
