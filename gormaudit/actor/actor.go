@@ -42,6 +42,9 @@ func (i Identity) String() string {
 // Actor is whoever is responsible for what happens under a context. The zero
 // Actor is anonymous. It is a plain value: comparable with ==, usable as a map
 // key, safe to share between goroutines.
+//
+// In a struct of your own make it a named field. A struct that embeds it gets
+// its MarshalJSON as well, and loses its other fields as JSON.
 type Actor struct {
 	Identity
 	// Impersonator is the one really at the keyboard while Identity is the

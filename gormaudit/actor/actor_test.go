@@ -230,6 +230,29 @@ func TestActorJSON(t *testing.T) {
 	}
 }
 
+// TestActorJSONInAStruct holds what Actor's comment warns of, and the remedy.
+func TestActorJSONInAStruct(t *testing.T) {
+	type embedding struct {
+		actor.Actor
+		Invoice int
+	}
+	type naming struct {
+		Actor   actor.Actor
+		Invoice int
+	}
+	for _, test := range []struct {
+		name, want string
+		value      any
+	}{
+		{"embedded", `{"kind":"user","id":"1"}`, embedding{actor.User(1), 7}},
+		{"in a field", `{"Actor":{"kind":"user","id":"1"},"Invoice":7}`, naming{actor.User(1), 7}},
+	} {
+		if got, err := json.Marshal(test.value); err != nil || string(got) != test.want {
+			t.Errorf("Marshal of an actor %s = %s, %v, want %s", test.name, got, err, test.want)
+		}
+	}
+}
+
 func TestActorJSONErrors(t *testing.T) {
 	for _, a := range []actor.Actor{
 		actor.User("\xff"),
