@@ -31,14 +31,15 @@
 // # Order
 //
 // Register what authenticates first, then Middleware, then guards: Recover,
-// RequestID, CORS, the session, JWT, Middleware, CSRF, RequireUser.
+// RequestID, CORS, the session, JWT, Middleware, CSRF, RequireUser. CSRF may
+// stand before Middleware, too.
 //
 // Echo runs the middleware of e.Use before that of a group. Where a group has
 // its own JWT, put a second Middleware behind it; see the example of
 // [FromJWT]. The innermost that finds a credential wins, in both contexts and
 // for access logs further out. It asks for the token first, so that a request
-// with both a session and the group's token is the token's. A session or token that came too late to be
-// seen is said once, through c.Logger().
+// with both a session and the group's token is the token's. A session or token
+// that came too late to be seen is said once, through c.Logger().
 //
 // # Sessions
 //

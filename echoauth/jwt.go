@@ -19,9 +19,9 @@ const defaultTokenKey = "user"
 // is a user with the token's subject as id.
 //
 // The subject may be a string, or a number that is integral and smaller than
-// 2^53 in size: JSON numbers beyond are rounded, and so name somebody else. They are an
-// error, unless the parser keeps numbers as [encoding/json.Number]. A token
-// without subject is no credential.
+// 2^53 in size: JSON numbers beyond are rounded, and so name somebody else.
+// They are an error, unless the parser keeps numbers as
+// [encoding/json.Number]. A token without subject is no credential.
 //
 // Anything else under the key, a *jwt.Token of another major version for
 // instance, or a token that is not Valid, is no credential either, and is said

@@ -29,7 +29,8 @@ type request struct {
 	verified *verified    // nil until a stamp was compared
 	revoked  *actor.Actor // whose session the stamp of this middleware ended
 
-	// alone says that no other Middleware ran, and that nobody looks for this.
+	// alone says that this request is not in echo.Context: no actor was there
+	// before, and no other Middleware needs what this one knows.
 	alone bool
 
 	// What the sources missed, for the diagnosis after the handler.
@@ -61,9 +62,9 @@ func (r *request) addContextKey(key []string) {
 	}
 }
 
-// put puts a into ctx, ctx into req, which becomes the request, and a into echo.Context, under
-// the key of each middleware that ran. What is anonymous becomes the zero
-// Actor.
+// put puts a into ctx, ctx into req, which becomes the request, and a into
+// echo.Context, under the key of each middleware that ran. What is anonymous
+// becomes the zero Actor.
 func (r *request) put(c echo.Context, req *http.Request, ctx context.Context, a *actor.Actor) {
 	var value any
 	if a.IsAnonymous() {

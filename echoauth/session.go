@@ -86,7 +86,7 @@ func (r *request) existingSession(c echo.Context) (*sessions.Session, error) {
 		return nil, nil
 	}
 	c.Set(sawStoreKey, true)
-	if _, err := c.Request().Cookie(requestOf(c).session()); err != nil {
+	if _, err := c.Request().Cookie(r.session()); err != nil {
 		return nil, nil
 	}
 	return openSession(c)

@@ -14,9 +14,10 @@
 //
 // What has no request says itself who it is: seed.go, archiver.go. What
 // outlives its request keeps its person: import_pages.go. The models are in
-// user.go and note.go, the history of a note in trail.go, the handlers in api.go and the files named _pages.go,
-// what people see in templates and assets. programs.go shows how programs get
-// names of their own where by-columns hold integers.
+// user.go and note.go, the history of a note in trail.go, the handlers in
+// api.go and the files named _pages.go, what people see in templates and
+// assets. programs.go shows how programs get names of their own where
+// by-columns hold integers.
 package main
 
 import (
