@@ -2,7 +2,7 @@
 // must go red for each. A fault that no test catches is a missing test.
 //
 //	go run .ci/faults/main.go             # all of them
-//	go run .ci/faults/main.go mysql.go    # those whose name or file matches a regular expression
+//	go run .ci/faults/main.go mysql       # those whose name or file matches a regular expression
 //
 // The faults are in the text files beside this one, a file for each package:
 //
