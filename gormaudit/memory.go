@@ -130,9 +130,9 @@ func (a *auditor) remember(db *gorm.DB) {
 func copies(stmt *gorm.Statement, m *model) bool {
 	switch values := stmt.Dest.(type) {
 	case map[string]any:
-		return m.inMap(stmt, values)
+		return m.inMap(values)
 	case *map[string]any:
-		return values != nil && m.inMap(stmt, *values)
+		return values != nil && m.inMap(*values)
 	}
 	dest := reflect.ValueOf(stmt.Dest)
 	if dest.Kind() == reflect.Pointer && dest.Pointer() == reflect.ValueOf(stmt.Model).Pointer() {
@@ -153,13 +153,13 @@ func copies(stmt *gorm.Statement, m *model) bool {
 	return false
 }
 
-// inMap reports whether a map has a by-column under a name that GORM resolves.
-func (m *model) inMap(stmt *gorm.Statement, values map[string]any) bool {
-	for name := range values {
-		if len(name) < m.shortest || m.others[name] {
-			continue
-		}
-		if field := stmt.Schema.LookUpField(name); field != nil && m.has(field.DBName) {
+// inMap reports whether a map has a by-column under a name that GORM resolves:
+// the column's or the field's.
+func (m *model) inMap(values map[string]any) bool {
+	for _, c := range m.columns {
+		_, byColumn := values[c.name]
+		_, byField := values[c.field.Name]
+		if c.own && (byColumn || byField) {
 			return true
 		}
 	}

@@ -20,11 +20,12 @@ type model struct {
 	table   string
 	columns []*column
 	// shortest is the length of the shortest spelling of a by-column, others
-	// are the schema's other columns. ambiguous says that one of those is a
-	// by-column by another spelling.
-	shortest  int
-	others    map[string]bool
-	ambiguous bool
+	// are the schema's other columns, and unrelated those of them that no
+	// by-column follows. ambiguous says that one of the others is a by-column by
+	// another spelling.
+	shortest          int
+	others, unrelated map[string]bool
+	ambiguous         bool
 	// deletedAt are the soft-delete fields that deleted_by follows.
 	deletedAt []deletedAt
 	// err is why no statement on the model can be right.
@@ -104,14 +105,15 @@ func (m *model) primaryKey() string {
 
 // index works out what column and insert look up.
 func (m *model) index() {
-	m.shortest, m.others, m.ambiguous = math.MaxInt, map[string]bool{}, false
+	m.shortest, m.ambiguous = math.MaxInt, false
+	m.others, m.unrelated = map[string]bool{}, map[string]bool{}
 	for _, c := range m.columns {
 		m.shortest = min(m.shortest, utf8.RuneCountInString(c.name)-strings.Count(c.name, "_"), utf8.RuneCountInString(c.field.Name))
 	}
 	usual := 0
 	for _, name := range m.schema.DBNames {
 		if n := slices.IndexFunc(m.columns, func(c *column) bool { return sameFold(name, c.name) }); n < 0 {
-			m.others[name] = true
+			m.others[name], m.unrelated[name] = true, m.follows(name) == nil
 		} else if m.columns[n].name == name {
 			m.columns[n].usual = usual
 		} else {

@@ -44,7 +44,7 @@ func (a *auditor) set(stmt *gorm.Statement, m *model, c clause.Clause, next clau
 // column that one follows.
 func (m *model) concerns(set clause.Set) bool {
 	for n := range set {
-		if name := set[n].Column.Name; m.column(name) != nil || m.follows(name) != nil {
+		if name := set[n].Column.Name; !m.unrelated[name] && (m.column(name) != nil || m.follows(name) != nil) {
 			return true
 		}
 	}
