@@ -118,13 +118,15 @@
 //
 // Tables without triggers cost nothing. A write to one that has them costs one
 // round trip more in a transaction on PostgreSQL, two more for each statement
-// on MariaDB and MySQL, two local statements on SQLite where somebody acts, and
-// the triggers' work for each row. The README has the ratios; measure them with
+// on MariaDB and MySQL, two local statements on SQLite where somebody acts and a
+// third for the transaction's first, and the triggers' work for each row. The README has the ratios; measure them with
 //
 //	go test ./gormaudit/history/ -run TestSpeed -speed -v
 //
 // SQLite compiles a table's triggers with each statement that writes to it: half
-// of what a small update takes longer. The other half are the two statements.
+// of what a small update takes longer. The other half are the local statements: the
+// first takes the write lock, as the update itself would, so that concurrent
+// writers wait for one another as long as their busy_timeout says.
 // There, a row of change_sets says from which change (id) to which (last) it
 // goes. [ChangeSetOf] with a negative id, of writes that nobody told about, reads
 // the whole table changes.

@@ -84,6 +84,9 @@ type teller interface {
 // the changes from the first to the last of a span are one change set, which
 // has the id of the first.
 type encloser interface {
+	// claim waits for the right to write. What a transaction read before it
+	// asked for that must not have changed since.
+	claim(ctx context.Context, pool gorm.ConnPool) error
 	// newest is the id of the newest change, 0 without any.
 	newest(ctx context.Context, pool gorm.ConnPool) (int64, error)
 	// enclose makes the changes of a span a change set of w, if there are any.

@@ -120,6 +120,7 @@ func (p *Plugin) installed(db *gorm.DB) map[string]installation {
 	if known := p.catalog.Load(); known != nil {
 		return *known
 	}
+	p.claim(db)
 	found, err := p.engine.installed(db)
 	if err != nil {
 		_ = db.AddError(fmt.Errorf("history: looking for triggers: %w", err))
@@ -141,6 +142,7 @@ func (p *Plugin) check(db *gorm.DB, s *schema.Schema, installed map[string]insta
 	if found.triggers == 0 && !p.required[s.Table] {
 		return
 	}
+	p.claim(db)
 	dialect, err := located(db, p.engine)
 	if err != nil {
 		return

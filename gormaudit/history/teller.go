@@ -202,8 +202,9 @@ func (p *Plugin) say(db *gorm.DB) {
 		if s.who == (who{}) {
 			return // its changes are in no set
 		}
-		s.told, _ = p.remembered(transactionOf(pool))
-		s.newest, err = e.newest(ctx, pool)
+		var known bool
+		s.told, known = p.remembered(transactionOf(pool))
+		s.newest, err = newestOf(ctx, pool, e, known && !s.told.stale)
 	}
 	if err != nil {
 		_ = db.AddError(fmt.Errorf("history: telling the database who acts: %w", err))
@@ -211,6 +212,26 @@ func (p *Plugin) say(db *gorm.DB) {
 	}
 	if !p.engine.lasting() {
 		db.Statement.Settings.Store(keyTold, s)
+	}
+}
+
+// newestOf looks for the newest change. Where the plugin has written to the
+// transaction already, the right to write is the transaction's.
+func newestOf(ctx context.Context, pool gorm.ConnPool, e encloser, claimed bool) (int64, error) {
+	if !claimed {
+		if err := e.claim(ctx, pool); err != nil {
+			return 0, err
+		}
+	}
+	return e.newest(ctx, pool)
+}
+
+// claim comes before what the plugin reads at first use, in the transaction of a
+// statement that is going to write. Where it fails, for there is no history yet,
+// there is nothing that needs it.
+func (p *Plugin) claim(db *gorm.DB) {
+	if e, ok := p.engine.(encloser); ok && inTransaction(db) {
+		_ = e.claim(db.Statement.Context, db.Statement.ConnPool)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -411,9 +410,6 @@ func TestConcurrentTransactionsKeepTheirActors(t *testing.T) {
 		must(t, err)
 		pool.SetMaxOpenConns(6)
 		const people, writes = 8, 6
-		if strings.HasPrefix(d.Kind, dbtest.SQLite) {
-			pool.SetMaxOpenConns(1)
-		}
 		var wg sync.WaitGroup
 		for i := range people {
 			wg.Go(func() {

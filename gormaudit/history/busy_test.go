@@ -1,0 +1,131 @@
+package history_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// eachSQLite runs f on a new database of every SQLite driver.
+func eachSQLite(t *testing.T, f func(t *testing.T, d *dbtest.Database)) {
+	t.Helper()
+	for _, kind := range dbtest.Kinds() {
+		if strings.HasPrefix(kind, dbtest.SQLite) {
+			t.Run(kind, func(t *testing.T) { f(t, dbtest.New(t, kind)) })
+		}
+	}
+}
+
+// interrupted opens d through a driver that calls back once, after a statement
+// that contains the text.
+func interrupted(tb testing.TB, d *dbtest.Database, config *gorm.Config, text string, callback func()) *gorm.DB {
+	tb.Helper()
+	pool := sql.OpenDB(&interruptedConnector{must2(d.Open(tb).DB()).Driver(), d.DSN, text, sync.OnceFunc(callback)})
+	tb.Cleanup(func() { _ = pool.Close() })
+	db, err := gorm.Open(sqlite.New(sqlite.Config{Conn: pool}), config)
+	must(tb, err)
+	return db
+}
+
+type interruptedConnector struct {
+	driver   driver.Driver
+	dsn      string
+	text     string
+	callback func()
+}
+
+func (c *interruptedConnector) Driver() driver.Driver { return c.driver }
+
+func (c *interruptedConnector) Connect(context.Context) (driver.Conn, error) {
+	conn, err := c.driver.Open(c.dsn)
+	return &interruptedConn{countingConn{Conn: conn, trips: new(atomic.Int64)}, c}, err
+}
+
+type interruptedConn struct {
+	countingConn
+	*interruptedConnector
+}
+
+func (c *interruptedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	rows, err := c.countingConn.QueryContext(ctx, query, args)
+	if strings.Contains(query, c.text) {
+		c.callback()
+	}
+	return rows, err
+}
+
+// A transaction of SQLite that reads before it writes fails at once if another
+// one has written in between. The history must not be what reads.
+func TestConcurrentWritersWaitForOneAnother(t *testing.T) {
+	for name, c := range map[string]struct {
+		config gorm.Config
+		after  string // which of the plugin's statements the other writer comes
+	}{
+		"looking for the newest change": {gorm.Config{}, "max(id) FROM changes"},
+		"looking for triggers":          {gorm.Config{}, "FROM sqlite_master"},
+		"comparing them":                {gorm.Config{}, "pragma_table_info"},
+		"SkipDefaultTransaction":        {gorm.Config{SkipDefaultTransaction: true}, "max(id) FROM changes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+				plain := d.Open(t)
+				must(t, history.Migrate(plain, &Note{}))
+				must(t, plain.Create(&Note{ID: 1, Title: "a"}).Error)
+				others := make(chan error, 1)
+				config := c.config
+				config.Logger = logger.Discard
+				db := interrupted(t, d, &config, c.after, func() {
+					go func() { others <- plain.Exec("UPDATE notes SET stars = stars + 1").Error }()
+					time.Sleep(50 * time.Millisecond) // until it has written, or waits
+				})
+				must(t, db.Use(history.New()))
+				if err := db.WithContext(as(ann)).Model(&Note{ID: 1}).Update("title", "c").Error; err != nil {
+					t.Errorf("a write that another one came before = %v", err)
+				}
+				select {
+				case err := <-others:
+					must(t, err)
+				case <-time.After(10 * time.Second):
+					t.Fatalf("no statement contains %q", c.after)
+				}
+				if changes := must2(history.By(plain, ann)); len(changes) != 1 {
+					t.Errorf("By(ann) has %d changes, want 1", len(changes))
+				}
+			})
+		})
+	}
+}
+
+// Once the transaction has the lock, the history does not ask for it again.
+func TestTheWriteLockIsTakenOnce(t *testing.T) {
+	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		db, trips := counting(t, d)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Note{}))
+		must(t, db.Create(&Note{ID: 1, Title: "a"}).Error)
+		var each []int64
+		must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
+			for _, title := range []string{"b", "c", "d"} {
+				before := trips.Load()
+				must(t, tx.Model(&Note{ID: 1}).Update("title", title).Error)
+				each = append(each, trips.Load()-before)
+			}
+			return nil
+		}))
+		if each[0] != each[1]+1 || each[1] != each[2] {
+			t.Errorf("three updates of a transaction took %d statements, want one more for the first", each)
+		}
+	})
+}
