@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,11 +27,11 @@ func eachSQLite(t *testing.T, f func(t *testing.T, d *dbtest.Database)) {
 	}
 }
 
-// interrupted opens d through a driver that calls back once, after a statement
-// that contains the text.
+// interrupted opens d through a driver that calls back after each query that
+// contains the text.
 func interrupted(tb testing.TB, d *dbtest.Database, config *gorm.Config, text string, callback func()) *gorm.DB {
 	tb.Helper()
-	pool := sql.OpenDB(&interruptedConnector{must2(d.Open(tb).DB()).Driver(), d.DSN, text, sync.OnceFunc(callback)})
+	pool := sql.OpenDB(&interruptedConnector{must2(d.Open(tb).DB()).Driver(), d.DSN, text, callback})
 	tb.Cleanup(func() { _ = pool.Close() })
 	db, err := gorm.Open(sqlite.New(sqlite.Config{Conn: pool}), config)
 	must(tb, err)
@@ -71,12 +70,13 @@ func (c *interruptedConn) QueryContext(ctx context.Context, query string, args [
 func TestConcurrentWritersWaitForOneAnother(t *testing.T) {
 	for name, c := range map[string]struct {
 		config gorm.Config
-		after  string // which of the plugin's statements the other writer comes
+		after  string // which of the plugin's queries the other writer comes
+		used   bool   // it is not the plugin's first write
 	}{
-		"looking for the newest change": {gorm.Config{}, "max(id) FROM changes"},
-		"looking for triggers":          {gorm.Config{}, "FROM sqlite_master"},
-		"comparing them":                {gorm.Config{}, "pragma_table_info"},
-		"SkipDefaultTransaction":        {gorm.Config{SkipDefaultTransaction: true}, "max(id) FROM changes"},
+		"looking for the newest change": {gorm.Config{}, "max(id) FROM changes", true},
+		"looking for triggers":          {gorm.Config{}, "FROM sqlite_master", false},
+		"comparing them":                {gorm.Config{}, "pragma_table_info", false},
+		"SkipDefaultTransaction":        {gorm.Config{SkipDefaultTransaction: true}, "max(id) FROM changes", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
@@ -86,11 +86,19 @@ func TestConcurrentWritersWaitForOneAnother(t *testing.T) {
 				others := make(chan error, 1)
 				config := c.config
 				config.Logger = logger.Discard
+				armed := new(atomic.Bool)
 				db := interrupted(t, d, &config, c.after, func() {
+					if !armed.CompareAndSwap(true, false) {
+						return
+					}
 					go func() { others <- plain.Exec("UPDATE notes SET stars = stars + 1").Error }()
 					time.Sleep(50 * time.Millisecond) // until it has written, or waits
 				})
 				must(t, db.Use(history.New()))
+				if c.used {
+					must(t, db.Model(&Note{ID: 1}).Update("title", "b").Error)
+				}
+				armed.Store(true)
 				if err := db.WithContext(as(ann)).Model(&Note{ID: 1}).Update("title", "c").Error; err != nil {
 					t.Errorf("a write that another one came before = %v", err)
 				}
