@@ -208,6 +208,34 @@ func TestRevertMovesUpdatedAt(t *testing.T) {
 	}
 }
 
+// A column that was NULL stays so, whatever its default is. What the history
+// leaves out is not known, and gets the default.
+func TestRevertOfADeletionPutsNullsBack(t *testing.T) {
+	type Task struct {
+		ID     uint
+		State  *string `gorm:"size:20;default:open"`
+		Effort *int    `gorm:"default:3"`
+		Place  *string `gorm:"size:20;default:inbox;history:-"`
+		Must   string  `gorm:"size:20;not null;default:must"`
+	}
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := d.Open(t), d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Task{}))
+		must(t, plain.Model(&Task{}).Create(map[string]any{"id": 1, "state": nil, "effort": nil, "place": nil}).Error)
+		must(t, db.Delete(&Task{ID: 1}).Error)
+		must(t, history.Revert(db, last(t, db, &Task{ID: 1})))
+		var now Task
+		must(t, plain.First(&now, 1).Error)
+		if now.State != nil || now.Effort != nil {
+			t.Errorf("after Revert the row is %+v, want state and effort NULL", now)
+		}
+		if now.Place == nil || *now.Place != "inbox" || now.Must != "must" {
+			t.Errorf("after Revert the row is %+v, want the default place and must", now)
+		}
+	})
+}
+
 func TestRevertRefusesWhatIsNotRecorded(t *testing.T) {
 	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
 	note := Note{Title: "a", Secret: "s"}

@@ -26,6 +26,9 @@ var ErrNotReversible = errors.New("history: the change can't be reverted: its va
 // that is not there is [gorm.ErrRecordNotFound]. A created row is deleted as
 // its model deletes, softly where it can.
 //
+// A column left out of the history (history:-) gets its default when a deleted
+// row is inserted. One that is NOT NULL and has none makes Revert an error.
+//
 // The model is known for a change from [Of]. Otherwise say it, as in
 // history.Revert(db.Model(&Note{}), change), or name it in [Config].
 func Revert(db *gorm.DB, change Change) error {
@@ -45,7 +48,7 @@ func Revert(db *gorm.DB, change Change) error {
 		case ActionCreate:
 			return revertCreate(tx, s, change)
 		case ActionDelete:
-			return revertDelete(tx, change)
+			return revertDelete(tx, s, change)
 		}
 		return fmt.Errorf("%w: %s of table %q", ErrNotReversible, change.Action, change.Table)
 	})
@@ -96,15 +99,29 @@ func revertCreate(tx *gorm.DB, s *schema.Schema, change Change) error {
 
 // revertDelete inserts past GORM's model, so that created_by and the like stay
 // what they were.
-func revertDelete(tx *gorm.DB, change Change) error {
-	columns := make([]any, len(change.Fields))
-	values := make([]any, len(change.Fields))
-	for i, f := range change.Fields {
-		columns[i], values[i] = clause.Column{Name: f.Column}, f.Before
+func revertDelete(tx *gorm.DB, s *schema.Schema, change Change) error {
+	var columns, values []any
+	for _, f := range change.Fields {
+		columns, values = append(columns, clause.Column{Name: f.Column}), append(values, f.Before)
+	}
+	for _, name := range change.nulls(s) {
+		columns, values = append(columns, clause.Column{Name: name}), append(values, nil)
 	}
 	placeholders := strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ")
 	args := append([]any{clause.Table{Name: change.Table}}, append(columns, values...)...)
 	return tx.Exec("INSERT INTO ? ("+placeholders+") VALUES ("+placeholders+")", args...).Error
+}
+
+// nulls are the columns of a deleted row that must be inserted as the NULL they
+// were, because the database would put their default there.
+func (c Change) nulls(s *schema.Schema) (names []string) {
+	for _, name := range s.DBNames {
+		f := s.FieldsByDBName[name]
+		if _, set := c.Field(name); !set && f.HasDefaultValue && !f.NotNull && isRecorded(f) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func newModel(s *schema.Schema) any { return reflect.New(s.ModelType).Interface() }

@@ -57,7 +57,7 @@ func describeSchema(db *gorm.DB, dialect engine, s *schema.Schema) (table, error
 	t := table{name: s.Table, schema: s, native: native}
 	for _, name := range s.DBNames {
 		f := s.FieldsByDBName[name]
-		if f.IgnoreMigration || f.TagSettings["HISTORY"] == "-" && !f.PrimaryKey {
+		if !isRecorded(f) {
 			continue
 		}
 		c := newColumn(db, dialect, f, len(t.columns))
@@ -75,6 +75,11 @@ func describeSchema(db *gorm.DB, dialect engine, s *schema.Schema) (table, error
 		return table{}, fmt.Errorf("history: table %q: no primary key to tell its rows apart", t.name)
 	}
 	return t, checkKeys(t)
+}
+
+// isRecorded reports whether triggers know the column at all.
+func isRecorded(f *schema.Field) bool {
+	return !f.IgnoreMigration && (f.TagSettings["HISTORY"] != "-" || f.PrimaryKey)
 }
 
 func checkKeys(t table) error {
