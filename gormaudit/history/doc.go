@@ -51,6 +51,10 @@
 //
 //	drop, create, err := history.SQL(db, &Note{}, &Tag{})
 //
+// The history's tables are change_sets and changes, on SQLite also
+// change_layouts, on MariaDB and MySQL also history_context. These names must be
+// free: Migrate and SQL refuse a table of the application that has one of them.
+//
 // Call [Verify] at start: it says which tables' triggers are missing or
 // outdated. The plugin warns of them at first use, of missing ones for
 // [Config.Models] only. It looks for triggers once: migrate before the programs

@@ -22,6 +22,9 @@ type engine interface {
 	// tables returns the statements that create the history's own tables and
 	// what protects them. Each may run again.
 	tables(o Options, tables []table) []string
+	// columns is the query for table and column of each table there is that has
+	// the name of one of the history's.
+	columns() string
 	// triggers returns the statements that create the triggers of t, marked
 	// with its fingerprint.
 	triggers(t table) []string

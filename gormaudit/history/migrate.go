@@ -95,6 +95,9 @@ func (o Options) migrate(db *gorm.DB, dialect engine, tables []table, models []a
 	if err := db.AutoMigrate(models...); err != nil {
 		return err
 	}
+	if err := checkNames(db, dialect); err != nil {
+		return err
+	}
 	if err := execAll(db, dialect.tables(o, tables)); err != nil {
 		return fmt.Errorf("history: creating its tables: %w", hint(dialect, err))
 	}
@@ -106,6 +109,52 @@ func (o Options) migrate(db *gorm.DB, dialect engine, tables []table, models []a
 	return dialect.migrated(db, o, tables)
 }
 
+// telling are columns by which the history's tables are told from others of the
+// same name.
+var telling = map[string][]string{
+	changeSetsTable: {"actor_kind", "impersonator_kind", "database_user"},
+	changesTable:    {"table_name", "row_key", "composite"},
+	layoutsTable:    {"columns"},
+	contextTable:    {"connection", "ticket"},
+}
+
+// checkNames looks whether tables that the history would take for its own are
+// somebody else's. CREATE TABLE IF NOT EXISTS does not.
+func checkNames(db *gorm.DB, dialect engine) error {
+	found, err := tableColumns(db, dialect)
+	if err != nil {
+		return fmt.Errorf("history: looking for its tables: %w", err)
+	}
+	for table, columns := range found {
+		for _, column := range telling[table] {
+			if !columns[column] {
+				return fmt.Errorf("history: the table %q is not the history's, which needs that name", table)
+			}
+		}
+	}
+	return nil
+}
+
+func tableColumns(db *gorm.DB, dialect engine) (map[string]map[string]bool, error) {
+	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context, dialect.columns())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	found := map[string]map[string]bool{}
+	for rows.Next() {
+		var table, column string
+		if err := rows.Scan(&table, &column); err != nil {
+			return nil, err
+		}
+		if found[table] == nil {
+			found[table] = map[string]bool{}
+		}
+		found[table][column] = true
+	}
+	return found, rows.Err()
+}
+
 func hint(dialect engine, err error) error {
 	if e, ok := dialect.(mysqlEngine); ok {
 		return e.hint(err)
@@ -115,7 +164,11 @@ func hint(dialect engine, err error) error {
 
 // SQL is [SQL] with options.
 func (o Options) SQL(db *gorm.DB, models ...any) (drop, create string, err error) {
-	dialect, tables, err := locate(db.Session(&gorm.Session{NewDB: true}), models)
+	db = db.Session(&gorm.Session{NewDB: true})
+	dialect, tables, err := locate(db, models)
+	if err == nil {
+		err = checkNames(db, dialect)
+	}
 	if err != nil {
 		return "", "", err
 	}

@@ -2,6 +2,8 @@ package history_test
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,6 +138,32 @@ func TestStatementsOfOtherFormsAreTold(t *testing.T) {
 }
 
 // Erase needs no plugin: then nobody said who did it, or the default does.
+// An application's table of that name stays as it is.
+func TestNamesOfTheHistorysTablesMustBeFree(t *testing.T) {
+	tables := map[string][]string{
+		dbtest.SQLite:   {"changes", "change_sets", "Change_Layouts"},
+		dbtest.Postgres: {"changes", "change_sets"},
+		dbtest.MariaDB:  {"changes", "change_sets", "history_context"},
+	}
+	for kind, names := range tables {
+		for _, name := range names {
+			t.Run(kind+"/"+name, func(t *testing.T) {
+				db := dbtest.New(t, kind).Open(t)
+				must(t, db.Exec("CREATE TABLE "+name+" (id integer, at integer)").Error)
+				want := fmt.Sprintf(`history: the table %q is not the history's`, strings.ToLower(name))
+				_, _, err := history.SQL(db, &Note{})
+				for call, err := range map[string]error{"SQL": err, "Migrate": history.Options{AppendOnly: true}.Migrate(db, &Note{})} {
+					if err == nil || !strings.HasPrefix(err.Error(), want) {
+						t.Errorf("%s = %v, want %s", call, err, want)
+					}
+				}
+				must(t, db.Exec("INSERT INTO "+name+" VALUES (1, 2)").Error)
+				must(t, db.Exec("DELETE FROM "+name).Error)
+			})
+		}
+	}
+}
+
 func TestEraseWithoutThePlugin(t *testing.T) {
 	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
 	must(t, db.WithContext(as(ann)).Create(&Note{ID: 1}).Error)

@@ -41,6 +41,8 @@ func (e mysqlEngine) kindOf(dbType string) kind {
 	return kindText
 }
 
+const contextTable = "history_context"
+
 const mysqlOptions = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
 
 func (e mysqlEngine) tables(o Options, _ []table) []string {
@@ -63,6 +65,11 @@ func (e mysqlEngine) tables(o Options, _ []table) []string {
 			"  ticket bigint NOT NULL,\n  told_at datetime(6),\n  change_set bigint,\n  " + who + ",\n  PRIMARY KEY (connection, maintenance)\n)" + mysqlOptions,
 	}
 	return append(statements, e.protection(o.AppendOnly)...)
+}
+
+func (e mysqlEngine) columns() string {
+	return "SELECT LOWER(TABLE_NAME), COLUMN_NAME FROM information_schema.COLUMNS " +
+		"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('change_sets', 'changes', 'history_context')"
 }
 
 func (e mysqlEngine) protection(on bool) []string {

@@ -122,6 +122,11 @@ func (e postgresEngine) tables(o Options, _ []table) []string {
 	return append(statements, e.unprotect()...)
 }
 
+func (e postgresEngine) columns() string {
+	return "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = " + quoteLiteral(e.home) +
+		" AND table_name IN ('change_sets', 'changes')"
+}
+
 // partitions are those of a year from now on, and one for whatever falls
 // outside: a missing partition would fail its users' writes.
 func (e postgresEngine) partitions(now time.Time) []string {

@@ -99,6 +99,11 @@ END`,
 	return append(statements, e.protection(o.AppendOnly)...)
 }
 
+func (e sqliteEngine) columns() string {
+	return "SELECT lower(m.name), c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c " +
+		"WHERE m.type IN ('table', 'view') AND lower(m.name) IN ('change_sets', 'changes', 'change_layouts')"
+}
+
 // protection refuses what does not come from maintenance, which has a change
 // set 0. A change set may take in the newest change, and no other.
 func (e sqliteEngine) protection(on bool) []string {
