@@ -89,9 +89,9 @@
 //
 // It is somebody else, or nobody, where
 //
-//   - another plugin's callback, between history:tell and gorm:create, writes as
-//     another actor on PostgreSQL, MariaDB and MySQL: register it before
-//     history:tell,
+//   - another plugin's callback, between gormaudit/history:tell and gorm:create,
+//     writes as another actor on PostgreSQL, MariaDB and MySQL: register it
+//     before gormaudit/history:tell,
 //   - on MariaDB and MySQL a statement panics, as in a Valuer, and the panic is
 //     recovered inside a transaction that is then committed: SQL past the plugin,
 //     on that connection, is by that actor until the next statement that tells.

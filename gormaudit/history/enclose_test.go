@@ -51,9 +51,9 @@ func TestStatementsNestedInAStatementKeepTheirActors(t *testing.T) {
 			}
 		}
 		update := db.Callback().Update()
-		must(t, update.After("gorm:update").Before("history:untell").Register("test:after", nest("after", notes[2].ID)))
+		must(t, update.After("gorm:update").Before("gormaudit/history:untell").Register("test:after", nest("after", notes[2].ID)))
 		if d.Kind != dbtest.Postgres {
-			must(t, update.Before("gorm:update").After("history:tell").Register("test:before", nest("before", notes[1].ID)))
+			must(t, update.Before("gorm:update").After("gormaudit/history:tell").Register("test:before", nest("before", notes[1].ID)))
 		}
 		must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
 			for i := range 2 {

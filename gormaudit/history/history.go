@@ -50,7 +50,9 @@ func NewWithConfig(config Config) *Plugin {
 	return &Plugin{config: config}
 }
 
-const pluginName = "history"
+// pluginName, and with it the names of callbacks and settings, must not be one
+// that an application gives its own history.
+const pluginName = "gormaudit/history"
 
 // Name implements [gorm.Plugin].
 func (p *Plugin) Name() string { return pluginName }

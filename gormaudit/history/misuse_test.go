@@ -138,6 +138,31 @@ func TestStatementsOfOtherFormsAreTold(t *testing.T) {
 }
 
 // Erase needs no plugin: then nobody said who did it, or the default does.
+// appHistory is an application's own plugin, with callbacks of its own.
+type appHistory struct{ saw *any }
+
+func (appHistory) Name() string { return "history" }
+
+func (h appHistory) Initialize(db *gorm.DB) error {
+	return db.Callback().Create().Before("gorm:create").Register("history:tell", func(db *gorm.DB) {
+		db.Set("history:told", "the application's")
+		*h.saw = db.Statement.Schema.Name
+	})
+}
+
+func TestAnApplicationMayHaveAHistoryOfItsOwn(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
+	var saw any
+	must(t, db.Use(appHistory{&saw}))
+	must(t, db.WithContext(as(ann)).Create(&Note{ID: 1}).Error)
+	if c := last(t, plain, &Note{ID: 1}); c.ChangeSet.Actor != ann || saw != "Note" {
+		t.Errorf("the creation is by %v, and the other plugin saw %v, want %v and Note", c.ChangeSet.Actor, saw, ann)
+	}
+	if name := history.New().Name(); db.Plugins[name] == nil {
+		t.Errorf("no plugin is called %q", name)
+	}
+}
+
 // An application's table of that name stays as it is.
 func TestNamesOfTheHistorysTablesMustBeFree(t *testing.T) {
 	tables := map[string][]string{

@@ -30,8 +30,8 @@ type saying struct {
 
 // The plugin's settings of a statement.
 const (
-	keyPool = "history:pool" // replaced, by begin
-	keyTold = "history:told" // a saying
+	keyPool = "gormaudit/history:pool" // replaced, by begin
+	keyTold = "gormaudit/history:told" // a saying
 )
 
 // replaced is a statement whose pool begin replaced by a transaction.
@@ -55,23 +55,23 @@ func (p *Plugin) register(db *gorm.DB) error {
 		name string
 		do   func(*gorm.DB)
 	}{
-		{create.Before("gorm:before_create"), "history:begin", p.begin},
-		{create.Before("gorm:create"), "history:tell", p.tell},
-		{create.After("gorm:create").Before("gorm:save_after_associations"), "history:untell", p.untell},
-		{create.After("gorm:after_create"), "history:end", p.end},
-		{update.Before("gorm:setup_reflect_value"), "history:begin", p.begin},
-		{update.Before("gorm:update"), "history:tell", p.tell},
-		{update.After("gorm:update").Before("gorm:save_after_associations"), "history:untell", p.untell},
-		{update.After("gorm:after_update"), "history:end", p.end},
-		{del.Before("gorm:before_delete"), "history:begin", p.begin},
-		{del.Before("gorm:delete"), "history:tell", p.tell},
-		{del.After("gorm:delete").Before("gorm:after_delete"), "history:untell", p.untell},
-		{del.After("gorm:after_delete"), "history:end", p.end},
-		{raw.Before("gorm:raw"), "history:tell", p.tellExec},
-		{raw.After("gorm:raw"), "history:untell", p.untellRaw},
-		{query.Before("gorm:query"), "history:tell", p.tellQuery},
-		{query.After("gorm:query"), "history:untell", p.untellRaw},
-		{row.Before("gorm:row"), "history:tell", p.tellRow},
+		{create.Before("gorm:before_create"), "gormaudit/history:begin", p.begin},
+		{create.Before("gorm:create"), "gormaudit/history:tell", p.tell},
+		{create.After("gorm:create").Before("gorm:save_after_associations"), "gormaudit/history:untell", p.untell},
+		{create.After("gorm:after_create"), "gormaudit/history:end", p.end},
+		{update.Before("gorm:setup_reflect_value"), "gormaudit/history:begin", p.begin},
+		{update.Before("gorm:update"), "gormaudit/history:tell", p.tell},
+		{update.After("gorm:update").Before("gorm:save_after_associations"), "gormaudit/history:untell", p.untell},
+		{update.After("gorm:after_update"), "gormaudit/history:end", p.end},
+		{del.Before("gorm:before_delete"), "gormaudit/history:begin", p.begin},
+		{del.Before("gorm:delete"), "gormaudit/history:tell", p.tell},
+		{del.After("gorm:delete").Before("gorm:after_delete"), "gormaudit/history:untell", p.untell},
+		{del.After("gorm:after_delete"), "gormaudit/history:end", p.end},
+		{raw.Before("gorm:raw"), "gormaudit/history:tell", p.tellExec},
+		{raw.After("gorm:raw"), "gormaudit/history:untell", p.untellRaw},
+		{query.Before("gorm:query"), "gormaudit/history:tell", p.tellQuery},
+		{query.After("gorm:query"), "gormaudit/history:untell", p.untellRaw},
+		{row.Before("gorm:row"), "gormaudit/history:tell", p.tellRow},
 	} {
 		if err := step.at.Register(step.name, step.do); err != nil {
 			return fmt.Errorf("history: callback %s: %w", step.name, err)

@@ -465,7 +465,7 @@ func TestAContextThatEndsWithItsStatementIsNotInherited(t *testing.T) {
 		note := Note{Title: "a"}
 		must(t, db.Create(&note).Error)
 		ctx, cancel := context.WithCancel(as(ann))
-		must(t, db.Callback().Update().After("gorm:update").Before("history:untell").Register("test:cancel", func(*gorm.DB) { cancel() }))
+		must(t, db.Callback().Update().After("gorm:update").Before("gormaudit/history:untell").Register("test:cancel", func(*gorm.DB) { cancel() }))
 		must(t, db.Transaction(func(tx *gorm.DB) error {
 			must(t, tx.WithContext(ctx).Model(&note).Update("title", "b").Error)
 			_, err := tx.Statement.ConnPool.ExecContext(context.Background(), "UPDATE notes SET title = 'c'")
