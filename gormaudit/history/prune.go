@@ -18,7 +18,8 @@ const pruneBatch = 1000
 // stopped by the context of db and run again. Where the history is partitioned
 // by month, partitions that are old as a whole are dropped.
 //
-// [At] knows nothing of a time before that.
+// [At] of an earlier time then answers with the row as it was at before, or that
+// there is none: what happened until then is gone.
 func Prune(db *gorm.DB, before time.Time) (int64, error) {
 	dialect, err := engineOf(db)
 	if err != nil {

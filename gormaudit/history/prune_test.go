@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -38,6 +39,36 @@ func TestPruneDeletesWhatIsOld(t *testing.T) {
 		}
 		if n, err := history.Prune(db, cut); n != 0 || err != nil {
 			t.Errorf("Prune again = %d, %v, want 0", n, err)
+		}
+	})
+}
+
+// What was pruned is gone: an earlier time is answered from the oldest that is
+// left.
+func TestAtOfATimeThatWasPruned(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		wait := func() time.Time {
+			time.Sleep(3 * time.Millisecond) // SQLite keeps milliseconds
+			defer time.Sleep(3 * time.Millisecond)
+			return time.Now()
+		}
+		start := wait()
+		must(t, db.Create(&[]Note{{ID: 1, Title: "a"}, {ID: 2, Title: "deleted"}}).Error)
+		must(t, db.Model(&Note{ID: 1}).Update("title", "b").Error)
+		must(t, db.Unscoped().Delete(&Note{ID: 2}).Error)
+		before := wait()
+		must(t, db.Model(&Note{ID: 1}).Update("title", "c").Error)
+		must(t, db.Create(&Note{ID: 3}).Error)
+		must2(history.Prune(plain, before))
+		if then, err := history.At[Note](plain, 1, start); err != nil || then.Title != "b" {
+			t.Errorf("At before it was created = %q, %v, want b", then.Title, err)
+		}
+		if _, err := history.At[Note](plain, 2, start); !errors.Is(err, gorm.ErrRecordNotFound) {
+			t.Errorf("At of a row whose deletion was pruned = %v, want ErrRecordNotFound", err)
+		}
+		if _, err := history.At[Note](plain, 3, start); !errors.Is(err, history.ErrNotYet) {
+			t.Errorf("At of a row created since = %v, want ErrNotYet", err)
 		}
 	})
 }
