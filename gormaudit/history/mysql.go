@@ -357,9 +357,9 @@ func (e mysqlEngine) erasure(tx *gorm.DB, w who, record map[string]any) error {
 	return tx.Table(changesTable).Create(record).Error
 }
 
-// hint explains the two errors that creating triggers runs into.
+// hint explains the error that creating triggers runs into.
 func (e mysqlEngine) hint(err error) error {
-	if err != nil && strings.Contains(err.Error(), "1419") {
+	if err != nil && strings.Contains(err.Error(), "Error 1419") {
 		return errors.Join(err, errors.New("history: with the binary log on, creating triggers needs the SUPER privilege or log_bin_trust_function_creators=1"))
 	}
 	return err

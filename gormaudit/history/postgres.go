@@ -420,7 +420,9 @@ func (e postgresEngine) dropPartitions(tx *gorm.DB, before time.Time) (int64, er
 		return 0, err
 	}
 	total := int64(0)
-	for _, name := range names { // those of changes come last
+	// Those of changes come first ("changes_" sorts after "change_sets_"): a month
+	// of them is dropped before the sets of that month would delete it row by row.
+	for _, name := range names {
 		month, err := time.Parse("2006_01", name[max(0, len(name)-7):])
 		if err != nil || month.AddDate(0, 1, 0).After(before) {
 			continue

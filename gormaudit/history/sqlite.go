@@ -337,12 +337,12 @@ func (e sqliteEngine) inSet(id int64) string {
 }
 
 func (e sqliteEngine) join() string {
-	return "change_sets.id = (SELECT max(id) FROM change_sets WHERE id <= changes.id) AND change_sets.Last >= changes.id"
+	return "change_sets.id = (SELECT max(id) FROM change_sets WHERE id <= changes.id) AND change_sets.last >= changes.id"
 }
 
 func (e sqliteEngine) within(sets string) string {
 	return "changes.id IN (SELECT enclosed.id FROM change_sets CROSS JOIN changes AS enclosed " +
-		"ON enclosed.id BETWEEN change_sets.id AND change_sets.Last WHERE " + sets + ")"
+		"ON enclosed.id BETWEEN change_sets.id AND change_sets.last WHERE " + sets + ")"
 }
 
 func (e sqliteEngine) instant() string              { return "strftime('%Y-%m-%d %H:%M:%f', ?)" }
