@@ -108,7 +108,7 @@ func (e postgresEngine) tables(o Options, _ []table) []string {
 		"CREATE INDEX IF NOT EXISTS change_sets_id ON " + sets + " (id)",
 		"CREATE INDEX IF NOT EXISTS change_sets_at ON " + sets + " (at)",
 		"CREATE INDEX IF NOT EXISTS change_sets_actor ON " + sets + " (left(actor_id, 128))",
-		"CREATE INDEX IF NOT EXISTS change_sets_impersonator ON " + sets + " (left(impersonator_id, 128))",
+		"CREATE INDEX IF NOT EXISTS change_sets_impersonator ON " + sets + " (left(impersonator_id, 128)) WHERE impersonator_id IS NOT NULL",
 		"CREATE INDEX IF NOT EXISTS changes_row ON " + changes + " (row_key, table_name)",
 		"CREATE INDEX IF NOT EXISTS changes_change_set ON " + changes + " (change_set)",
 		fmt.Sprintf(postgresOpen, e.qualified("whodunit_change_set"), sets),

@@ -1,8 +1,10 @@
 package history_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +75,40 @@ func TestByFindsWhatSomebodyDid(t *testing.T) {
 			t.Errorf("ChangeSetOf an unknown id = %v, want ErrRecordNotFound", err)
 		}
 	})
+}
+
+// statements is a logger that keeps the last statement.
+type statements struct {
+	logger.Interface
+	last string
+}
+
+func (s *statements) Trace(_ context.Context, _ time.Time, statement func() (string, int64), _ error) {
+	s.last, _ = statement()
+}
+
+// The index of impersonators leaves out the change sets that have none.
+func TestByUsesItsIndexesOnPostgres(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.Postgres))
+	must(t, db.WithContext(as(ann.As(bob))).Create(&Note{ID: 1}).Error)
+	var definition string
+	must(t, plain.Raw("SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() AND indexname = 'change_sets_impersonator'").Scan(&definition).Error)
+	if !strings.Contains(definition, "IS NOT NULL") {
+		t.Errorf("index = %s, want a partial one", definition)
+	}
+	log := &statements{}
+	must2(history.By(plain.Session(&gorm.Session{Logger: log}), ann))
+	must(t, plain.Transaction(func(tx *gorm.DB) error {
+		must(t, tx.Exec("SET LOCAL enable_seqscan = off").Error)
+		var plan []string
+		must(t, tx.Raw("EXPLAIN "+log.last).Scan(&plan).Error)
+		for _, index := range []string{"change_sets_actor", "change_sets_impersonator"} {
+			if !strings.Contains(strings.Join(plan, "\n"), index) {
+				t.Errorf("By does not use %s:\n%s", index, strings.Join(plan, "\n"))
+			}
+		}
+		return nil
+	}))
 }
 
 func TestAtTellsNotYetFromDeleted(t *testing.T) {
