@@ -51,8 +51,8 @@ type Change struct {
 	ChangeSet ChangeSet
 	// Table is the table's name, as in the model.
 	Table string
-	// Key is the row's primary key in text form, one part per key column. An
-	// update that moves the key is recorded under the old one.
+	// Key is the row's primary key in text form, one part per key column, bytes
+	// in hexadecimal. An update that moves the key is recorded under the old one.
 	Key []string
 	// Action is what happened.
 	Action Action

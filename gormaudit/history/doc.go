@@ -113,6 +113,12 @@
 // For more, let the tables and triggers belong to another account. The database
 // user of a change set is the database's own word.
 //
+// On PostgreSQL an account that writes to audited tables needs INSERT on
+// change_sets and changes, and SELECT on change_sets. Those who read the history
+// need SELECT on both, [Erase] takes UPDATE on change_sets besides, and [Prune]
+// DELETE on both. A test holds that with a role that has no other rights. It
+// can't migrate, so let another account own the tables.
+//
 // A history keeps what was deleted: passwords, tokens and personal data too,
 // unless their columns are left out or redacted. [Erase] replaces a person's name
 // and metadata in change_sets, [Prune] deletes what is old. Request metadata is

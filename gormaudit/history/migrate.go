@@ -10,7 +10,11 @@ import (
 
 // What [Verify] finds, wrapped in a [TableError].
 var (
-	ErrMissing  = errors.New("its triggers are missing (history.Migrate?)")
+	// ErrMissing says that a table has no triggers: what changes in it is not
+	// recorded.
+	ErrMissing = errors.New("its triggers are missing (history.Migrate?)")
+	// ErrOutdated says that a table's triggers are not those of its model, or that
+	// one is lost: part of what changes is not recorded, or writes fail.
 	ErrOutdated = errors.New("its triggers are outdated (history.Migrate?)")
 )
 

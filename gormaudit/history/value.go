@@ -35,8 +35,8 @@ const (
 )
 
 // As returns v as a T: a basic type, time.Time, []byte, a sql.Scanner, or a
-// pointer to them. NULL is the zero T. A value that does not fit is an error,
-// with the meaning of [database/sql.Rows.Scan].
+// pointer to them, converted as [database/sql.Rows.Scan] converts. NULL is the
+// zero T. A value that does not fit is an error.
 func As[T any](v Value) (T, error) {
 	var out sql.Null[T]
 	if err := out.Scan(v.source()); err != nil {

@@ -1,0 +1,74 @@
+package history_test
+
+import (
+	"crypto/rand"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// withRole returns a connection that has the rights of a new role, and a
+// function that grants it some.
+func withRole(t *testing.T, d *dbtest.Database) (db *gorm.DB, grant func(rights ...string)) {
+	t.Helper()
+	owner, db := d.Open(t), d.Open(t)
+	must2(db.DB()).SetMaxOpenConns(1)
+	role := "whodunit_" + strings.ToLower(rand.Text()[:12])
+	must(t, owner.Exec("CREATE ROLE "+role).Error)
+	t.Cleanup(func() {
+		must(t, owner.Exec("DROP OWNED BY "+role).Error)
+		must(t, owner.Exec("DROP ROLE "+role).Error)
+	})
+	grant = func(rights ...string) {
+		for _, right := range rights {
+			must(t, owner.Exec("GRANT "+right+" TO "+role).Error)
+		}
+	}
+	var schema string
+	must(t, owner.Raw("SELECT current_schema()").Scan(&schema).Error)
+	grant("USAGE ON SCHEMA "+schema, "SELECT, INSERT, UPDATE, DELETE ON notes", "USAGE ON SEQUENCE notes_id_seq")
+	must(t, db.Exec("SET ROLE "+role).Error)
+	return db, grant
+}
+
+// What doc.go says of the rights that an account needs on PostgreSQL.
+func TestRightsOfTheApplicationsAccountOnPostgres(t *testing.T) {
+	d := dbtest.New(t, dbtest.Postgres)
+	must(t, history.Options{AppendOnly: true}.Migrate(d.Open(t), &Note{}))
+	db, grant := withRole(t, d)
+	must(t, db.Use(history.New()))
+	me := db.WithContext(as(ann))
+	expect := func(what string, err error, allowed bool) {
+		t.Helper()
+		if (err == nil) != allowed {
+			t.Errorf("%s = %v, want it allowed: %t", what, err, allowed)
+		}
+	}
+	create := func() error { return me.Create(&Note{Title: "a"}).Error }
+
+	expect("Create without rights", create(), false)
+	grant("INSERT ON changes", "INSERT ON change_sets")
+	expect("Create without SELECT", create(), false)
+	grant("SELECT ON change_sets")
+	expect("Create", create(), true)
+	expect("Update", me.Model(&Note{}).Where("title = 'a'").Update("title", "b").Error, true)
+	expect("Delete", me.Where("title = 'b'").Delete(&Note{}).Error, true)
+	expect("Verify", history.Verify(db, &Note{}), true)
+	expect("By without SELECT on changes", second(history.By(db, ann)), false)
+	grant("SELECT ON changes")
+	changes := must2(history.By(db, ann))
+	expect("At", second(history.At[Note](db, changes[0].Key[0], time.Now().Add(time.Minute))), true)
+	expect("Revert", history.Revert(me.Model(&Note{}), changes[0]), true)
+	expect("Erase without UPDATE", second(history.Erase(me, ann)), false)
+	grant("UPDATE ON change_sets")
+	expect("Erase", second(history.Erase(me, ann)), true)
+	expect("Prune without DELETE", second(history.Prune(db, time.Now().Add(time.Hour))), false)
+	grant("DELETE ON change_sets", "DELETE ON changes")
+	expect("Prune", second(history.Prune(db, time.Now().Add(time.Hour))), true)
+	expect("Migrate", history.Migrate(db, &Note{}), false)
+}
