@@ -45,7 +45,9 @@
 // together: a column that a trigger names can't be dropped on SQLite, and on
 // PostgreSQL and MariaDB every UPDATE fails once it is. SQLite's AlterColumn
 // rebuilds the table and loses its triggers. [Migrate] does it in the one order
-// that works: drop the triggers, AutoMigrate, create them. With golang-migrate,
+// that works: drop the triggers, AutoMigrate, create them. On PostgreSQL that is one
+// transaction. On the others, what is written meanwhile may go unrecorded: run it
+// once, before the programs that write are started. With golang-migrate,
 // atlas and the like, put the two halves that [SQL] returns around each
 // migration that changes an audited table:
 //
@@ -55,10 +57,10 @@
 // change_layouts, on MariaDB and MySQL also history_context. These names must be
 // free: Migrate and SQL refuse a table of the application that has one of them.
 //
-// Call [Verify] at start: it says which tables' triggers are missing or
+// Call [Verify] at the start of each program: it says which tables' triggers are missing or
 // outdated. The plugin warns of them at first use, of missing ones for
-// [Config.Models] only. It looks for triggers once: migrate before the programs
-// that write are started.
+// [Config.Models] only. It looks for triggers once: another reason to migrate
+// before.
 //
 // MariaDB and MySQL refuse to create triggers while the binary log is on, unless
 // the account has SUPER or log_bin_trust_function_creators is 1.

@@ -53,11 +53,15 @@ type Options struct {
 // Migrate runs AutoMigrate for the models in the one order that is safe, and
 // has their changes recorded from then on: it drops their triggers, migrates,
 // creates the history's tables if need be, and creates the triggers. It may run
-// at each start.
+// again at any time.
 //
-// On PostgreSQL all of that is one transaction, so no write goes unrecorded. The
-// others end a transaction at each change of a table: migrate them while nothing
-// else writes.
+// On PostgreSQL all of that is one transaction, so no write goes unrecorded. It
+// can't be on the others: MariaDB and MySQL end a transaction at each change of
+// a table, and SQLite can't turn off foreign keys in one, without which the
+// rebuilding of a table deletes what cascades from it. There, what other
+// programs write between drop and create may go unrecorded. So run it once,
+// before they start, and [Verify] at the start of each. MariaDB and MySQL keep
+// the triggers of models that have not changed.
 func Migrate(db *gorm.DB, models ...any) error { return Options{}.Migrate(db, models...) }
 
 // SQL returns what [Migrate] runs around AutoMigrate, for those who migrate with
@@ -91,7 +95,11 @@ func (o Options) Migrate(db *gorm.DB, models ...any) error {
 }
 
 func (o Options) migrate(db *gorm.DB, dialect engine, tables []table, models []any) error {
-	for _, t := range tables {
+	stale, err := staleOf(db, dialect, tables)
+	if err != nil {
+		return err
+	}
+	for _, t := range stale {
 		if err := execAll(db, dialect.dropTriggers(t)); err != nil {
 			return fmt.Errorf("history: table %q: dropping triggers: %w", t.name, err)
 		}
@@ -105,12 +113,33 @@ func (o Options) migrate(db *gorm.DB, dialect engine, tables []table, models []a
 	if err := execAll(db, dialect.tables(o, tables)); err != nil {
 		return fmt.Errorf("history: creating its tables: %w", hint(dialect, err))
 	}
-	for _, t := range tables {
+	for _, t := range stale {
 		if err := execAll(db, dialect.triggers(t)); err != nil {
 			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, hint(dialect, err))
 		}
 	}
 	return dialect.migrated(db, o, tables)
+}
+
+// staleOf are the tables whose triggers are dropped for AutoMigrate and created
+// after it. MariaDB and MySQL need that only where the model has changed:
+// AutoMigrate drops no column, and what a right trigger names it leaves alone.
+// PostgreSQL alters no column that a trigger names, SQLite loses the triggers.
+func staleOf(db *gorm.DB, dialect engine, tables []table) ([]table, error) {
+	if _, ok := dialect.(mysqlEngine); !ok {
+		return tables, nil
+	}
+	installed, err := dialect.installed(db)
+	if err != nil {
+		return nil, fmt.Errorf("history: looking for triggers: %w", err)
+	}
+	var stale []table
+	for _, t := range tables {
+		if compare(dialect, t, lookUp(installed, t.name)) != nil {
+			stale = append(stale, t)
+		}
+	}
+	return stale, nil
 }
 
 // telling are columns by which the history's tables are told from others of the
