@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 )
 
@@ -70,16 +69,6 @@ func At[T any](db *gorm.DB, key any, at time.Time) (T, error) {
 	return none, err
 }
 
-// instantOf is a time as the engines compare it.
-func instantOf(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000") }
-
-func contextOf(db *gorm.DB) context.Context {
-	if db.Statement.Context == nil {
-		return context.Background()
-	}
-	return db.Statement.Context
-}
-
 // rewind takes a row back in time.
 type rewind struct {
 	ctx       context.Context
@@ -119,24 +108,6 @@ func (w *rewind) keyValues(key any) ([]any, error) {
 		values[i], _ = w.table.schema.FieldsByDBName[c.name].ValueOf(w.ctx, given)
 	}
 	return values, nil
-}
-
-func whereKey(s *schema.Schema, values []any) clause.Expression {
-	conditions := make([]clause.Expression, len(values))
-	for i, name := range keyNames(s) {
-		conditions[i] = clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: name}, Value: values[i]}
-	}
-	return clause.And(conditions...)
-}
-
-// keyNames are the key columns in the order of a recorded key.
-func keyNames(s *schema.Schema) (names []string) {
-	for _, name := range s.DBNames {
-		if s.FieldsByDBName[name].PrimaryKey {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // undo takes back one change.

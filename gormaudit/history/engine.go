@@ -33,7 +33,7 @@ type engine interface {
 	// installed asks the database which tables have triggers.
 	installed(db *gorm.DB) (map[string]installation, error)
 	// migrated runs after a migration and may warn.
-	migrated(db *gorm.DB, o Options, tables []table) error
+	migrated(db *gorm.DB, tables []table) error
 
 	// lasting is true when what was told ends with the transaction, so that
 	// untell has nothing to do.
@@ -140,6 +140,33 @@ func markIn(text string) string {
 	return found
 }
 
+// marked puts the fingerprint of all triggers into each.
+func marked(triggers []string) []string {
+	all := mark(fingerprint(strings.Join(triggers, "\n")))
+	for i := range triggers {
+		triggers[i] = strings.Replace(triggers[i], "/* whodunit */", all, 1)
+	}
+	return triggers
+}
+
+// readInstalled runs a query for the table and the body of each trigger.
+func readInstalled(db *gorm.DB, query string) (map[string]installation, error) {
+	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context, query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	found := map[string]installation{}
+	for rows.Next() {
+		var name, body string
+		if err := rows.Scan(&name, &body); err != nil {
+			return nil, err
+		}
+		found[name] = found[name].with(markIn(body))
+	}
+	return found, rows.Err()
+}
+
 // mapColumns joins what f makes of each column.
 func mapColumns(columns []column, separator string, f func(c column) string) string {
 	parts := make([]string, len(columns))
@@ -203,16 +230,29 @@ func splitKey(key string, composite bool) []string {
 	return parts
 }
 
-// letter is the kind as it is stored: upper case for a stamp.
-func (c column) letter() string {
-	k := c.kind
-	if c.redact {
-		k = kindRedact
+// inSets is within for tables that name the set of each change.
+func inSets(sets string) string {
+	return "changes.change_set IN (SELECT id FROM change_sets WHERE " + sets + ")"
+}
+
+// instantOf is a time as the engines compare it.
+func instantOf(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000") }
+
+func insertChangeSet(now, user string) string {
+	return "INSERT INTO change_sets (at, database_user, " + strings.Join(whoColumns[:], ", ") + ") VALUES (" + now + ", " + user +
+		strings.Repeat(", ?", len(whoColumns)) + ")"
+}
+
+// deleteSets deletes change sets with their changes.
+func deleteSets(tx *gorm.DB, ids []int64) (int64, error) {
+	if len(ids) == 0 {
+		return 0, nil
 	}
-	if c.stamp {
-		k -= 'a' - 'A'
+	list := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(ids)), ","), "[]")
+	if err := exec(tx, "DELETE FROM changes WHERE change_set IN ("+list+")"); err != nil {
+		return 0, err
 	}
-	return string(k)
+	return int64(len(ids)), exec(tx, "DELETE FROM change_sets WHERE id IN ("+list+")")
 }
 
 func quoteDouble(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
@@ -226,6 +266,13 @@ func quoteTable(name string, quote func(string) string) string {
 		parts[i] = quote(part)
 	}
 	return strings.Join(parts, ".")
+}
+
+func contextOf(db *gorm.DB) context.Context {
+	if db.Statement.Context == nil {
+		return context.Background()
+	}
+	return db.Statement.Context
 }
 
 func execAll(db *gorm.DB, statements []string) error {

@@ -118,7 +118,7 @@ func (o Options) migrate(db *gorm.DB, dialect engine, tables []table, models []a
 			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, hint(dialect, err))
 		}
 	}
-	return dialect.migrated(db, o, tables)
+	return dialect.migrated(db, tables)
 }
 
 // staleOf are the tables whose triggers are dropped for AutoMigrate and created

@@ -215,7 +215,7 @@ WHERE TRIGGER_SCHEMA = DATABASE() AND ACTION_STATEMENT LIKE '%/* whodunit:%'`)
 }
 
 // migrated warns of foreign keys whose cascades no trigger sees.
-func (e mysqlEngine) migrated(db *gorm.DB, _ Options, tables []table) error {
+func (e mysqlEngine) migrated(db *gorm.DB, tables []table) error {
 	audited := map[string]bool{}
 	for _, t := range tables {
 		audited[t.name] = true

@@ -342,7 +342,7 @@ AND t.tgname IN ('whodunit_insert', 'whodunit_update', 'whodunit_delete', 'whodu
 	return found, rows.Err()
 }
 
-func (e postgresEngine) migrated(*gorm.DB, Options, []table) error { return nil }
+func (e postgresEngine) migrated(*gorm.DB, []table) error { return nil }
 
 //nolint:unparam // A setting lasts, so there is no ticket.
 func (e postgresEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (int64, error) {
@@ -452,26 +452,4 @@ func (e postgresEngine) erasure(tx *gorm.DB, w who, record map[string]any) error
 	}
 	record["change_set"], record["fields"] = id, "[]"
 	return tx.Table(changesTable).Create(record).Error
-}
-
-func insertChangeSet(now, user string) string {
-	return "INSERT INTO change_sets (at, database_user, " + strings.Join(whoColumns[:], ", ") + ") VALUES (" + now + ", " + user +
-		strings.Repeat(", ?", len(whoColumns)) + ")"
-}
-
-// inSets is within for tables that name the set of each change.
-func inSets(sets string) string {
-	return "changes.change_set IN (SELECT id FROM change_sets WHERE " + sets + ")"
-}
-
-// deleteSets deletes change sets with their changes.
-func deleteSets(tx *gorm.DB, ids []int64) (int64, error) {
-	if len(ids) == 0 {
-		return 0, nil
-	}
-	list := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(ids)), ","), "[]")
-	if err := exec(tx, "DELETE FROM changes WHERE change_set IN ("+list+")"); err != nil {
-		return 0, err
-	}
-	return int64(len(ids)), exec(tx, "DELETE FROM change_sets WHERE id IN ("+list+")")
 }

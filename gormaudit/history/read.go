@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/schema"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
@@ -300,22 +299,4 @@ func keyText(c column, raw driver.Value) (string, error) {
 		return raw, nil
 	}
 	return "", fmt.Errorf("a %T has more than one spelling", raw)
-}
-
-// schemaOf finds the model of a change's table.
-func (c Change) schemaOf(db *gorm.DB) (*schema.Schema, error) {
-	if c.schema != nil {
-		return c.schema, nil
-	}
-	models := []any{db.Statement.Model}
-	if p := pluginOf(db); p != nil {
-		models = append(models, p.config.Models...)
-	}
-	for _, model := range models {
-		stmt := &gorm.Statement{DB: db}
-		if model != nil && stmt.Parse(model) == nil && stmt.Schema.Table == c.Table {
-			return stmt.Schema, nil
-		}
-	}
-	return nil, fmt.Errorf("history: table %q: its model is not known (db.Model(&T{})? Config.Models?)", c.Table)
 }

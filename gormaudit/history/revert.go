@@ -54,6 +54,24 @@ func Revert(db *gorm.DB, change Change) error {
 	})
 }
 
+// schemaOf finds the model of a change's table.
+func (c Change) schemaOf(db *gorm.DB) (*schema.Schema, error) {
+	if c.schema != nil {
+		return c.schema, nil
+	}
+	models := []any{db.Statement.Model}
+	if p := pluginOf(db); p != nil {
+		models = append(models, p.config.Models...)
+	}
+	for _, model := range models {
+		stmt := &gorm.Statement{DB: db}
+		if model != nil && stmt.Parse(model) == nil && stmt.Schema.Table == c.Table {
+			return stmt.Schema, nil
+		}
+	}
+	return nil, fmt.Errorf("history: table %q: its model is not known (db.Model(&T{})? Config.Models?)", c.Table)
+}
+
 func revertUpdate(tx *gorm.DB, s *schema.Schema, change Change) error {
 	values := map[string]any{}
 	key, err := change.whereNow(s)

@@ -203,15 +203,6 @@ func (e sqliteEngine) pair(c column) string {
 	return fmt.Sprintf("iif(%[1]s, %[2]s, NULL), iif(%[1]s, %[3]s, NULL)", e.differs(c), before, after)
 }
 
-// marked puts the fingerprint of all triggers into each.
-func marked(triggers []string) []string {
-	all := mark(fingerprint(strings.Join(triggers, "\n")))
-	for i := range triggers {
-		triggers[i] = strings.Replace(triggers[i], "/* whodunit */", all, 1)
-	}
-	return triggers
-}
-
 func (e sqliteEngine) triggerName(t table, event string) string {
 	return quoteDouble(objectName(t.name, "_"+event))
 }
@@ -244,25 +235,7 @@ func (e sqliteEngine) installed(db *gorm.DB) (map[string]installation, error) {
 	return found, err
 }
 
-// readInstalled runs a query for the table and the body of each trigger.
-func readInstalled(db *gorm.DB, query string) (map[string]installation, error) {
-	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context, query)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	found := map[string]installation{}
-	for rows.Next() {
-		var name, body string
-		if err := rows.Scan(&name, &body); err != nil {
-			return nil, err
-		}
-		found[name] = found[name].with(markIn(body))
-	}
-	return found, rows.Err()
-}
-
-func (e sqliteEngine) migrated(*gorm.DB, Options, []table) error { return nil }
+func (e sqliteEngine) migrated(*gorm.DB, []table) error { return nil }
 
 // claim takes the write lock, for which SQLite waits as long as busy_timeout
 // says. A deferred transaction that has read, as newest does, gets no wait: it

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/migrator"
 	"gorm.io/gorm/schema"
 
@@ -163,6 +164,18 @@ func zeroOf(f *schema.Field, k kind) string {
 	return ""
 }
 
+// letter is the kind as it is stored: upper case for a stamp.
+func (c column) letter() string {
+	k := c.kind
+	if c.redact {
+		k = kindRedact
+	}
+	if c.stamp {
+		k -= 'a' - 'A'
+	}
+	return string(k)
+}
+
 // watched are the columns whose change makes a change.
 func (t table) watched() []column {
 	var columns []column
@@ -172,6 +185,24 @@ func (t table) watched() []column {
 		}
 	}
 	return columns
+}
+
+func whereKey(s *schema.Schema, values []any) clause.Expression {
+	conditions := make([]clause.Expression, len(values))
+	for i, name := range keyNames(s) {
+		conditions[i] = clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: name}, Value: values[i]}
+	}
+	return clause.And(conditions...)
+}
+
+// keyNames are the key columns in the order of a recorded key.
+func keyNames(s *schema.Schema) (names []string) {
+	for _, name := range s.DBNames {
+		if s.FieldsByDBName[name].PrimaryKey {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // fingerprint identifies what a generator made of t. Triggers carry it in a
