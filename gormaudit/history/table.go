@@ -66,7 +66,7 @@ func describeSchema(db *gorm.DB, dialect engine, s *schema.Schema) (table, error
 		if f.PrimaryKey {
 			t.keys = append(t.keys, c)
 		}
-		if isSoftDelete(f) {
+		if bycolumn.IsSoftDelete(f) {
 			c.zero = zeroOf(f, c.kind)
 			t.alive = &c
 		}
@@ -142,11 +142,6 @@ func stampsOf(s *schema.Schema) (map[*schema.Field]bool, error) {
 		}
 	}
 	return stamps, nil
-}
-
-func isSoftDelete(f *schema.Field) bool {
-	_, ok := reflect.New(f.IndirectFieldType).Interface().(schema.DeleteClausesInterface)
-	return ok
 }
 
 // zeroOf is what a row that was not deleted holds. gorm.DeletedAt has NULL, or

@@ -66,20 +66,25 @@ func Find(s *schema.Schema) (Columns, error) {
 	return c, nil
 }
 
-// SoftDeletes returns the fields that turn a delete into an update, whose
-// types are gorm.DeletedAt or the like.
+// SoftDeletes returns the fields that turn a delete into an update.
 func SoftDeletes(s *schema.Schema) []*schema.Field {
 	if len(s.DeleteClauses) == 0 {
 		return nil
 	}
 	var fields []*schema.Field
 	for _, dbName := range s.DBNames {
-		field := s.FieldsByDBName[dbName]
-		if _, ok := reflect.New(field.IndirectFieldType).Interface().(schema.DeleteClausesInterface); ok {
+		if field := s.FieldsByDBName[dbName]; IsSoftDelete(field) {
 			fields = append(fields, field)
 		}
 	}
 	return fields
+}
+
+// IsSoftDelete reports whether a field says that its row is deleted: its type is
+// gorm.DeletedAt or the like. GORM's deletes need not be what sets it.
+func IsSoftDelete(field *schema.Field) bool {
+	_, ok := reflect.New(field.IndirectFieldType).Interface().(schema.DeleteClausesInterface)
+	return ok
 }
 
 // plays reports whether a field plays a role, and whether by its name alone.
