@@ -243,18 +243,6 @@ func insertChangeSet(now, user string) string {
 		strings.Repeat(", ?", len(whoColumns)) + ")"
 }
 
-// deleteSets deletes change sets with their changes.
-func deleteSets(tx *gorm.DB, ids []int64) (int64, error) {
-	if len(ids) == 0 {
-		return 0, nil
-	}
-	list := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(ids)), ","), "[]")
-	if err := exec(tx, "DELETE FROM changes WHERE change_set IN ("+list+")"); err != nil {
-		return 0, err
-	}
-	return int64(len(ids)), exec(tx, "DELETE FROM change_sets WHERE id IN ("+list+")")
-}
-
 func quoteDouble(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 func quoteLiteral(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

@@ -334,6 +334,17 @@ func (e mysqlEngine) prune(tx *gorm.DB, before time.Time, limit int) (int64, boo
 	return n, n == int64(limit), err
 }
 
+// deleteSets deletes change sets with their changes.
+func deleteSets(tx *gorm.DB, ids []int64) (int64, error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	if err := tx.Exec("DELETE FROM changes WHERE change_set IN ?", ids).Error; err != nil {
+		return 0, err
+	}
+	return int64(len(ids)), tx.Exec("DELETE FROM change_sets WHERE id IN ?", ids).Error
+}
+
 // forgetConnections deletes what connections were told that are long gone. It
 // looks them up first, for a DELETE locks all rows that it reads.
 func (e mysqlEngine) forgetConnections(tx *gorm.DB, before time.Time) error {
