@@ -138,5 +138,5 @@ func (p *pointers) take(c *column) reflect.Value {
 		}
 	}
 	p.next++
-	return p.slab.Index(p.next - 1).Addr()
+	return p.slab.Index(p.next - 1)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // values rewrites the VALUES clause of an INSERT.
-func (a *auditor) values(stmt *gorm.Statement, m *model, c clause.Clause, next clause.ClauseBuilder) {
+func (a *auditor) values(stmt *gorm.Statement, m *model, c clause.Clause, next builder) {
 	values, ok := c.Expression.(clause.Values)
 	if !ok {
 		refuse(stmt, m, "VALUES", c)
@@ -29,12 +29,20 @@ func (a *auditor) values(stmt *gorm.Statement, m *model, c clause.Clause, next c
 	if stmt.Error != nil {
 		return // nothing is sent, so that nothing is written into models either
 	}
-	i.stamp(stamps)
+	_, i.upsert = stmt.Clauses["ON CONFLICT"]
+	i.pointers.rows = len(i.rows)
 	stmt.Vars = slices.Grow(stmt.Vars, len(i.rows)*len(i.columns)) // GORM would let them grow one by one
+	if next.isPlain(&c) && len(i.columns) > 0 {
+		i.write(stamps)
+		return
+	}
+	for r := range i.rows {
+		i.stamp(r, stamps)
+	}
 	if i.rearranged {
 		c.Expression = clause.Values{Columns: i.columns, Values: i.rows}
 	}
-	next(c, stmt)
+	next.build(c, stmt)
 }
 
 // refuse is for clauses put together by hand, whose columns can't be read.
@@ -69,6 +77,7 @@ type insert struct {
 	at indexes
 	// rearranged says that columns is a copy.
 	rearranged bool
+	upsert     bool
 }
 
 // indexes keeps those of a usual model off the heap.
@@ -205,28 +214,55 @@ func (i *insert) decide(stamps []stampedColumn) []stampedColumn {
 	return stamps
 }
 
-// stamp writes it into the rows, and into the models they were made from. In
-// an upsert the row that counts may be an older one: there a model's field is
-// filled if it is zero and left alone if not, as GORM does with CreatedAt.
-func (i *insert) stamp(stamps []stampedColumn) {
-	_, upsert := i.Clauses["ON CONFLICT"]
-	i.pointers.rows = len(i.rows)
-	for r, row := range i.rows {
-		model := i.models.at(r)
-		for n := range stamps {
-			s := &stamps[n]
-			if s.index >= len(row) || i.mode == preserve && !isZero(row[s.index]) {
-				continue
-			}
-			row[s.index] = s.value.bind
-			switch {
-			case !s.own || !model.IsValid() || upsert && !s.in(i.ctx, model).IsZero():
-			case s.direct >= 0 && s.value.kind == textValue:
-				model.Field(s.direct).SetString(s.value.text)
-			default:
-				i.store(s.column, model, &s.value)
-			}
+// stamp writes it into a row, and into the model it was made from. In an upsert
+// the row that counts may be an older one: there a model's field is filled if
+// it is zero and left alone if not, as GORM does with CreatedAt.
+func (i *insert) stamp(r int, stamps []stampedColumn) {
+	row, model := i.rows[r], i.models.at(r)
+	for n := range stamps {
+		s := &stamps[n]
+		if s.index >= len(row) || i.mode == preserve && !isZero(row[s.index]) {
+			continue
 		}
+		row[s.index] = s.value.bind
+		switch {
+		case !s.own || !model.IsValid() || i.upsert && !s.in(i.ctx, model).IsZero():
+		case s.direct >= 0 && s.value.kind == textValue:
+			model.Field(s.direct).SetString(s.value.text)
+		default:
+			i.store(s.column, model, &s.value)
+		}
+	}
+}
+
+// write is [clause.Values.Build], with names that are quoted already and each
+// row stamped when it is written.
+func (i *insert) write(stamps []stampedColumn) {
+	_ = i.WriteByte('(')
+	for n := range i.columns {
+		if n > 0 {
+			_ = i.WriteByte(',')
+		}
+		if c := &i.columns[n]; n < len(i.model.usual) && *c == i.model.usual[n].column {
+			_, _ = i.WriteString(i.model.usual[n].quoted)
+		} else {
+			i.WriteQuoted(*c)
+		}
+	}
+	_, _ = i.WriteString(") VALUES ")
+	for r := range i.rows {
+		if r > 0 {
+			_ = i.WriteByte(',')
+		}
+		i.stamp(r, stamps)
+		_ = i.WriteByte('(')
+		for n, v := range i.rows[r] {
+			if n > 0 {
+				_ = i.WriteByte(',')
+			}
+			i.addVar(v)
+		}
+		_ = i.WriteByte(')')
 	}
 }
 

@@ -105,12 +105,15 @@ const rememberedKey = "gormaudit:remembered"
 // although they don't reach the row.
 func (a *auditor) remember(db *gorm.DB) {
 	stmt := db.Statement
-	m := a.models.of(stmt)
+	if stmt.Schema == nil {
+		return
+	}
+	m := a.models.own(stmt)
 	if m == nil || m.err != nil || db.Error != nil {
 		return
 	}
 	delete(stmt.Clauses, rememberedKey)
-	if stmt.Schema != m.schema || !stmt.ReflectValue.IsValid() || !stmt.ReflectValue.CanAddr() || !copies(stmt, m) {
+	if !stmt.ReflectValue.IsValid() || !stmt.ReflectValue.CanAddr() || !copies(stmt, m) {
 		return
 	}
 	r := &remembered{models: modelsOf(stmt.Schema, stmt.ReflectValue)}

@@ -19,26 +19,42 @@ type model struct {
 	schema  *schema.Schema
 	table   string
 	columns []*column
+	// quote quotes a name for the database.
+	quote func(name string) string
 	// shortest is the length of the shortest spelling of a by-column, others
-	// are the schema's other columns, and unrelated those of them that no
-	// by-column follows. ambiguous says that one of the others is a by-column by
-	// another spelling.
-	shortest          int
-	others, unrelated map[string]bool
-	ambiguous         bool
+	// are the schema's other columns. ambiguous says that one of them is a
+	// by-column by another spelling.
+	shortest  int
+	others    map[string]otherColumn
+	ambiguous bool
+	// usual are the columns of an INSERT of the whole model, in GORM's order.
+	usual []quotedColumn
 	// deletedAt are the soft-delete fields that deleted_by follows.
 	deletedAt []deletedAt
 	// err is why no statement on the model can be right.
 	err error
 }
 
+// otherColumn is one that is no by-column.
+type otherColumn struct {
+	// assignment is the quoted name and "=".
+	assignment string
+	// unrelated says that no by-column follows it.
+	unrelated bool
+}
+
+type quotedColumn struct {
+	column clause.Column
+	quoted string
+}
+
 // newModel returns nil for a model without by-columns.
-func newModel(s *schema.Schema) *model {
+func newModel(s *schema.Schema, quote func(name string) string) *model {
 	found, err := bycolumn.Find(s)
 	if err == nil && found.None() {
 		return nil
 	}
-	m := &model{schema: s, table: s.Table, err: err}
+	m := &model{schema: s, table: s.Table, quote: quote, err: err}
 	for r, fields := range [...][]*schema.Field{created: found.Created, updated: found.Updated, deleted: found.Deleted} {
 		for _, field := range fields {
 			c, err := newColumn(field, role(r))
@@ -80,7 +96,7 @@ func (m *model) column(name string) *column {
 			return c
 		}
 	}
-	if len(name) < m.shortest || m.others[name] {
+	if len(name) < m.shortest || m.others[name].assignment != "" {
 		return nil
 	}
 	for _, c := range m.columns {
@@ -106,21 +122,21 @@ func (m *model) primaryKey() string {
 // index works out what column and insert look up.
 func (m *model) index() {
 	m.shortest, m.ambiguous = math.MaxInt, false
-	m.others, m.unrelated = map[string]bool{}, map[string]bool{}
+	m.others, m.usual = map[string]otherColumn{}, nil
 	for _, c := range m.columns {
+		c.assignment = m.quote(c.name) + "="
 		m.shortest = min(m.shortest, utf8.RuneCountInString(c.name)-strings.Count(c.name, "_"), utf8.RuneCountInString(c.field.Name))
 	}
-	usual := 0
 	for _, name := range m.schema.DBNames {
 		if n := slices.IndexFunc(m.columns, func(c *column) bool { return sameFold(name, c.name) }); n < 0 {
-			m.others[name], m.unrelated[name] = true, m.follows(name) == nil
+			m.others[name] = otherColumn{assignment: m.quote(name) + "=", unrelated: m.follows(name) == nil}
 		} else if m.columns[n].name == name {
-			m.columns[n].usual = usual
+			m.columns[n].usual = len(m.usual)
 		} else {
 			m.ambiguous = true
 		}
 		if field := m.schema.FieldsByDBName[name]; !field.HasDefaultValue || field.DefaultValueInterface != nil {
-			usual++
+			m.usual = append(m.usual, quotedColumn{clause.Column{Name: name}, m.quote(name)})
 		}
 	}
 }
@@ -128,7 +144,7 @@ func (m *model) index() {
 // join returns the model of s with its own by-columns and those that other
 // has and s lacks: other is the same table through another type.
 func join(s *schema.Schema, own, other *model) *model {
-	joined := &model{schema: s, table: s.Table}
+	joined := &model{schema: s, table: s.Table, quote: other.quote}
 	if own != nil {
 		*joined = *own
 		joined.columns = nil

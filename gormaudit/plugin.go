@@ -108,30 +108,26 @@ func (a *auditor) install(db *gorm.DB) error {
 	return db.Callback().Update().Before("gorm:update").Register("gormaudit:remember", a.remember)
 }
 
-// rewrite builds a clause of a statement on a model with by-columns: with next,
-// which would have built it otherwise.
-type rewrite func(stmt *gorm.Statement, m *model, c clause.Clause, next clause.ClauseBuilder)
+// rewrite builds a clause of a statement on a model with by-columns, with the
+// builder that would have built it otherwise.
+type rewrite func(stmt *gorm.Statement, m *model, c clause.Clause, next builder)
 
 func (a *auditor) wrap(db *gorm.DB, name string, f rewrite) {
-	next, ok := db.ClauseBuilders[name]
-	if !ok {
-		next = func(c clause.Clause, b clause.Builder) { c.Build(b) }
-	}
+	next := builderOf(db, name)
 	db.ClauseBuilders[name] = func(c clause.Clause, b clause.Builder) {
 		stmt, _ := b.(*gorm.Statement)
-		m := a.models.of(stmt)
-		switch {
+		switch m := a.models.of(stmt); {
 		case m != nil && stmt.Error == nil:
 			a.build(stmt, m, name, c, next, f)
-		case ok:
-			next(c, b)
+		case next.custom != nil:
+			next.custom(c, b)
 		default:
 			c.Build(b)
 		}
 	}
 }
 
-func (a *auditor) build(stmt *gorm.Statement, m *model, name string, c clause.Clause, next clause.ClauseBuilder, f rewrite) {
+func (a *auditor) build(stmt *gorm.Statement, m *model, name string, c clause.Clause, next builder, f rewrite) {
 	switch {
 	case m.err != nil:
 		_ = stmt.AddError(m.err)

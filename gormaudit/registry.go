@@ -37,7 +37,7 @@ func (r *registry) register(db *gorm.DB, models []any) error {
 		if err := stmt.Parse(value); err != nil {
 			return fmt.Errorf("gormaudit: Config.Models: %T: %w", value, err)
 		}
-		m := newModel(stmt.Schema)
+		m := newModel(stmt.Schema, quoter(db.Dialector))
 		if err := m.check(); err != nil {
 			return err
 		}
@@ -55,22 +55,26 @@ func (r *registry) of(stmt *gorm.Statement) *model {
 	if stmt == nil {
 		return nil // built by something else than a statement
 	}
-	known := r.known.Load()
 	var own *model
 	if s := stmt.Schema; s != nil {
-		var ok bool
-		if own, ok = known.models[s]; !ok {
-			own = r.learn(stmt)
-			known = r.known.Load()
-		}
+		own = r.own(stmt)
 		if writesTo(stmt, s.Table) {
 			return own
 		}
 	}
-	if len(known.tables) == 0 {
-		return own
+	if known := r.known.Load(); len(known.tables) > 0 {
+		return known.named(stmt, own)
 	}
-	return known.named(stmt, own)
+	return own
+}
+
+// own returns what is known of the type of a statement's model, which may not
+// be what the statement writes to.
+func (r *registry) own(stmt *gorm.Statement) *model {
+	if m, ok := r.known.Load().models[stmt.Schema]; ok {
+		return m
+	}
+	return r.learn(stmt)
 }
 
 // ofInsert is of for an INSERT that has not been begun.
@@ -167,10 +171,7 @@ func (r *registry) learn(stmt *gorm.Statement) *model {
 		return m
 	}
 	next := &knowledge{models: maps.Clone(old.models), tables: maps.Clone(old.tables)}
-	own, key := newModel(s), tableKey(s.Table)
-	for _, c := range own.all() {
-		c.assignment = stmt.Quote(c.name) + "="
-	}
+	own, key := newModel(s, quoter(stmt.Dialector)), tableKey(s.Table)
 	next.models[s] = own
 	if own != nil && own.err == nil {
 		if t := next.tables[key]; t != nil {

@@ -149,8 +149,9 @@ func (s *statement) store(c *column, model reflect.Value, v *value) {
 	case c.depth == 0 || v.kind == zeroValue:
 		v.assign(dst)
 	default:
-		ptr := s.pointers.take(c)
-		v.assign(ptr.Elem())
+		target := s.pointers.take(c)
+		v.assign(target)
+		ptr := target.Addr()
 		for range c.depth - 1 {
 			outer := reflect.New(ptr.Type())
 			outer.Elem().Set(ptr)

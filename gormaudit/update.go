@@ -8,7 +8,7 @@ import (
 )
 
 // set rewrites the SET clause of an UPDATE, which may be a soft delete.
-func (a *auditor) set(stmt *gorm.Statement, m *model, c clause.Clause, next clause.ClauseBuilder) {
+func (a *auditor) set(stmt *gorm.Statement, m *model, c clause.Clause, next builder) {
 	set, ok := c.Expression.(clause.Set)
 	if !ok {
 		refuse(stmt, m, "SET", c)
@@ -17,13 +17,17 @@ func (a *auditor) set(stmt *gorm.Statement, m *model, c clause.Clause, next clau
 	stmt.Vars = slices.Grow(stmt.Vars, len(set)+4) // GORM would let them grow one by one
 	var u update
 	u.begin(a, stmt, m)
-	if c.AfterExpression == nil && len(set) > 0 && !m.concerns(set) {
-		// The usual case: what there is stays, and the stamps follow it.
-		next(c, stmt)
-		u.written = true
-	} else {
+	var some [8]string // off the heap
+	assigned, ok := m.assigns(set, some[:0])
+	switch {
+	case !ok || c.AfterExpression != nil || len(set) == 0:
 		u.filter(set)
 		u.putBack()
+	case next.isPlain(&c):
+		u.put(c.Name, set, assigned)
+	default:
+		next.build(c, stmt)
+		u.written = true
 	}
 	if slices.Contains(stmt.BuildClauses, "DELETE") {
 		u.softDelete()
@@ -37,18 +41,45 @@ func (a *auditor) set(stmt *gorm.Statement, m *model, c clause.Clause, next clau
 		u.set = clause.Set{m.itself()}
 	}
 	c.Expression = u.set
-	next(c, stmt)
+	next.build(c, stmt)
 }
 
-// concerns reports whether a caller's assignment is to a by-column, or to a
-// column that one follows.
-func (m *model) concerns(set clause.Set) bool {
+// assigns adds to assigned how each of a caller's assignments begins, "" where
+// that is not known. ok is false if one is to a by-column, or to a column that
+// one follows.
+func (m *model) assigns(set clause.Set, assigned []string) (_ []string, ok bool) {
 	for n := range set {
-		if name := set[n].Column.Name; !m.unrelated[name] && (m.column(name) != nil || m.follows(name) != nil) {
-			return true
+		c := &set[n].Column
+		other := m.others[c.Name]
+		if !other.unrelated && (m.column(c.Name) != nil || m.follows(c.Name) != nil) {
+			return nil, false
 		}
+		if c.Table != "" || c.Alias != "" || c.Raw {
+			other.assignment = ""
+		}
+		assigned = append(assigned, other.assignment)
 	}
-	return false
+	return assigned, true
+}
+
+// put is [clause.Set.Build], with names that are quoted already. What there is
+// stays, and the stamps follow it.
+func (u *update) put(name string, set clause.Set, assigned []string) {
+	u.written = true
+	_, _ = u.WriteString(name)
+	_ = u.WriteByte(' ')
+	for n := range set {
+		if n > 0 {
+			_ = u.WriteByte(',')
+		}
+		if assigned[n] != "" {
+			_, _ = u.WriteString(assigned[n])
+		} else {
+			u.WriteQuoted(set[n].Column)
+			_ = u.WriteByte('=')
+		}
+		u.addVar(set[n].Value)
+	}
 }
 
 // follows returns the soft-delete field that a name addresses and deleted_by
@@ -164,7 +195,7 @@ func (u *update) assign(c *column, v *value) {
 	}
 	_ = u.WriteByte(',')
 	_, _ = u.WriteString(c.assignment)
-	u.AddVar(u.Statement, v.bind)
+	u.addVar(v.bind)
 }
 
 // write writes a stamp into the models that the statement was made from, if

@@ -9,7 +9,7 @@ import (
 
 // onConflict rewrites the ON CONFLICT clause of an upsert, or ON DUPLICATE KEY
 // UPDATE, which GORM makes of it for MySQL.
-func (a *auditor) onConflict(stmt *gorm.Statement, m *model, c clause.Clause, next clause.ClauseBuilder) {
+func (a *auditor) onConflict(stmt *gorm.Statement, m *model, c clause.Clause, next builder) {
 	conflict, ok := c.Expression.(clause.OnConflict)
 	if !ok {
 		refuse(stmt, m, "ON CONFLICT", c)
@@ -26,7 +26,7 @@ func (a *auditor) onConflict(stmt *gorm.Statement, m *model, c clause.Clause, ne
 		conflict.DoUpdates = u.set
 		c.Expression = conflict
 	}
-	next(c, stmt)
+	next.build(c, stmt)
 }
 
 // upsert stamps the row that is already there, with what the INSERT offers.
