@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -20,8 +21,8 @@ import (
 
 var speed = flag.Bool("speed", false, "measure the ratios of the README's speed table, which takes a minute")
 
-// The same columns four times: without by-columns, with them, with hooks that
-// fill them by hand, and with pointers.
+// The same columns: without by-columns, with them, with hooks that fill them by
+// hand, and both with pointers.
 type (
 	benchPlain struct {
 		ID                   uint
@@ -50,7 +51,25 @@ type (
 		CreatedAt, UpdatedAt time.Time
 		gormaudit.By[uint]
 	}
+	benchByHooks struct {
+		ID                   uint
+		Title, Body, Slug    string
+		Likes                int
+		CreatedAt, UpdatedAt time.Time
+		CreatedBy, UpdatedBy *uint `gorm:"autoCreateBy:false;autoUpdateBy:false"`
+	}
 )
+
+func (n *benchByHooks) BeforeCreate(tx *gorm.DB) error {
+	a, ok := actor.FromContext(tx.Statement.Context)
+	if !ok {
+		return nil
+	}
+	id, err := strconv.ParseUint(a.ID, 10, 64)
+	createdBy, updatedBy := uint(id), uint(id)
+	n.CreatedBy, n.UpdatedBy = &createdBy, &updatedBy
+	return err
+}
 
 func (n *benchHooks) BeforeCreate(tx *gorm.DB) error {
 	if a, ok := actor.FromContext(tx.Statement.Context); ok {
@@ -140,6 +159,7 @@ func contests(tb testing.TB) []contest {
 	rows := make([]benchNote, batch)
 	hooked := make([]benchHooks, batch)
 	pointers := make([]benchBy, batch)
+	hookedPointers := make([]benchByHooks, batch)
 	create := func(db *gorm.DB) func() { return func() { db.Create(&benchNote{Title: "t", Body: "b", Slug: "s"}) } }
 	byPointer := func(db *gorm.DB) func() { return func() { db.Create(&benchBy{Title: "t", Body: "b", Slug: "s"}) } }
 	plain := func(db *gorm.DB) func() { return func() { db.Create(&benchPlain{Title: "t", Body: "b", Slug: "s"}) } }
@@ -163,6 +183,7 @@ func contests(tb testing.TB) []contest {
 			{"unstamped", byPointer(bare)},
 			{"again", byPointer(again)},
 			{"stamped", byPointer(stamped)},
+			{"hooks", func() { bare.Create(&benchByHooks{Title: "t", Body: "b", Slug: "s"}) }},
 		}},
 		{"create 1,000 rows", []way{
 			{"unstamped", many(bare)},
@@ -175,6 +196,7 @@ func contests(tb testing.TB) []contest {
 			{"unstamped", manyByPointer(bare)},
 			{"again", manyByPointer(again)},
 			{"stamped", manyByPointer(stamped)},
+			{"hooks", func() { clear(hookedPointers); bare.Create(&hookedPointers) }},
 		}},
 		{"update by map", []way{
 			{"unstamped", byMap(bare, &benchNote{ID: 1})},
