@@ -69,6 +69,9 @@ const postgresChanges = `CREATE TABLE IF NOT EXISTS %s (
   action text NOT NULL,
   fields text NOT NULL%s`
 
+const postgresTell = `SELECT set_config('whodunit.change_set', CASE WHEN current_setting('whodunit.actor', true) = $1
+  THEN current_setting('whodunit.change_set', true) ELSE '' END, true), set_config('whodunit.actor', $1, true)`
+
 // postgresOpen begins the transaction's change set.
 const postgresOpen = `CREATE OR REPLACE FUNCTION %[1]s() RETURNS bigint LANGUAGE plpgsql AS $whodunit$
 DECLARE
@@ -344,6 +347,9 @@ AND t.tgname IN ('whodunit_insert', 'whodunit_update', 'whodunit_delete', 'whodu
 
 func (e postgresEngine) migrated(*gorm.DB, []table) error { return nil }
 
+// tell keeps the change set of who was told already, before a savepoint that was
+// rolled back.
+//
 //nolint:unparam // A setting lasts, so there is no ticket.
 func (e postgresEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (int64, error) {
 	said := ""
@@ -354,7 +360,7 @@ func (e postgresEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (in
 		}
 		said = string(text)
 	}
-	_, err := pool.ExecContext(ctx, "SELECT set_config('whodunit.actor', $1, true), set_config('whodunit.change_set', '', true)", said)
+	_, err := pool.ExecContext(ctx, postgresTell, said)
 	return 0, err
 }
 

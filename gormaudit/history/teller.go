@@ -147,7 +147,9 @@ func (p *Plugin) tellExec(db *gorm.DB) {
 	switch verb := firstWord(db.Statement.SQL.String()); {
 	case verb == "ROLLBACK":
 		if tx := transactionOf(db.Statement.ConnPool); tx != nil {
-			p.remember(tx, told{stale: true})
+			t, _ := p.remembered(tx)
+			t.stale = true
+			p.remember(tx, t)
 		}
 	case p.writes(verb) && len(p.installed(db)) > 0:
 		p.say(db)
@@ -240,7 +242,7 @@ func (p *Plugin) sayTo(ctx context.Context, pool gorm.ConnPool, e teller, w who)
 	if tx != nil {
 		before, known := p.remembered(tx)
 		switch {
-		case known && !before.stale && before.who == w:
+		case known && before.who == w && (!before.stale || !p.engine.lasting()): // what does not last has a ticket, which is looked up
 			if done, err := e.resume(ctx, pool, before.ticket); done || err != nil {
 				return err
 			}

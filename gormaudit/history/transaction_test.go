@@ -271,6 +271,31 @@ func TestSavepointsTakeTheirRecordsBack(t *testing.T) {
 	})
 }
 
+// What a savepoint's rollback takes back is not the change set of what was
+// before it.
+func TestOneChangeSetAroundASavepoint(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		for _, who := range []actor.Actor{ann, {}} {
+			for name, undone := range map[string]func(tx *gorm.DB) error{
+				"that writes nothing": func(*gorm.DB) error { return nil },
+				"that writes":         func(tx *gorm.DB) error { return tx.Create(&Note{}).Error },
+				"that deletes":        func(tx *gorm.DB) error { return tx.Exec("DELETE FROM notes").Error },
+			} {
+				sets := count(t, plain, "change_sets")
+				must(t, db.WithContext(as(who)).Transaction(func(tx *gorm.DB) error {
+					must(t, tx.Create(&Note{}).Error)
+					_ = tx.Transaction(func(tx *gorm.DB) error { return errors.Join(undone(tx), errRollback) })
+					return tx.Create(&Note{}).Error
+				}))
+				if n := count(t, plain, "change_sets") - sets; n != 1 {
+					t.Errorf("%v, around a savepoint %s: %d change sets, want 1", who, name, n)
+				}
+			}
+		}
+	})
+}
+
 // What was told before the savepoint is there again after it was rolled back.
 func TestNobodyAfterASavepointIsNobody(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
