@@ -77,7 +77,8 @@ type insert struct {
 	at indexes
 	// rearranged says that columns is a copy.
 	rearranged bool
-	upsert     bool
+	// upsert says that rows may be there already.
+	upsert bool
 }
 
 // indexes keeps those of a usual model off the heap.

@@ -119,7 +119,7 @@ func (a *auditor) wrap(db *gorm.DB, name string, f rewrite) {
 		switch m := a.models.of(stmt); {
 		case m != nil && stmt.Error == nil:
 			a.build(stmt, m, name, c, next, f)
-		case next.custom != nil:
+		case next.custom != nil: // next.build would copy the clause once more, for models that have nothing of it
 			next.custom(c, b)
 		default:
 			c.Build(b)

@@ -25,7 +25,7 @@ func (a *auditor) set(stmt *gorm.Statement, m *model, c clause.Clause, next buil
 		u.putBack()
 	case next.isPlain(&c):
 		u.put(c.Name, set, assigned)
-	default:
+	default: // as put does, by another builder
 		next.build(c, stmt)
 		u.written = true
 	}
