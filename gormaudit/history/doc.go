@@ -89,14 +89,10 @@
 //     [gorm.DB.Rows] or Raw(…).Scan. Raw(…).Find and Exec have the actor, but
 //     not for what a function called by SELECT or DO writes.
 //
-// It is somebody else, or nobody, where
-//
-//   - another plugin's callback, between gormaudit/history:tell and gorm:create,
-//     writes as another actor on PostgreSQL, MariaDB and MySQL: register it
-//     before gormaudit/history:tell,
-//   - on MariaDB and MySQL a statement panics, as in a Valuer, and the panic is
-//     recovered inside a transaction that is then committed: SQL past the plugin,
-//     on that connection, is by that actor until the next statement that tells.
+// It is somebody else where, on MariaDB and MySQL, a statement panics, as in a
+// Valuer, and the panic is recovered inside a transaction that is then committed:
+// SQL past the plugin, on that connection, is by that actor until the next
+// statement that tells.
 //
 // Writes that nobody told about share a change set by transaction on PostgreSQL,
 // by statement on MariaDB and MySQL and by millisecond on SQLite, where it has

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 	"time"
@@ -35,6 +36,14 @@ type engine interface {
 	// migrated runs after a migration and may warn.
 	migrated(db *gorm.DB, tables []table) error
 
+	// tell says in the transaction of pool who acts from here on. The ticket
+	// resumes it.
+	tell(ctx context.Context, pool gorm.ConnPool, w who) (ticket int64, err error)
+	// resume says again what a ticket was given for. ok is false when the
+	// database does not know it any more.
+	resume(ctx context.Context, pool gorm.ConnPool, ticket int64) (ok bool, err error)
+	// untell ends what a ticket was given for.
+	untell(ctx context.Context, pool gorm.ConnPool, ticket int64) error
 	// lasting is true when what was told ends with the transaction, so that
 	// untell has nothing to do.
 	lasting() bool
@@ -71,38 +80,12 @@ type engine interface {
 	prune(tx *gorm.DB, before time.Time, limit int) (n int64, more bool, err error)
 }
 
-// teller is an engine that tells the triggers who acts, before they fire.
-type teller interface {
-	// tell says in the transaction of pool who acts from here on. The ticket
-	// resumes it.
-	tell(ctx context.Context, pool gorm.ConnPool, w who) (ticket int64, err error)
-	// resume says again what a ticket was given for. ok is false when the
-	// database does not know it any more.
-	resume(ctx context.Context, pool gorm.ConnPool, ticket int64) (ok bool, err error)
-	// untell ends what tell or resume said.
-	untell(ctx context.Context, pool gorm.ConnPool) error
-}
-
-// encloser is an engine that is told who acted after the triggers have fired:
-// the changes from the first to the last of a span are one change set, which
-// has the id of the first.
-type encloser interface {
-	// claim waits for the right to write. What a transaction read before it
-	// asked for that must not have changed since.
+// claimer is an engine on which a transaction that is going to write must ask
+// for that before it reads: what it has read must not have changed since.
+type claimer interface {
+	// claim waits for the right to write.
 	claim(ctx context.Context, pool gorm.ConnPool) error
-	// newest is the id of the newest change, 0 without any.
-	newest(ctx context.Context, pool gorm.ConnPool) (int64, error)
-	// enclose makes the changes of a span a change set of w, if there are any.
-	enclose(ctx context.Context, pool gorm.ConnPool, w who, s span) error
-	// extend moves the end of a change set to the newest change. ok is false
-	// when the database does not know it as s any more.
-	extend(ctx context.Context, pool gorm.ConnPool, s span) (ok bool, err error)
-	// enclosed are the change sets that begin at a change or later.
-	enclosed(ctx context.Context, pool gorm.ConnPool, from int64) ([]span, error)
 }
-
-// span is a run of changes, by their ids.
-type span struct{ First, Last int64 }
 
 // installation is what a table has for triggers.
 type installation struct {
@@ -277,4 +260,13 @@ func execAll(db *gorm.DB, statements []string) error {
 func exec(db *gorm.DB, statement string, args ...any) error {
 	_, err := db.Statement.ConnPool.ExecContext(db.Statement.Context, statement, args...)
 	return err
+}
+
+// affects reports whether a statement changed a row.
+func affects(result sql.Result, err error) (bool, error) {
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
 }

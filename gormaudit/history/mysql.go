@@ -263,16 +263,11 @@ func (e mysqlEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (int64
 }
 
 func (e mysqlEngine) resume(ctx context.Context, pool gorm.ConnPool, ticket int64) (bool, error) {
-	result, err := unprepared(pool).ExecContext(ctx, "UPDATE history_context SET active = 1 WHERE connection = CONNECTION_ID() AND NOT maintenance AND ticket = "+
-		strconv.FormatInt(ticket, 10))
-	if err != nil {
-		return false, err
-	}
-	n, err := result.RowsAffected()
-	return n > 0, err
+	return affects(unprepared(pool).ExecContext(ctx, "UPDATE history_context SET active = 1 WHERE connection = CONNECTION_ID() AND NOT maintenance AND ticket = "+
+		strconv.FormatInt(ticket, 10)))
 }
 
-func (e mysqlEngine) untell(ctx context.Context, pool gorm.ConnPool) error {
+func (e mysqlEngine) untell(ctx context.Context, pool gorm.ConnPool, _ int64) error {
 	_, err := unprepared(pool).ExecContext(ctx, "UPDATE history_context SET active = 0 WHERE connection = CONNECTION_ID() AND NOT maintenance")
 	return err
 }

@@ -349,8 +349,6 @@ func (e postgresEngine) migrated(*gorm.DB, []table) error { return nil }
 
 // tell keeps the change set of who was told already, before a savepoint that was
 // rolled back.
-//
-//nolint:unparam // A setting lasts, so there is no ticket.
 func (e postgresEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (int64, error) {
 	said := ""
 	if w != (who{}) {
@@ -365,7 +363,7 @@ func (e postgresEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (in
 }
 
 func (e postgresEngine) resume(context.Context, gorm.ConnPool, int64) (bool, error) { return true, nil }
-func (e postgresEngine) untell(context.Context, gorm.ConnPool) error                { return nil }
+func (e postgresEngine) untell(context.Context, gorm.ConnPool, int64) error         { return nil }
 func (e postgresEngine) lasting() bool                                              { return true }
 
 func (e postgresEngine) at() string {

@@ -8,17 +8,16 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
 )
 
-// sqliteEngine tells its triggers nothing. It looks what the newest change is
-// before a statement and after it, and puts what lies between into a change set:
-// its id is that of its first change. So nothing that was told can outlive its
-// statement, and the triggers look nothing up.
+// sqliteEngine tells its triggers nothing. A change set is opened before a
+// statement, with the id that the next change will have, and closed after it, at
+// the newest change: what lies between is the set's. So the triggers look nothing
+// up, and what is left open holds nothing.
 //
 // SQLite compiles the triggers of a table with each statement that is prepared,
 // which costs more than running them. So they do little: one INSERT, of the
@@ -63,7 +62,7 @@ func (e sqliteEngine) tables(o Options, tables []table) []string {
 	statements := []string{
 		`CREATE TABLE IF NOT EXISTS change_sets (
   id integer PRIMARY KEY,
-  last integer NOT NULL ON CONFLICT IGNORE,
+  last integer NOT NULL,
   at datetime,
   actor_kind text, actor_id text, actor_name text,
   impersonator_kind text, impersonator_id text, impersonator_name text,
@@ -119,7 +118,7 @@ END`, name, event, table, when))
 	}
 	refuse("whodunit_refuse_set_update", "UPDATE OF id, at, "+strings.Join(whoColumns[:], ", ")+", database_user", changeSetsTable, "")
 	refuse("whodunit_refuse_set_last", "UPDATE OF last", changeSetsTable, "NEW.last IS NOT (SELECT max(id) FROM changes) AND ")
-	refuse("whodunit_refuse_set_delete", "DELETE", changeSetsTable, "")
+	refuse("whodunit_refuse_set_delete", "DELETE", changeSetsTable, "OLD.last >= OLD.id AND ")
 	for _, table := range []string{changesTable, layoutsTable} {
 		refuse("whodunit_refuse_"+table+"_update", "UPDATE", table, "")
 		refuse("whodunit_refuse_"+table+"_delete", "DELETE", table, "")
@@ -131,7 +130,7 @@ const sqliteTrigger = `CREATE TRIGGER %s AFTER %s ON %s%s
 BEGIN /* whodunit */
   INSERT INTO changes (at, table_name, row_key, composite, action, layout,
     %s)
-  VALUES (julianday('now'), %s, %s, %t, %s, %d,
+  VALUES (julianday(), %s, %s, %t, %s, %d,
     %s);
 END`
 
@@ -238,58 +237,55 @@ func (e sqliteEngine) installed(db *gorm.DB) (map[string]installation, error) {
 func (e sqliteEngine) migrated(*gorm.DB, []table) error { return nil }
 
 // claim takes the write lock, for which SQLite waits as long as busy_timeout
-// says. A deferred transaction that has read, as newest does, gets no wait: it
-// fails as soon as another one has written in between. The statement deletes
-// nothing, and is the cheapest that takes the lock.
+// says. A deferred transaction that has read gets no wait: it fails as soon as
+// another one has written in between. The statement deletes nothing, and is the
+// cheapest that takes the lock.
 func (e sqliteEngine) claim(ctx context.Context, pool gorm.ConnPool) error {
 	_, err := pool.ExecContext(ctx, "DELETE FROM change_layouts WHERE 0")
 	return err
 }
 
-func (e sqliteEngine) newest(ctx context.Context, pool gorm.ConnPool) (int64, error) {
-	var id sql.NullInt64
-	err := pool.QueryRowContext(ctx, "SELECT max(id) FROM changes").Scan(&id)
-	return id.Int64, err
-}
-
-// enclose inserts nothing where there is no change: last would be NULL, and its
-// column ignores that.
-func (e sqliteEngine) enclose(ctx context.Context, pool gorm.ConnPool, w who, s span) error {
-	columns, holders := "id, last, at", "?, (SELECT max(id) FROM changes WHERE id BETWEEN ? AND ?), ?"
-	args := []any{s.First, s.First, s.Last, time.Now().UTC().Format("2006-01-02 15:04:05.000")}
-	for i, value := range w.args() {
-		if value != nil { // what is NULL anyway would cost to compile
+// tell opens a change set for the changes to come. It replaces one that was left
+// open, as by a panic. As it writes before it reads, it claims too.
+func (e sqliteEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (int64, error) {
+	if w == (who{}) {
+		return 0, nil // its changes are in no set
+	}
+	columns, holders := "id, last, at", "(SELECT coalesce(max(id), 0) + 1 FROM changes), 0, ?"
+	args := []any{time.Now().UTC().Format("2006-01-02 15:04:05.000")}
+	for i, value := range w.values() {
+		if value != "" { // what is NULL anyway would cost to compile
 			columns, holders, args = columns+", "+whoColumns[i], holders+", ?", append(args, value)
 		}
 	}
-	_, err := pool.ExecContext(ctx, "INSERT INTO change_sets ("+columns+") VALUES ("+holders+")", args...)
+	result, err := pool.ExecContext(ctx, "INSERT OR REPLACE INTO change_sets ("+columns+") VALUES ("+holders+")", args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
+}
+
+// resume goes on with a change set that holds the newest change. What came after
+// it is somebody else's.
+func (e sqliteEngine) resume(ctx context.Context, pool gorm.ConnPool, set int64) (bool, error) {
+	if set == 0 {
+		return true, nil
+	}
+	return affects(pool.ExecContext(ctx, "UPDATE change_sets SET last = last WHERE id = ? AND last = (SELECT max(id) FROM changes)", set))
+}
+
+// untell closes a change set, or deletes it if there is no change to hold.
+func (e sqliteEngine) untell(ctx context.Context, pool gorm.ConnPool, set int64) error {
+	if set == 0 {
+		return nil
+	}
+	closed, err := affects(pool.ExecContext(ctx,
+		"UPDATE change_sets SET last = (SELECT max(id) FROM changes) WHERE id = ? AND id <= (SELECT max(id) FROM changes)", set))
+	if closed || err != nil {
+		return err
+	}
+	_, err = pool.ExecContext(ctx, "DELETE FROM change_sets WHERE id = ?", set)
 	return err
-}
-
-func (e sqliteEngine) extend(ctx context.Context, pool gorm.ConnPool, s span) (bool, error) {
-	result, err := pool.ExecContext(ctx, "UPDATE change_sets SET last = (SELECT max(id) FROM changes) WHERE id = ? AND last = ?", s.First, s.Last)
-	if err != nil {
-		return false, err
-	}
-	n, err := result.RowsAffected()
-	return n > 0, err
-}
-
-func (e sqliteEngine) enclosed(ctx context.Context, pool gorm.ConnPool, from int64) ([]span, error) {
-	rows, err := pool.QueryContext(ctx, "SELECT id, last FROM change_sets WHERE id >= ? ORDER BY id", from)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var spans []span
-	for rows.Next() {
-		var s span
-		if err := rows.Scan(&s.First, &s.Last); err != nil {
-			return nil, err
-		}
-		spans = append(spans, s)
-	}
-	return spans, rows.Err()
 }
 
 func (e sqliteEngine) lasting() bool { return false }
@@ -431,7 +427,7 @@ func (e sqliteEngine) maintain(tx *gorm.DB, on bool) error {
 // prune deletes told sets first. A change that is old and in no set after that
 // is one that nobody told about.
 func (e sqliteEngine) prune(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
-	var spans []span
+	var spans []struct{ First, Last int64 }
 	err := tx.Raw("SELECT id AS first, last FROM change_sets WHERE at < strftime('%Y-%m-%d %H:%M:%f', ?) AND id > 0 ORDER BY id LIMIT ?",
 		instantOf(before), limit).Scan(&spans).Error
 	if err != nil {
@@ -472,7 +468,7 @@ func (e sqliteEngine) pruneNobody(tx *gorm.DB, before time.Time, limit int) (int
 // erasure inserts the change, so that there is one to enclose.
 func (e sqliteEngine) erasure(tx *gorm.DB, w who, record map[string]any) error {
 	ctx, pool := tx.Statement.Context, tx.Statement.ConnPool
-	newest, err := e.newest(ctx, pool)
+	set, err := e.tell(ctx, pool, w)
 	if err != nil {
 		return err
 	}
@@ -480,5 +476,5 @@ func (e sqliteEngine) erasure(tx *gorm.DB, w who, record map[string]any) error {
 	if err := tx.Table(changesTable).Create(record).Error; err != nil {
 		return err
 	}
-	return e.enclose(ctx, pool, w, span{First: newest + 1, Last: math.MaxInt64})
+	return e.untell(ctx, pool, set)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math"
 	"runtime"
 	"strings"
 	"weak"
@@ -15,17 +14,16 @@ import (
 // told is what the plugin remembers of a transaction.
 type told struct {
 	who    who
-	ticket int64 // of a teller; of an encloser the change set
-	serial int   // of an encloser: tells a nested statement's
-	stale  bool  // a savepoint was rolled back, and perhaps what was told with it
+	ticket int64
+	open   bool // until it is untold
+	stale  bool // a savepoint was rolled back, and perhaps what was told with it
 }
 
-// saying is a statement that untell has something to end for.
+// saying is a statement that was told about, until it is untold.
 type saying struct {
 	statement *gorm.Statement
-	who       who
-	newest    int64 // change before it, for an encloser
-	told      told  // what the transaction was told until then
+	ticket    int64
+	outer     told // of the statement that this one is nested in, if it is open
 }
 
 // The plugin's settings of a statement.
@@ -117,24 +115,24 @@ func (p *Plugin) end(db *gorm.DB) {
 // tell says who acts, for the statement that follows.
 func (p *Plugin) tell(db *gorm.DB) {
 	if p.audited(db) && inTransaction(db) && contextOf(db).Value(maintenance{}) == nil {
-		p.say(db)
+		p.say(db, true)
 	} else {
-		p.correct(db)
+		p.correct(db, true)
 	}
 }
 
 // correct keeps what lasts from being said of a statement whose context says
 // somebody else: a table without triggers may cascade to one that has some, a
 // view may write to it, a query may call a function that does.
-func (p *Plugin) correct(db *gorm.DB) {
+func (p *Plugin) correct(db *gorm.DB, ends bool) {
 	if !p.engine.lasting() || db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
 		return
 	}
 	if known := p.catalog.Load(); known == nil || len(*known) == 0 {
 		return // nothing was told
 	}
-	if _, known := p.remembered(transactionOf(db.Statement.ConnPool)); known {
-		p.say(db)
+	if _, known := p.remembered(db.Statement.ConnPool); known {
+		p.say(db, ends)
 	}
 }
 
@@ -146,33 +144,33 @@ func (p *Plugin) tellExec(db *gorm.DB) {
 	}
 	switch verb := firstWord(db.Statement.SQL.String()); {
 	case verb == "ROLLBACK":
-		if tx := transactionOf(db.Statement.ConnPool); tx != nil {
-			t, _ := p.remembered(tx)
-			t.stale = true
-			p.remember(tx, t)
-		}
+		t, _ := p.remembered(db.Statement.ConnPool)
+		t.stale = true
+		p.remember(db.Statement.ConnPool, t)
 	case p.writes(verb) && len(p.installed(db)) > 0:
-		p.say(db)
+		p.say(db, true)
 	}
 }
 
 // tellQuery does so for a raw query that writes, such as INSERT … RETURNING.
-func (p *Plugin) tellQuery(db *gorm.DB) {
+func (p *Plugin) tellQuery(db *gorm.DB) { p.tellRaw(db, true) }
+
+func (p *Plugin) tellRaw(db *gorm.DB, ends bool) {
 	if db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
 		return
 	}
 	verb := firstWord(db.Statement.SQL.String()) // none if GORM builds it
 	if verb != "" && verb != "SELECT" && p.writes(verb) && len(p.installed(db)) > 0 {
-		p.say(db)
+		p.say(db, ends)
 	} else {
-		p.correct(db)
+		p.correct(db, ends)
 	}
 }
 
 // tellRow can't untell while the caller reads the rows.
 func (p *Plugin) tellRow(db *gorm.DB) {
 	if p.engine.lasting() {
-		p.tellQuery(db)
+		p.tellRaw(db, false)
 	}
 }
 
@@ -189,112 +187,69 @@ func (p *Plugin) writes(verb string) bool {
 	return p.engine.lasting()
 }
 
-func (p *Plugin) say(db *gorm.DB) {
+// say says who acts. ends is true if untell follows. A statement that is open
+// already is one that this one is nested in, by another plugin's callback: it
+// goes on when this one has ended.
+func (p *Plugin) say(db *gorm.DB, ends bool) {
 	ctx, pool := db.Statement.Context, db.Statement.ConnPool
 	w, err := p.who(ctx)
 	if err != nil {
 		_ = db.AddError(fmt.Errorf("history: %w", err))
 		return
 	}
-	s := saying{statement: db.Statement, who: w}
-	switch e := p.engine.(type) {
-	case teller:
-		err = p.sayTo(ctx, pool, e, s.who)
-	case encloser:
-		if s.who == (who{}) {
-			return // its changes are in no set
-		}
-		var known bool
-		s.told, known = p.remembered(transactionOf(pool))
-		s.newest, err = newestOf(ctx, pool, e, known && !s.told.stale)
+	before, known := p.remembered(pool)
+	if before.open {
+		err = p.engine.untell(ctx, pool, before.ticket)
+	}
+	s := saying{statement: db.Statement, outer: before}
+	if err == nil {
+		s.ticket, err = p.sayTo(ctx, pool, w, before, known, ends)
 	}
 	if err != nil {
 		_ = db.AddError(fmt.Errorf("history: telling the database who acts: %w", err))
-		return
 	}
-	if !p.engine.lasting() {
+	if ends {
 		db.Statement.Settings.Store(keyTold, s)
 	}
-}
-
-// newestOf looks for the newest change. Where the plugin has written to the
-// transaction already, the right to write is the transaction's.
-func newestOf(ctx context.Context, pool gorm.ConnPool, e encloser, claimed bool) (int64, error) {
-	if !claimed {
-		if err := e.claim(ctx, pool); err != nil {
-			return 0, err
-		}
-	}
-	return e.newest(ctx, pool)
 }
 
 // claim comes before what the plugin reads at first use, in the transaction of a
 // statement that is going to write. Where it fails, for there is no history yet,
 // there is nothing that needs it.
 func (p *Plugin) claim(db *gorm.DB) {
-	if e, ok := p.engine.(encloser); ok && inTransaction(db) {
+	if e, ok := p.engine.(claimer); ok && inTransaction(db) {
 		_ = e.claim(db.Statement.Context, db.Statement.ConnPool)
 	}
 }
 
-func (p *Plugin) sayTo(ctx context.Context, pool gorm.ConnPool, e teller, w who) error {
-	tx := transactionOf(pool)
-	if tx != nil {
-		before, known := p.remembered(tx)
-		switch {
-		case known && before.who == w && (!before.stale || !p.engine.lasting()): // what does not last has a ticket, which is looked up
-			if done, err := e.resume(ctx, pool, before.ticket); done || err != nil {
-				return err
+// sayTo says who acts in a transaction that was told something before.
+func (p *Plugin) sayTo(ctx context.Context, pool gorm.ConnPool, w who, before told, known, open bool) (ticket int64, err error) {
+	now := told{who: w, open: open}
+	switch {
+	case known && before.who == w && (!before.stale || !p.engine.lasting()): // what does not last has a ticket, which is looked up
+		done, err := p.engine.resume(ctx, pool, before.ticket)
+		if err != nil {
+			return 0, err
+		}
+		if done {
+			now.ticket = before.ticket
+			if now != before {
+				p.remember(pool, now)
 			}
-		case !known && p.engine.lasting() && w == who{}:
-			return nil
+			return now.ticket, nil
 		}
+	case !known && p.engine.lasting() && w == who{}:
+		return 0, nil
 	}
-	ticket, err := e.tell(ctx, pool, w)
-	if err == nil && tx != nil {
-		p.remember(tx, told{who: w, ticket: ticket})
+	if now.ticket, err = p.engine.tell(ctx, pool, w); err == nil {
+		p.remember(pool, now)
 	}
-	return err
+	return now.ticket, err
 }
 
-// enclose puts what a statement changed into a change set: that of the
-// statement before, if it is the same one's.
-func (p *Plugin) enclose(ctx context.Context, pool gorm.ConnPool, e encloser, s saying) error {
+// remembered is what the transaction of pool was told, if it is known.
+func (p *Plugin) remembered(pool gorm.ConnPool) (t told, known bool) {
 	tx := transactionOf(pool)
-	if now, _ := p.remembered(tx); tx == nil || now != s.told {
-		return p.encloseRest(ctx, pool, e, s)
-	}
-	if s.told.who == s.who {
-		extended, err := e.extend(ctx, pool, span{First: s.told.ticket, Last: s.newest})
-		if extended || err != nil {
-			return err
-		}
-	}
-	first := s.newest + 1
-	p.remember(tx, told{who: s.who, ticket: first, serial: s.told.serial + 1})
-	return e.enclose(ctx, pool, s.who, span{First: first, Last: math.MaxInt64})
-}
-
-// encloseRest is enclose for a statement that others may be nested in, by
-// another plugin's callback: they have their change sets, and it has what is
-// left.
-func (p *Plugin) encloseRest(ctx context.Context, pool gorm.ConnPool, e encloser, s saying) error {
-	nested, err := e.enclosed(ctx, pool, s.newest+1)
-	if err != nil {
-		return err
-	}
-	first := s.newest + 1
-	for _, n := range nested {
-		if err := e.enclose(ctx, pool, s.who, span{First: first, Last: n.First - 1}); err != nil {
-			return err
-		}
-		first = n.Last + 1
-	}
-	return e.enclose(ctx, pool, s.who, span{First: first, Last: math.MaxInt64})
-}
-
-// remembered is what a transaction was told, if tx is one.
-func (p *Plugin) remembered(tx *sql.Tx) (t told, known bool) {
 	if tx == nil {
 		return told{}, false
 	}
@@ -304,7 +259,11 @@ func (p *Plugin) remembered(tx *sql.Tx) (t told, known bool) {
 }
 
 // remember keeps what a transaction was told for as long as it lives.
-func (p *Plugin) remember(tx *sql.Tx, t told) {
+func (p *Plugin) remember(pool gorm.ConnPool, t told) {
+	tx := transactionOf(pool)
+	if tx == nil {
+		return
+	}
 	key := weak.Make(tx)
 	if _, known := p.told.Swap(key, t); !known {
 		runtime.AddCleanup(tx, func(key weak.Pointer[sql.Tx]) { p.told.Delete(key) }, key)
@@ -313,7 +272,7 @@ func (p *Plugin) remember(tx *sql.Tx, t told) {
 
 // untell ends what tell said.
 func (p *Plugin) untell(db *gorm.DB) {
-	if p.touched(db) {
+	if p.touched(db) || p.engine.lasting() { // which correct may have told
 		p.unsay(db)
 	}
 }
@@ -335,12 +294,14 @@ func (p *Plugin) unsay(db *gorm.DB) {
 	}
 	db.Statement.Settings.Delete(keyTold)
 	ctx, pool := context.WithoutCancel(db.Statement.Context), db.Statement.ConnPool
-	var err error
-	switch e := p.engine.(type) {
-	case teller:
-		err = e.untell(ctx, pool)
-	case encloser:
-		err = p.enclose(ctx, pool, e, s)
+	t, known := p.remembered(pool)
+	if known {
+		s.ticket, t.open = t.ticket, false // another ticket if a statement was nested in this one
+		p.remember(pool, t)
+	}
+	err := p.engine.untell(ctx, pool, s.ticket)
+	if err == nil && s.outer.open {
+		_, err = p.sayTo(ctx, pool, s.outer.who, t, known, true)
 	}
 	if err != nil && db.Error == nil {
 		_ = db.AddError(fmt.Errorf("history: ending what was told: %w", err))
