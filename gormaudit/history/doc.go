@@ -92,7 +92,8 @@
 // It is somebody else where, on MariaDB and MySQL, a statement panics, as in a
 // Valuer, and the panic is recovered inside a transaction that is then committed:
 // SQL past the plugin, on that connection, is by that actor until the next
-// statement that tells.
+// statement that tells. On PostgreSQL what was told is the transaction's: SQL past
+// the plugin, after a statement that told, is by that actor too.
 //
 // Writes that nobody told about share a change set by transaction on PostgreSQL,
 // by statement on MariaDB and MySQL and by millisecond on SQLite, where it has
@@ -126,18 +127,20 @@
 //
 // Tables without triggers cost nothing. A write to one that has them costs one
 // round trip more in a transaction on PostgreSQL, two more for each statement
-// on MariaDB and MySQL, two local statements on SQLite where somebody acts and a
-// third for the transaction's first, and the triggers' work for each row. The README has the ratios; measure them with
+// on MariaDB and MySQL, two local statements on SQLite where somebody acts, and
+// the triggers' work for each row. The README has the ratios; measure them with
 //
 //	go test ./gormaudit/history/ -run TestSpeed -speed -v
 //
-// SQLite compiles a table's triggers with each statement that writes to it: half
-// of what a small update takes longer. The other half are the local statements: the
-// first takes the write lock, as the update itself would, so that concurrent
-// writers wait for one another as long as their busy_timeout says.
-// There, a row of change_sets says from which change (id) to which (last) it
-// goes. [ChangeSetOf] with a negative id, of writes that nobody told about, reads
-// the whole table changes.
+// SQLite compiles a table's triggers with each statement that writes to it, which
+// takes longer than to run them once. So the plugin keeps up to 64 statements
+// compiled, of those that GORM builds for tables with triggers and its own, once
+// they have come twice. They are compiled after a write or before a query that is
+// in no transaction: where all are, nothing is. The first local statement takes
+// the write lock, as the update itself would, so that concurrent writers wait for
+// one another as long as their busy_timeout says. A row of change_sets says there
+// from which change (id) to which (last) it goes. [ChangeSetOf] with a negative
+// id, of writes that nobody told about, reads the whole table changes.
 //
 // # Versions
 //

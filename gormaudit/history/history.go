@@ -24,6 +24,8 @@ type Plugin struct {
 	told    sync.Map // weak.Pointer[sql.Tx] to told
 	catalog atomic.Pointer[map[string]installation]
 	checked sync.Map // *schema.Schema, once it was compared with the catalog
+
+	compiled *compiled // nil where there is nothing to compile
 }
 
 var _ gorm.Plugin = (*Plugin)(nil)
@@ -78,6 +80,9 @@ func (p *Plugin) Initialize(db *gorm.DB) error {
 		p.required[t.name] = true
 	}
 	p.engine = dialect
+	if _, ok := dialect.(sqliteEngine); ok {
+		p.compiled = newCompiled()
+	}
 	return p.register(db)
 }
 

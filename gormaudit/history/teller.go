@@ -22,6 +22,8 @@ type told struct {
 // saying is a statement that was told about, until it is untold.
 type saying struct {
 	statement *gorm.Statement
+	pool      gorm.ConnPool // the statement's, which tell replaces
+	teller    gorm.ConnPool // what ran what was told
 	ticket    int64
 	outer     told // of the statement that this one is nested in, if it is open
 }
@@ -65,6 +67,9 @@ func (p *Plugin) register(db *gorm.DB) error {
 		{del.Before("gorm:delete"), "gormaudit/history:tell", p.tell},
 		{del.After("gorm:delete").Before("gorm:after_delete"), "gormaudit/history:untell", p.untell},
 		{del.After("gorm:after_delete"), "gormaudit/history:end", p.end},
+		{create.After("*"), "gormaudit/history:compile", p.compile},
+		{update.After("*"), "gormaudit/history:compile", p.compile},
+		{del.After("*"), "gormaudit/history:compile", p.compile},
 		{raw.Before("gorm:raw"), "gormaudit/history:tell", p.tellExec},
 		{raw.After("gorm:raw"), "gormaudit/history:untell", p.untellRaw},
 		{query.Before("gorm:query"), "gormaudit/history:tell", p.tellQuery},
@@ -115,7 +120,7 @@ func (p *Plugin) end(db *gorm.DB) {
 // tell says who acts, for the statement that follows.
 func (p *Plugin) tell(db *gorm.DB) {
 	if p.audited(db) && inTransaction(db) && contextOf(db).Value(maintenance{}) == nil {
-		p.say(db, true)
+		db.Statement.ConnPool = p.say(db, true)
 	} else {
 		p.correct(db, true)
 	}
@@ -153,7 +158,10 @@ func (p *Plugin) tellExec(db *gorm.DB) {
 }
 
 // tellQuery does so for a raw query that writes, such as INSERT … RETURNING.
-func (p *Plugin) tellQuery(db *gorm.DB) { p.tellRaw(db, true) }
+func (p *Plugin) tellQuery(db *gorm.DB) {
+	p.compile(db)
+	p.tellRaw(db, true)
+}
 
 func (p *Plugin) tellRaw(db *gorm.DB, ends bool) {
 	if db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
@@ -189,19 +197,19 @@ func (p *Plugin) writes(verb string) bool {
 
 // say says who acts. ends is true if untell follows. A statement that is open
 // already is one that this one is nested in, by another plugin's callback: it
-// goes on when this one has ended.
-func (p *Plugin) say(db *gorm.DB, ends bool) {
-	ctx, pool := db.Statement.Context, db.Statement.ConnPool
+// goes on when this one has ended. What say returns can run the statement too.
+func (p *Plugin) say(db *gorm.DB, ends bool) gorm.ConnPool {
+	ctx, pool := db.Statement.Context, p.compiled.in(db)
 	w, err := p.who(ctx)
 	if err != nil {
 		_ = db.AddError(fmt.Errorf("history: %w", err))
-		return
+		return db.Statement.ConnPool
 	}
 	before, known := p.remembered(pool)
 	if before.open {
 		err = p.engine.untell(ctx, pool, before.ticket)
 	}
-	s := saying{statement: db.Statement, outer: before}
+	s := saying{statement: db.Statement, pool: db.Statement.ConnPool, teller: pool, outer: before}
 	if err == nil {
 		s.ticket, err = p.sayTo(ctx, pool, w, before, known, ends)
 	}
@@ -211,6 +219,7 @@ func (p *Plugin) say(db *gorm.DB, ends bool) {
 	if ends {
 		db.Statement.Settings.Store(keyTold, s)
 	}
+	return pool
 }
 
 // claim comes before what the plugin reads at first use, in the transaction of a
@@ -293,7 +302,8 @@ func (p *Plugin) unsay(db *gorm.DB) {
 		return // settings are handed down to nested statements
 	}
 	db.Statement.Settings.Delete(keyTold)
-	ctx, pool := context.WithoutCancel(db.Statement.Context), db.Statement.ConnPool
+	db.Statement.ConnPool = s.pool
+	ctx, pool := context.WithoutCancel(db.Statement.Context), s.teller
 	t, known := p.remembered(pool)
 	if known {
 		s.ticket, t.open = t.ticket, false // another ticket if a statement was nested in this one
@@ -308,6 +318,9 @@ func (p *Plugin) unsay(db *gorm.DB) {
 	}
 }
 
+// compile comes where the plugin's transactions have ended.
+func (p *Plugin) compile(db *gorm.DB) { p.compiled.compile(db) }
+
 func inTransaction(db *gorm.DB) bool {
 	_, ok := db.Statement.ConnPool.(gorm.TxCommitter)
 	return ok
@@ -316,11 +329,16 @@ func inTransaction(db *gorm.DB) bool {
 // transactionOf returns the transaction behind pool, nil if it is not one of
 // database/sql.
 func transactionOf(pool gorm.ConnPool) *sql.Tx {
-	if prepared, ok := pool.(*gorm.PreparedStmtTX); ok {
-		pool = prepared.Tx
+	switch pool := pool.(type) {
+	case *sql.Tx:
+		return pool
+	case compiledTx:
+		return pool.Tx
+	case *gorm.PreparedStmtTX:
+		tx, _ := pool.Tx.(*sql.Tx)
+		return tx
 	}
-	tx, _ := pool.(*sql.Tx)
-	return tx
+	return nil
 }
 
 // firstWord is the first word of a statement in upper case, past comments and

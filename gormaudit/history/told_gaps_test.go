@@ -72,7 +72,13 @@ func TestAWriteAfterARecoveredPanic(t *testing.T) {
 			must(t, tx.WithContext(as(bob)).Model(&note).Update("title", "b").Error)
 			return tx.Model(&note).Update("title", "c").Error
 		}))
-		sameLines(t, "trail", trail(t, plain, &note)[1:], `update; user:7; title "a">"b"`, `update; nobody said; title "b">"c"`)
+		must(t, db.Transaction(func(tx *gorm.DB) error {
+			defer func() { _ = recover() }()
+			return tx.WithContext(as(ann)).Model(&note).Update("title", bomb{}).Error
+		}))
+		must(t, db.WithContext(as(bob)).Model(&note).Update("title", "d").Error)
+		sameLines(t, "trail", trail(t, plain, &note)[1:],
+			`update; user:7; title "a">"b"`, `update; nobody said; title "b">"c"`, `update; user:7; title "c">"d"`)
 		if n := len(must2(history.By(plain, ann))); n != 0 {
 			t.Errorf("By(ann) has %d changes, want none", n)
 		}

@@ -135,6 +135,27 @@ func TestWhoIsToldAgainWhenItChanges(t *testing.T) {
 	})
 }
 
+func TestSQLPastThePluginIsNobodys(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		note := Note{Title: "a"}
+		must(t, db.Create(&note).Error)
+		must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
+			for _, title := range []string{"b", "c"} {
+				must(t, tx.Model(&note).Update("title", title).Error)
+				must2(tx.Statement.ConnPool.ExecContext(tx.Statement.Context, "UPDATE notes SET stars = stars + 1"))
+			}
+			return nil
+		}))
+		past := "nobody said"
+		if d.Kind == dbtest.Postgres {
+			past = "user:42" // what was told is the transaction's
+		}
+		sameLines(t, "trail", trail(t, plain, &note)[1:], `update; user:42; title "a">"b"`, `update; `+past+`; stars "0">"1"`,
+			`update; user:42; title "b">"c"`, `update; `+past+`; stars "1">"2"`)
+	})
+}
+
 func TestARawQueryThatWritesIsTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		if d.Kind == dbtest.MariaDB || d.Kind == dbtest.MySQL {
