@@ -1,10 +1,14 @@
 package history_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"gorm.io/gorm"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
@@ -125,5 +129,50 @@ func TestTruncate(t *testing.T) {
 				t.Errorf("Revert(truncate) = %v, want ErrNotReversible", err)
 			}
 		})
+	}
+}
+
+// Triggers for statements are those of the table that a statement names.
+func TestPartitionedTables(t *testing.T) {
+	d := dbtest.New(t, dbtest.Postgres)
+	for _, statement := range []string{
+		"CREATE TABLE notes (id bigint PRIMARY KEY, title text) PARTITION BY RANGE (id)",
+		"CREATE TABLE notes_low PARTITION OF notes FOR VALUES FROM (0) TO (100)",
+		"CREATE TABLE notes_high PARTITION OF notes FOR VALUES FROM (100) TO (200)",
+	} {
+		must(t, d.Open(t).Exec(statement).Error)
+	}
+	db, plain := open(t, d)
+	me := db.WithContext(as(ann))
+	must(t, me.Create(&[]Note{{ID: 1, Title: "a"}, {ID: 2, Title: "b"}}).Error)
+	must(t, me.Model(&Note{}).Where("id < 100").Updates(map[string]any{"id": gorm.Expr("id + 100"), "title": gorm.Expr("title || '!'")}).Error)
+	for id, title := range map[int]string{1: "a", 2: "b"} {
+		sameLines(t, "trail", trail(t, plain, &Note{ID: uint(id)})[1:],
+			fmt.Sprintf(`update; user:42; id "%d">"%d"; title "%s">"%[3]s!"`, id, id+100, title))
+	}
+	must(t, plain.Exec("UPDATE notes_high SET title = 'past the trigger'").Error)
+	if n := count(t, plain, "changes"); n != 4 {
+		t.Errorf("%d changes, want 4: a write to a partition by its own name is a gap", n)
+	}
+}
+
+// PostgreSQL keeps a trigger's plan: one for a row must do for many.
+func TestManyRowsAfterOne(t *testing.T) {
+	const rows = 20_000
+	db, plain := open(t, dbtest.New(t, dbtest.Postgres))
+	must2(db.DB()).SetMaxOpenConns(1)
+	note := Note{Title: "a"}
+	ctx, cancel := context.WithTimeout(as(ann), 30*time.Second) // a nested loop takes minutes
+	defer cancel()
+	me := db.WithContext(ctx)
+	must(t, me.Create(&note).Error)
+	must(t, me.Model(&note).Update("title", "b").Error)
+	must(t, me.Exec("INSERT INTO notes (title) SELECT 'a' FROM generate_series(1, ?)", rows-1).Error)
+	must(t, me.Model(&Note{}).Where("id > 0").Update("title", gorm.Expr("title || id")).Error)
+	if n := len(must2(history.Of(plain, &Note{ID: rows}))); n != 2 {
+		t.Errorf("the last row has %d changes, want 2", n)
+	}
+	if n := count(t, plain, "changes"); n != 2*rows+1 {
+		t.Errorf("%d changes, want %d", n, 2*rows+1)
 	}
 }
