@@ -90,29 +90,32 @@ END IF`, name, strings.ToUpper(event), table))
 }
 
 // mysqlTrigger finds the change set: that of the context, or, where nobody
-// told, one for the statement, whose time does not move while it runs.
+// told, one for the statement, whose time does not move while it runs. It looks
+// for that of the context once in a statement: untell ends what it found.
 const mysqlTrigger = `CREATE TRIGGER %s AFTER %s ON %s FOR EACH ROW
 BEGIN /* whodunit */
-  DECLARE opened bigint DEFAULT NULL;
   IF %s THEN
-    SET opened = (SELECT coalesce(change_set, 0) FROM history_context WHERE connection = CONNECTION_ID() AND active AND NOT maintenance);
-    IF opened IS NULL THEN
-      IF @whodunit_at = UTC_TIMESTAMP(6) THEN
+    IF NOT (@whodunit_told <=> 1 AND @whodunit_at <=> UTC_TIMESTAMP(6)) THEN
+    BEGIN
+      DECLARE opened bigint DEFAULT (SELECT coalesce(change_set, 0) FROM history_context WHERE connection = CONNECTION_ID() AND active AND NOT maintenance);
+      DECLARE said boolean DEFAULT opened IS NOT NULL;
+      IF opened = 0 THEN
+        INSERT INTO change_sets (at, database_user, %s)
+        SELECT UTC_TIMESTAMP(6), USER(), %[5]s FROM history_context WHERE connection = CONNECTION_ID() AND NOT maintenance;
+        SET opened = LAST_INSERT_ID();
+        UPDATE history_context SET change_set = opened WHERE connection = CONNECTION_ID() AND NOT maintenance;
+      ELSEIF opened IS NULL AND @whodunit_told = 0 AND @whodunit_at = UTC_TIMESTAMP(6) THEN
         SET opened = (SELECT id FROM change_sets WHERE id = @whodunit_change_set);
       END IF;
       IF opened IS NULL THEN
         INSERT INTO change_sets (at, database_user) VALUES (UTC_TIMESTAMP(6), USER());
         SET opened = LAST_INSERT_ID();
-        SET @whodunit_at = UTC_TIMESTAMP(6), @whodunit_change_set = opened;
       END IF;
-    ELSEIF opened = 0 THEN
-      INSERT INTO change_sets (at, database_user, %s)
-      SELECT UTC_TIMESTAMP(6), USER(), %[5]s FROM history_context WHERE connection = CONNECTION_ID() AND NOT maintenance;
-      SET opened = LAST_INSERT_ID();
-      UPDATE history_context SET change_set = opened WHERE connection = CONNECTION_ID() AND NOT maintenance;
+      SET @whodunit_told = said, @whodunit_at = UTC_TIMESTAMP(6), @whodunit_change_set = opened;
+    END;
     END IF;
     INSERT INTO changes (change_set, table_name, row_key, composite, action, fields)
-    VALUES (opened, %s, %s, %t, %s, CONCAT('[', CONCAT_WS(',',
+    VALUES (@whodunit_change_set, %s, %s, %t, %s, CONCAT('[', CONCAT_WS(',',
       %s), ']'));
   END IF;
 END`
@@ -267,8 +270,10 @@ func (e mysqlEngine) resume(ctx context.Context, pool gorm.ConnPool, ticket int6
 		strconv.FormatInt(ticket, 10)))
 }
 
+// untell also ends what the triggers know: not every time is another one where a
+// session has set its timestamp.
 func (e mysqlEngine) untell(ctx context.Context, pool gorm.ConnPool, _ int64) error {
-	_, err := unprepared(pool).ExecContext(ctx, "UPDATE history_context SET active = 0 WHERE connection = CONNECTION_ID() AND NOT maintenance")
+	_, err := unprepared(pool).ExecContext(ctx, "UPDATE history_context SET active = (@whodunit_told := NULL) IS NOT NULL WHERE connection = CONNECTION_ID() AND NOT maintenance")
 	return err
 }
 

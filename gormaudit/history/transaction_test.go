@@ -558,3 +558,27 @@ func TestSkipDefaultTransactionStillWritesBothOrNothing(t *testing.T) {
 		}
 	})
 }
+
+// SET timestamp stops the time by which MariaDB and MySQL tell statements apart.
+func TestAStatementAtTheTimeOfTheOneBefore(t *testing.T) {
+	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
+		t.Run(kind, func(t *testing.T) {
+			db, plain := open(t, dbtest.New(t, kind))
+			must2(db.DB()).SetMaxOpenConns(1)
+			note := Note{Title: "a"}
+			must(t, db.Exec("SET timestamp = 1700000000").Error)
+			must(t, db.WithContext(as(ann)).Create(&note).Error)
+			must(t, db.Exec("UPDATE notes SET title = 'raw'").Error)
+			must(t, db.WithContext(as(bob)).Model(&note).Update("title", "b").Error)
+			tx := db.Begin()
+			must(t, tx.Exec("UPDATE notes SET title = 'lost'").Error)
+			must(t, tx.Rollback().Error)
+			must(t, db.Exec("UPDATE notes SET title = 'again'").Error)
+			sameLines(t, "trail", trail(t, plain, &note)[1:], `update; nobody said; title "a">"raw"`,
+				`update; user:7; title "raw">"b"`, `update; nobody said; title "b">"again"`)
+			if n := count(t, plain, "change_sets"); n != 4 {
+				t.Errorf("%d change sets, want 4", n)
+			}
+		})
+	}
+}
