@@ -3,9 +3,12 @@ package history
 import (
 	"context"
 	"database/sql"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -20,29 +23,33 @@ type compiled struct {
 	waiting atomic.Bool            // for statements to be compiled or closed
 
 	mu         sync.RWMutex
-	statements map[string]compiledStatement
+	statements map[string]*compiledStatement
 	forgotten  []*sql.Stmt // to be closed
 }
 
-func newCompiled() *compiled {
-	return &compiled{statements: map[string]compiledStatement{}}
-}
-
 type compiledStatement struct {
-	*sql.Stmt      // nil until it is compiled, and if it can't be
-	wanted    bool // its text has come twice
+	stmt   *sql.Stmt   // nil until it is compiled, and if it can't be
+	wanted bool        // its text has come twice
+	busy   atomic.Bool // its rows are being read, so that it can't be used
 }
 
-// Longer statements, with more values than a row has, seldom come again. What is
-// compiled takes memory in each connection.
+// Limits. What is compiled takes memory in each connection, as does each use in
+// its transaction, and drivers keep the last values.
 const (
-	compiledLength = 4096 // bytes
-	compiledMost   = 64
+	compiledMost   = 64        // statements
+	compiledLength = 4096      // bytes of text: longer ones have more values than a row
+	compiledValue  = 16 * 1024 // bytes of a value
+	compiledUses   = 1000      // in a transaction
+	compiledWait   = 10 * time.Millisecond
 )
+
+func newCompiled() *compiled {
+	return &compiled{statements: map[string]*compiledStatement{}}
+}
 
 // in returns what runs statements in db's transaction: what does already, if
 // there is nothing to compile for its database.
-func (c *compiled) in(db *gorm.DB) gorm.ConnPool {
+func (c *compiled) in(db *gorm.DB, t *told) gorm.ConnPool {
 	tx := transactionOf(db.Statement.ConnPool)
 	if c == nil || tx == nil {
 		return db.Statement.ConnPool
@@ -51,24 +58,27 @@ func (c *compiled) in(db *gorm.DB) gorm.ConnPool {
 	if err != nil || !c.pool.CompareAndSwap(nil, pool) && c.pool.Load() != pool {
 		return db.Statement.ConnPool
 	}
-	return compiledTx{tx, c}
+	return &compiledTx{Tx: tx, compiled: c, told: t}
 }
 
-// of returns a statement, nil if it is not compiled.
-func (c *compiled) of(query string) *sql.Stmt {
-	if len(query) > compiledLength {
+// of returns a statement if it is compiled.
+func (c *compiled) of(query string, args []any) *compiledStatement {
+	if len(query) > compiledLength || slices.ContainsFunc(args, isLarge) {
 		return nil
 	}
 	c.mu.RLock()
 	s, seen := c.statements[query]
+	done := seen && s.stmt != nil
 	c.mu.RUnlock()
 	switch {
+	case done:
+		return s
 	case !seen:
 		c.see(query)
-	case !s.wanted:
+	default:
 		c.want(query)
 	}
-	return s.Stmt
+	return nil
 }
 
 // see makes room by forgetting all others.
@@ -77,15 +87,15 @@ func (c *compiled) see(query string) {
 	defer c.mu.Unlock()
 	if len(c.statements) >= compiledMost {
 		for _, s := range c.statements {
-			if s.Stmt != nil {
-				c.forgotten = append(c.forgotten, s.Stmt)
+			if s.stmt != nil {
+				c.forgotten = append(c.forgotten, s.stmt)
 			}
 		}
 		clear(c.statements)
 		c.waiting.Store(true)
 	}
 	if _, seen := c.statements[query]; !seen {
-		c.statements[strings.Clone(query)] = compiledStatement{}
+		c.statements[strings.Clone(query)] = &compiledStatement{}
 	}
 }
 
@@ -93,30 +103,29 @@ func (c *compiled) want(query string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s, seen := c.statements[query]; seen && !s.wanted {
-		c.statements[query] = compiledStatement{wanted: true}
+		s.wanted = true
 		c.waiting.Store(true)
 	}
 }
 
-// compile compiles what is wanted and closes what is forgotten, which may wait
-// for a connection: not under the lock, nor in a transaction that the connection
-// waits for. It does not open one: that of a database in memory has another
-// database.
+// compile compiles what is wanted and closes what is forgotten, neither under the
+// lock nor in a transaction: they may have to wait for a connection.
 func (c *compiled) compile(db *gorm.DB) {
-	if c == nil || !c.waiting.Load() || inTransaction(db) {
-		return
-	}
-	pool := c.pool.Load()
-	if pool.Stats().Idle == 0 || !c.waiting.CompareAndSwap(true, false) {
+	if c == nil || inTransaction(db) || !c.waiting.CompareAndSwap(true, false) {
 		return
 	}
 	wanted, forgotten := c.work()
-	for _, s := range forgotten {
-		_ = s.Close() // once the transactions that use it have ended
+	if len(forgotten) > 0 {
+		go func() {
+			for _, s := range forgotten {
+				_ = s.Close() // once the transactions that use it have ended
+			}
+		}()
 	}
 	for _, query := range wanted {
-		if s, err := pool.PrepareContext(context.Background(), query); err == nil {
-			c.keep(query, s)
+		if !c.prepare(contextOf(db), query) {
+			c.waiting.Store(true)
+			return
 		}
 	}
 }
@@ -125,7 +134,7 @@ func (c *compiled) work() (wanted []string, forgotten []*sql.Stmt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for query, s := range c.statements {
-		if s.wanted && s.Stmt == nil {
+		if s.wanted && s.stmt == nil {
 			wanted = append(wanted, query)
 		}
 	}
@@ -133,35 +142,96 @@ func (c *compiled) work() (wanted []string, forgotten []*sql.Stmt) {
 	return wanted, forgotten
 }
 
-func (c *compiled) keep(query string, compiled *sql.Stmt) {
+// prepare needs an idle connection. It does not open one: that of a database in
+// memory has another database. It reports whether it had one.
+func (c *compiled) prepare(ctx context.Context, query string) bool {
+	pool := c.pool.Load()
+	if pool.Stats().Idle == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, compiledWait)
+	defer cancel()
+	stmt, err := pool.PrepareContext(ctx, query)
+	if err != nil {
+		return ctx.Err() == nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s, seen := c.statements[query]; !seen || s.Stmt != nil {
-		c.forgotten = append(c.forgotten, compiled)
-		return
+	if s, seen := c.statements[query]; seen && s.stmt == nil {
+		s.stmt = stmt
+	} else {
+		c.forgotten = append(c.forgotten, stmt)
+		c.waiting.Store(true)
 	}
-	c.statements[query] = compiledStatement{compiled, true}
+	return true
 }
 
-// compiledTx is a transaction that uses compiled statements.
+// isLarge reports whether a value takes much room. What a Valuer makes
+// of itself is not asked.
+func isLarge(value any) bool {
+	switch v := value.(type) {
+	case nil, time.Time, bool, int, int64, uint, uint64, float64:
+		return false
+	case string:
+		return len(v) > compiledValue
+	case []byte:
+		return len(v) > compiledValue
+	}
+	v := reflect.Indirect(reflect.ValueOf(value))
+	return (v.Kind() == reflect.String || v.Kind() == reflect.Slice) && v.Len() > compiledValue
+}
+
+// compiledTx is how one of GORM's statements uses what is compiled, in its
+// transaction.
 type compiledTx struct {
 	*sql.Tx
 	compiled *compiled
+	told     *told
+	reading  atomic.Pointer[compiledStatement] // until release
 }
 
-func (t compiledTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if s := t.compiled.of(query); s != nil {
-		return t.StmtContext(ctx, s).ExecContext(ctx, args...)
+// returning is how GORM writes it.
+const returning = " RETURNING "
+
+// ExecContext leaves out statements that return rows: drivers may not end those
+// when nobody reads the rows.
+func (t *compiledTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if s := t.of(query, args); s != nil && !strings.Contains(strings.ToUpper(query), "RETURNING") {
+		return t.StmtContext(ctx, s.stmt).ExecContext(ctx, args...)
 	}
 	return t.Tx.ExecContext(ctx, query, args...)
 }
 
-func (t compiledTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if s := t.compiled.of(query); s != nil {
-		return t.StmtContext(ctx, s).QueryContext(ctx, args...)
+// QueryContext uses a compiled statement for one reader at a time: a second one
+// would begin it anew. Of RETURNING * a driver may not see that the table has
+// another column.
+func (t *compiledTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if strings.Contains(query, returning) && !strings.Contains(query, returning+"*") && t.reading.Load() == nil {
+		if s := t.of(query, args); s != nil && s.busy.CompareAndSwap(false, true) {
+			t.reading.Store(s)
+			return t.StmtContext(ctx, s.stmt).QueryContext(ctx, args...)
+		}
 	}
 	return t.Tx.QueryContext(ctx, query, args...)
 }
 
+func (t *compiledTx) of(query string, args []any) *compiledStatement {
+	if t.told.compiled.Load() >= compiledUses {
+		return nil
+	}
+	s := t.compiled.of(query, args)
+	if s != nil {
+		t.told.compiled.Add(1)
+	}
+	return s
+}
+
+// release comes when the rows have been read.
+func (t *compiledTx) release() {
+	if s := t.reading.Swap(nil); s != nil {
+		s.busy.Store(false)
+	}
+}
+
 // GetDBConn implements [gorm.GetDBConnector].
-func (t compiledTx) GetDBConn() (*sql.DB, error) { return t.compiled.pool.Load(), nil }
+func (t *compiledTx) GetDBConn() (*sql.DB, error) { return t.compiled.pool.Load(), nil }

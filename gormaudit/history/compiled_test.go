@@ -4,12 +4,16 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"runtime/debug"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/logger"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
@@ -191,5 +195,155 @@ func TestACompiledStatementFailsAsAnyOther(t *testing.T) {
 		if n := len(must2(history.By(plain, ann))); n != 5 {
 			t.Errorf("By(ann) has %d changes, want 5", n)
 		}
+	})
+}
+
+type speaker struct {
+	ID   uint
+	Word loud
+	N    int
+}
+
+type loud string
+
+var onScan func()
+
+func (l *loud) Scan(value any) error {
+	if f := onScan; f != nil {
+		onScan = nil
+		f()
+	}
+	*l = loud(fmt.Sprint(value))
+	return nil
+}
+
+// A statement that is begun again loses the rows of those who read it.
+func TestAStatementRunsWhileItsRowsAreRead(t *testing.T) {
+	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &speaker{}))
+		must(t, db.Create(&[]speaker{{Word: "one"}, {Word: "two"}, {Word: "three"}}).Error)
+		update := func(tx *gorm.DB, above int) (rows []speaker) {
+			returning := clause.Returning{Columns: []clause.Column{{Name: "id"}, {Name: "word"}}}
+			must(t, tx.Model(&rows).Clauses(returning).Where("id > ?", above).Update("n", gorm.Expr("n + 1")).Error)
+			return rows
+		}
+		for range 3 {
+			update(db.WithContext(as(ann)), 9)
+		}
+		must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
+			onScan = func() { update(tx, 9) }
+			if rows := update(tx, 0); len(rows) != 3 {
+				t.Errorf("RETURNING gave %v, want three rows", rows)
+			}
+			return nil
+		}))
+	})
+}
+
+func TestRowsThatNobodyReads(t *testing.T) {
+	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		must(t, db.Create(&Note{ID: 1}).Error)
+		for i := range 5 {
+			must(t, db.WithContext(as(ann)).Model(&Note{}).Where(clause.Expr{SQL: "id = 1 returning id", WithoutParentheses: true}).
+				UpdateColumns(map[string]any{"stars": i + 1}).Error)
+		}
+		if n := len(must2(history.By(plain, ann))); n != 5 {
+			t.Errorf("By(ann) has %d changes, want 5", n)
+		}
+	})
+}
+
+func TestReturningHasTheColumnsOfAMigration(t *testing.T) {
+	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		must(t, plain.Exec("ALTER TABLE notes ADD COLUMN other text").Error)
+		must(t, db.Create(&Note{ID: 1}).Error)
+		update := func() (rows []noteWithMood) {
+			must(t, db.WithContext(as(ann)).Model(&rows).Clauses(clause.Returning{}).Where("id = 1").UpdateColumn("stars", gorm.Expr("stars + 1")).Error)
+			return rows
+		}
+		for range 3 {
+			update()
+		}
+		must(t, plain.Exec("ALTER TABLE notes ADD COLUMN mood text DEFAULT 'gay'").Error)
+		if rows := update(); len(rows) != 1 || rows[0].Mood != "gay" {
+			t.Errorf("RETURNING * gave %+v, want the new column's gay", rows)
+		}
+	})
+}
+
+// What is kept takes memory.
+func TestWhatIsNotKeptCompiled(t *testing.T) {
+	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		compiled := 0
+		db := interrupted(t, d, &gorm.Config{Logger: logger.Discard}, "UPDATE", func() { compiled++ })
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Note{}))
+		note := Note{Title: "a"}
+		must(t, db.Create(&note).Error)
+		me := db.WithContext(as(ann)).Model(&note)
+		large := strings.Repeat("x", 20_000)
+		for name, update := range map[string]func(tx *gorm.DB, n int) error{
+			"large values":   func(tx *gorm.DB, n int) error { return tx.Update("title", large+fmt.Sprint(n)).Error },
+			"large pointers": func(tx *gorm.DB, n int) error { body := large + fmt.Sprint(n); return tx.Update("body", &body).Error },
+			"long statements": func(tx *gorm.DB, n int) error {
+				return tx.Where("? = "+strings.Repeat("1 AND 1 = ", 500)+"1", 1).Update("stars", n).Error
+			},
+			"a transaction of many": func(tx *gorm.DB, n int) error {
+				return tx.Transaction(func(tx *gorm.DB) error {
+					for i := range 400 {
+						must(t, tx.Model(&note).UpdateColumn("stars", n*1000+i).Error)
+					}
+					return nil
+				})
+			},
+		} {
+			var before int
+			for n := range 5 {
+				before = compiled
+				must(t, update(me.Session(&gorm.Session{}), n+1))
+				must(t, db.First(&Note{}).Error) // outside a transaction: compiles
+			}
+			if compiled == before {
+				t.Errorf("%s are kept compiled", name)
+			}
+		}
+	})
+}
+
+// Another request may have the only connection for long.
+func TestCompilingGivesUp(t *testing.T) {
+	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		var db *gorm.DB
+		var armed atomic.Bool
+		done := make(chan struct{})
+		var other sync.WaitGroup
+		db = interrupted(t, d, &gorm.Config{Logger: logger.Discard}, "", func() {
+			if !armed.Load() || !strings.Contains(string(debug.Stack()), "PrepareContext") || !armed.CompareAndSwap(true, false) {
+				return
+			}
+			other.Go(func() {
+				_ = db.Transaction(func(*gorm.DB) error { <-done; return nil })
+			})
+			time.Sleep(50 * time.Millisecond) // until it waits for the connection
+		})
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Note{}))
+		must2(db.DB()).SetMaxOpenConns(1)
+		must(t, db.Create(&Note{ID: 1}).Error)
+		armed.Store(true)
+		ctx, cancel := context.WithTimeout(as(ann), 10*time.Second)
+		defer cancel()
+		for i := range 2 {
+			must(t, db.WithContext(ctx).Model(&Note{ID: 1}).UpdateColumn("stars", i+1).Error)
+		}
+		if armed.Load() || ctx.Err() != nil {
+			t.Errorf("nothing was compiled (%t), or it waited as long as the other request: %v", armed.Load(), ctx.Err())
+		}
+		close(done)
+		other.Wait()
 	})
 }

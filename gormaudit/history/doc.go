@@ -90,11 +90,14 @@
 //     [gorm.DB.Rows] or Raw(…).Scan. Raw(…).Find and Exec have the actor, but
 //     not for what a function called by SELECT or DO writes.
 //
-// It is somebody else where, on MariaDB and MySQL, a statement panics, as in a
-// Valuer, and the panic is recovered inside a transaction that is then committed:
-// SQL past the plugin, on that connection, is by that actor until the next
-// statement that tells. On PostgreSQL what was told is the transaction's: SQL past
-// the plugin, after a statement that told, is by that actor too.
+// It may be somebody else where
+//
+//   - goroutines of several actors share a transaction,
+//   - on MariaDB and MySQL a statement panics, as in a Valuer, and the panic is
+//     recovered inside a transaction that is then committed: SQL past the plugin,
+//     on that connection, is by that actor until the next statement that tells,
+//   - on PostgreSQL SQL past the plugin comes after a statement that told: that is
+//     the transaction's.
 //
 // Writes that nobody told about share a change set by transaction on PostgreSQL,
 // by statement on MariaDB and MySQL and by millisecond on SQLite, where it has

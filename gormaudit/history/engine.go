@@ -42,6 +42,8 @@ type engine interface {
 	// resume says again what a ticket was given for. ok is false when the
 	// database does not know it any more.
 	resume(ctx context.Context, pool gorm.ConnPool, ticket int64) (ok bool, err error)
+	// keep goes on with it, but holds what was done until now.
+	keep(ctx context.Context, pool gorm.ConnPool, ticket int64) error
 	// untell ends what a ticket was given for.
 	untell(ctx context.Context, pool gorm.ConnPool, ticket int64) error
 	// lasting is true when what was told ends with the transaction, so that

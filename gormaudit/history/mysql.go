@@ -286,6 +286,8 @@ func unprepared(pool gorm.ConnPool) gorm.ConnPool {
 	return pool
 }
 
+func (e mysqlEngine) keep(context.Context, gorm.ConnPool, int64) error { return nil }
+
 func (e mysqlEngine) lasting() bool             { return false }
 func (e mysqlEngine) at() string                { return "CAST(change_sets.at AS CHAR)" }
 func (e mysqlEngine) time() string              { return "change_sets.at" }

@@ -377,6 +377,7 @@ func (e postgresEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (in
 
 func (e postgresEngine) resume(context.Context, gorm.ConnPool, int64) (bool, error) { return true, nil }
 func (e postgresEngine) untell(context.Context, gorm.ConnPool, int64) error         { return nil }
+func (e postgresEngine) keep(context.Context, gorm.ConnPool, int64) error           { return nil }
 func (e postgresEngine) lasting() bool                                              { return true }
 
 func (e postgresEngine) at() string {

@@ -4,28 +4,18 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"runtime"
 	"strings"
-	"weak"
 
 	"gorm.io/gorm"
 )
-
-// told is what the plugin remembers of a transaction.
-type told struct {
-	who    who
-	ticket int64
-	open   bool // until it is untold
-	stale  bool // a savepoint was rolled back, and perhaps what was told with it
-}
 
 // saying is a statement that was told about, until it is untold.
 type saying struct {
 	statement *gorm.Statement
 	pool      gorm.ConnPool // the statement's, which tell replaces
 	teller    gorm.ConnPool // what ran what was told
-	ticket    int64
-	outer     told // of the statement that this one is nested in, if it is open
+	told      *told
+	outer     outer
 }
 
 // The plugin's settings of a statement.
@@ -136,7 +126,7 @@ func (p *Plugin) correct(db *gorm.DB, ends bool) {
 	if known := p.catalog.Load(); known == nil || len(*known) == 0 {
 		return // nothing was told
 	}
-	if _, known := p.remembered(db.Statement.ConnPool); known {
+	if p.wasTold(db.Statement.ConnPool) {
 		p.say(db, ends)
 	}
 }
@@ -148,10 +138,8 @@ func (p *Plugin) tellExec(db *gorm.DB) {
 		return
 	}
 	switch verb := firstWord(db.Statement.SQL.String()); {
-	case verb == "ROLLBACK":
-		t, _ := p.remembered(db.Statement.ConnPool)
-		t.stale = true
-		p.remember(db.Statement.ConnPool, t)
+	case verb == "SAVEPOINT" && p.wasTold(db.Statement.ConnPool):
+		_ = db.AddError(p.toldOf(db.Statement.ConnPool).savepoint(db.Statement.Context, p.engine, db.Statement.ConnPool))
 	case p.writes(verb) && len(p.installed(db)) > 0:
 		p.say(db, true)
 	}
@@ -195,31 +183,23 @@ func (p *Plugin) writes(verb string) bool {
 	return p.engine.lasting()
 }
 
-// say says who acts. ends is true if untell follows. A statement that is open
-// already is one that this one is nested in, by another plugin's callback: it
-// goes on when this one has ended. What say returns can run the statement too.
+// say says who acts. ends is true if untell follows. What it returns can run the
+// statement too.
 func (p *Plugin) say(db *gorm.DB, ends bool) gorm.ConnPool {
-	ctx, pool := db.Statement.Context, p.compiled.in(db)
-	w, err := p.who(ctx)
+	w, err := p.who(db.Statement.Context)
 	if err != nil {
 		_ = db.AddError(fmt.Errorf("history: %w", err))
 		return db.Statement.ConnPool
 	}
-	before, known := p.remembered(pool)
-	if before.open {
-		err = p.engine.untell(ctx, pool, before.ticket)
-	}
-	s := saying{statement: db.Statement, pool: db.Statement.ConnPool, teller: pool, outer: before}
-	if err == nil {
-		s.ticket, err = p.sayTo(ctx, pool, w, before, known, ends)
-	}
-	if err != nil {
+	s := saying{statement: db.Statement, pool: db.Statement.ConnPool, told: p.toldOf(db.Statement.ConnPool)}
+	s.teller = p.compiled.in(db, s.told)
+	if s.outer, err = s.told.begin(db.Statement.Context, p.engine, s.teller, w, ends); err != nil {
 		_ = db.AddError(fmt.Errorf("history: telling the database who acts: %w", err))
 	}
 	if ends {
 		db.Statement.Settings.Store(keyTold, s)
 	}
-	return pool
+	return s.teller
 }
 
 // claim comes before what the plugin reads at first use, in the transaction of a
@@ -231,54 +211,6 @@ func (p *Plugin) claim(db *gorm.DB) {
 	}
 }
 
-// sayTo says who acts in a transaction that was told something before.
-func (p *Plugin) sayTo(ctx context.Context, pool gorm.ConnPool, w who, before told, known, open bool) (ticket int64, err error) {
-	now := told{who: w, open: open}
-	switch {
-	case known && before.who == w && (!before.stale || !p.engine.lasting()): // what does not last has a ticket, which is looked up
-		done, err := p.engine.resume(ctx, pool, before.ticket)
-		if err != nil {
-			return 0, err
-		}
-		if done {
-			now.ticket = before.ticket
-			if now != before {
-				p.remember(pool, now)
-			}
-			return now.ticket, nil
-		}
-	case !known && p.engine.lasting() && w == who{}:
-		return 0, nil
-	}
-	if now.ticket, err = p.engine.tell(ctx, pool, w); err == nil {
-		p.remember(pool, now)
-	}
-	return now.ticket, err
-}
-
-// remembered is what the transaction of pool was told, if it is known.
-func (p *Plugin) remembered(pool gorm.ConnPool) (t told, known bool) {
-	tx := transactionOf(pool)
-	if tx == nil {
-		return told{}, false
-	}
-	value, known := p.told.Load(weak.Make(tx))
-	t, _ = value.(told)
-	return t, known
-}
-
-// remember keeps what a transaction was told for as long as it lives.
-func (p *Plugin) remember(pool gorm.ConnPool, t told) {
-	tx := transactionOf(pool)
-	if tx == nil {
-		return
-	}
-	key := weak.Make(tx)
-	if _, known := p.told.Swap(key, t); !known {
-		runtime.AddCleanup(tx, func(key weak.Pointer[sql.Tx]) { p.told.Delete(key) }, key)
-	}
-}
-
 // untell ends what tell said.
 func (p *Plugin) untell(db *gorm.DB) {
 	if p.touched(db) || p.engine.lasting() { // which correct may have told
@@ -286,10 +218,15 @@ func (p *Plugin) untell(db *gorm.DB) {
 	}
 }
 
-// untellRaw ends what tellExec and tellQuery said.
+// untellRaw ends what tellExec and tellQuery said, and says again what a
+// savepoint's rollback may have taken back.
 func (p *Plugin) untellRaw(db *gorm.DB) {
-	if inTransaction(db) {
-		p.unsay(db)
+	if !inTransaction(db) {
+		return
+	}
+	p.unsay(db)
+	if db.Error == nil && !db.DryRun && firstWord(db.Statement.SQL.String()) == "ROLLBACK" && p.wasTold(db.Statement.ConnPool) {
+		_ = db.AddError(p.toldOf(db.Statement.ConnPool).rolledBack(db.Statement.Context, p.engine, db.Statement.ConnPool))
 	}
 }
 
@@ -303,17 +240,10 @@ func (p *Plugin) unsay(db *gorm.DB) {
 	}
 	db.Statement.Settings.Delete(keyTold)
 	db.Statement.ConnPool = s.pool
-	ctx, pool := context.WithoutCancel(db.Statement.Context), s.teller
-	t, known := p.remembered(pool)
-	if known {
-		s.ticket, t.open = t.ticket, false // another ticket if a statement was nested in this one
-		p.remember(pool, t)
+	if c, ok := s.teller.(*compiledTx); ok {
+		c.release()
 	}
-	err := p.engine.untell(ctx, pool, s.ticket)
-	if err == nil && s.outer.open {
-		_, err = p.sayTo(ctx, pool, s.outer.who, t, known, true)
-	}
-	if err != nil && db.Error == nil {
+	if err := s.told.end(context.WithoutCancel(db.Statement.Context), p.engine, s.teller, s.outer); err != nil && db.Error == nil {
 		_ = db.AddError(fmt.Errorf("history: ending what was told: %w", err))
 	}
 }
@@ -332,11 +262,10 @@ func transactionOf(pool gorm.ConnPool) *sql.Tx {
 	switch pool := pool.(type) {
 	case *sql.Tx:
 		return pool
-	case compiledTx:
+	case *compiledTx:
 		return pool.Tx
 	case *gorm.PreparedStmtTX:
-		tx, _ := pool.Tx.(*sql.Tx)
-		return tx
+		return transactionOf(pool.Tx)
 	}
 	return nil
 }

@@ -3,6 +3,9 @@ package history_test
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
 	"gorm.io/gorm"
@@ -99,6 +102,20 @@ func TestAStatementNestedInAnother(t *testing.T) {
 				}
 				return nil
 			},
+			"a savepoint that is rolled back": func(tx *gorm.DB) error {
+				back := errors.New("back")
+				err := tx.Transaction(func(tx *gorm.DB) error {
+					must(t, tx.Create(&Note{Title: "side"}).Error)
+					return back
+				})
+				if !errors.Is(err, back) {
+					return err
+				}
+				return nil
+			},
+			"PrepareStmt": func(tx *gorm.DB) error {
+				return tx.Session(&gorm.Session{PrepareStmt: true}).Exec("UPDATE notes SET stars = 1 WHERE id < 0").Error
+			},
 			"nobody": func(tx *gorm.DB) error {
 				return tx.WithContext(context.Background()).Create(&Note{Title: "side"}).Error
 			},
@@ -114,23 +131,86 @@ func TestAStatementNestedInAnother(t *testing.T) {
 					_ = tx.AddError(inner(tx.Session(&gorm.Session{NewDB: true, Context: as(bob)})))
 				}
 			}))
-			note := Note{Title: "main"}
-			must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
-				must(t, tx.Create(&note).Error)
-				return tx.Model(&note).Update("title", "after").Error
-			}))
-			for _, c := range must2(history.Of(plain, &note)) {
-				if c.ChangeSet.Actor != ann {
-					t.Errorf("%s: %s of the outer row is by %v, want %v", name, c.Action, c.ChangeSet.Actor, ann)
+			for who, ctx := range map[string]context.Context{"user:42": as(ann), "nobody": context.Background()} {
+				note := Note{Title: "main"}
+				must(t, db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+					must(t, tx.Create(&note).Error)
+					return tx.Model(&note).Update("title", "after").Error
+				}))
+				for _, c := range must2(history.Of(plain, &note)) {
+					if c.ChangeSet.Said && c.ChangeSet.Actor != ann || c.ChangeSet.Said != (who == "user:42") {
+						t.Errorf("%s: %s of the outer row is by %v, want %s", name, c.Action, c.ChangeSet.Actor, who)
+					}
 				}
 			}
 			sides := 0
 			if name == "Create" {
-				sides = 1
+				sides = 2
 			}
 			if n := len(must2(history.By(plain, bob))); n != sides {
 				t.Errorf("%s: By(bob) has %d changes, want %d", name, n, sides)
 			}
+		}
+	})
+}
+
+// After the outer statement has written, and before it has ended.
+func TestASavepointInAStatementThatHasWritten(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		must(t, db.Callback().Create().After("gorm:create").Before("gormaudit/history:untell").Register("inner", func(tx *gorm.DB) {
+			if n, ok := tx.Statement.Dest.(*Note); ok && n.Title == "main" {
+				_ = tx.Session(&gorm.Session{NewDB: true, Context: as(bob)}).Transaction(func(tx *gorm.DB) error {
+					must(t, tx.Create(&Note{Title: "side"}).Error)
+					return errors.New("back")
+				})
+			}
+		}))
+		note := Note{Title: "main"}
+		must(t, db.WithContext(as(ann)).Create(&note).Error)
+		if c := last(t, plain, &note); c.ChangeSet.Actor != ann {
+			t.Errorf("created by %v, want %v", c.ChangeSet.Actor, ann)
+		}
+		if n := count(t, plain, "changes"); n != 1 {
+			t.Errorf("%d changes, want 1", n)
+		}
+	})
+}
+
+// The drivers of the other databases take one statement at a time.
+func TestGoroutinesThatShareATransaction(t *testing.T) {
+	const people, each = 4, 25
+	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		me := db.WithContext(as(ann))
+		for range 3 { // so that it is compiled
+			must(t, me.Create(&Note{Title: "before"}).Error)
+		}
+		must(t, me.Transaction(func(tx *gorm.DB) error {
+			var writers sync.WaitGroup
+			for i := range people {
+				writers.Go(func() {
+					for n := range each {
+						note := Note{Title: fmt.Sprint(i, " ", n)}
+						if err := tx.Create(&note).Error; err != nil {
+							t.Error(err)
+						}
+						if err := tx.Model(&note).UpdateColumn("stars", note.ID).Error; err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			writers.Wait()
+			return nil
+		}))
+		var right int64
+		must(t, plain.Model(&Note{}).Where("stars = id").Distinct("title").Count(&right).Error)
+		if right != people*each {
+			t.Errorf("%d rows have a title of their own and their id, want %d", right, people*each)
+		}
+		if n := len(must2(history.By(plain, ann))); n != 3+2*people*each {
+			t.Errorf("By(ann) has %d changes, want %d", n, 3+2*people*each)
 		}
 	})
 }
