@@ -10,9 +10,9 @@
 //
 // # Design
 //
-// The database records, the library tells it who. [Migrate] generates
-// triggers for each table from its GORM model. They write each row's changed
-// columns, before and after, into the table changes. The [Plugin] tells the transaction
+// The database records, the library tells it who. [Migrate] generates row
+// triggers for each table from its GORM model. They write the changed columns,
+// before and after, into the table changes. The [Plugin] tells the transaction
 // who acts and in which request, from [actor.FromContext] and
 // [actor.RequestFromContext]; the first change puts that into change_sets.
 //
@@ -73,8 +73,7 @@
 //   - SQLite hides the deletion by REPLACE, unless PRAGMA recursive_triggers is
 //     on: the new row is recorded as created.
 //   - PostgreSQL records that a table was truncated ([ActionTruncate]), not
-//     what was in it, and of a partitioned table not what is written to a
-//     partition by its own name.
+//     what was in it.
 //   - The join table of a many2many is a table of its own: give its model to
 //     [Migrate].
 //   - Tables of other schemas than the current one work on PostgreSQL, as
@@ -132,7 +131,7 @@
 // Tables without triggers cost nothing. A write to one that has them costs one
 // round trip more in a transaction on PostgreSQL, two more for each statement
 // on MariaDB and MySQL, two local statements on SQLite where somebody acts, and
-// the triggers' work. The README has the ratios; measure them with
+// the triggers' work for each row. The README has the ratios; measure them with
 //
 //	go test ./gormaudit/history/ -run TestSpeed -speed -v
 //

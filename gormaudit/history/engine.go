@@ -161,9 +161,8 @@ func mapColumns(columns []column, separator string, f func(c column) string) str
 	return strings.Join(parts, separator)
 }
 
-// actionOf is the SQL of an update's action, of the rows of those names. quote
-// quotes an identifier.
-func actionOf(t table, before, after string, quote func(string) string) string {
+// actionOf is the SQL of an update's action. quote quotes an identifier.
+func actionOf(t table, quote func(string) string) string {
 	if t.alive == nil {
 		return "'update'"
 	}
@@ -175,7 +174,7 @@ func actionOf(t table, before, after string, quote func(string) string) string {
 		return "(" + c + " IS NULL OR " + c + " = " + t.alive.zero + ")"
 	}
 	return fmt.Sprintf("CASE WHEN %s AND NOT (%s) THEN 'soft_delete' WHEN NOT (%[1]s) AND %[2]s THEN 'restore' ELSE 'update' END",
-		alive(before), alive(after))
+		alive("OLD"), alive("NEW"))
 }
 
 // keyOf is the SQL of a row's key: the text of its only key column, or the

@@ -193,8 +193,6 @@ type hostile struct {
 	Quote string "gorm:\"column:it's \\\"a\\\" `b` -- $whodunit$ ? @x\""
 	Slash string `gorm:"column:back\\\\slash %s"`
 	Upper string `gorm:"column:UPPER case"`
-	Row   string `gorm:"column:whodunit_row"`
-	Old   string `gorm:"column:o"`
 }
 
 func (hostile) TableName() string { return `order "x" 'y' $whodunit$ %d ?` }
@@ -210,7 +208,7 @@ func TestHostileNamesAreQuoted(t *testing.T) {
 			return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 		}
 		// GORM itself can neither create nor write such a table everywhere.
-		columns := []string{"select", "it's \"a\" `b` -- $whodunit$ ? @x", `back\\slash %s`, "UPPER case", "whodunit_row", "o"}
+		columns := []string{"select", "it's \"a\" `b` -- $whodunit$ ? @x", `back\\slash %s`, "UPPER case"}
 		table := hostile{}.TableName()
 		create := "CREATE TABLE " + dialect(table) + " (" + dialect(columns[0]) + " integer PRIMARY KEY"
 		for _, c := range columns[1:] {
@@ -227,7 +225,7 @@ func TestHostileNamesAreQuoted(t *testing.T) {
 			t.Error(err)
 		}
 		for _, statement := range []string{
-			"INSERT INTO " + dialect(table) + " VALUES (1, 'a', 'b', 'c', 'd', 'e')",
+			"INSERT INTO " + dialect(table) + " VALUES (1, 'a', 'b', 'c')",
 			"UPDATE " + dialect(table) + " SET " + dialect(columns[1]) + " = 'z'",
 			"DELETE FROM " + dialect(table),
 		} {

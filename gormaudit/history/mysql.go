@@ -131,7 +131,7 @@ func (e mysqlEngine) triggers(t table) []string {
 		create("insert", "TRUE", key("NEW"), "'create'", func(c column) string {
 			return e.field(c, "NEW."+e.quote(c.name)+" IS NOT NULL", "NULL", e.text("NEW", c))
 		}),
-		create("update", mapColumns(t.watched(), " OR\n    ", e.differs), key("OLD"), actionOf(t, "OLD", "NEW", e.quote), func(c column) string {
+		create("update", mapColumns(t.watched(), " OR\n    ", e.differs), key("OLD"), actionOf(t, e.quote), func(c column) string {
 			return e.field(c, e.differs(c), e.text("OLD", c), e.text("NEW", c))
 		}),
 		create("delete", "TRUE", key("OLD"), "'delete'", func(c column) string {

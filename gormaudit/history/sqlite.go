@@ -143,7 +143,7 @@ func (e sqliteEngine) triggers(t table) []string {
 	}
 	triggers := []string{
 		create("insert", "", "NEW", "'create'", "after_#", func(c column) string { return e.value(c, "NEW") }),
-		create("update", "\nWHEN "+mapColumns(keysLast(t.watched()), " OR\n  ", e.differs), "OLD", actionOf(t, "OLD", "NEW", quoteDouble),
+		create("update", "\nWHEN "+mapColumns(keysLast(t.watched()), " OR\n  ", e.differs), "OLD", actionOf(t, quoteDouble),
 			"before_#, after_#", e.pair),
 		create("delete", "", "OLD", "'delete'", "before_#", func(c column) string { return e.value(c, "OLD") }),
 	}
