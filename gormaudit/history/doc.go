@@ -87,14 +87,15 @@
 //   - rows are deleted by a cascade from a table without triggers,
 //   - on SQLite, MariaDB and MySQL, raw SQL that writes is run by [gorm.DB.Row],
 //     [gorm.DB.Rows] or Raw(…).Scan. Raw(…).Find and Exec have the actor, but
-//     not for what a function called by SELECT or DO writes.
+//     not for what a function called by SELECT or DO writes. In a plugin's
+//     callback on PostgreSQL it is by whoever the callback's statement is by.
 //
 // It may be somebody else where
 //
 //   - goroutines of several actors share a transaction,
 //   - on MariaDB and MySQL a statement panics, as in a Valuer, and the panic is
 //     recovered inside a transaction that is then committed: SQL past the plugin,
-//     on that connection, is by that actor until the next statement that tells,
+//     on that connection, is by that actor until another transaction tells,
 //   - on PostgreSQL SQL past the plugin comes after a statement that told: that is
 //     the transaction's.
 //

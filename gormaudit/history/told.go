@@ -58,10 +58,14 @@ func (p *Plugin) wasTold(pool gorm.ConnPool) bool {
 	return ok
 }
 
-// begin says who acts in a statement. ends is true if end follows.
+// begin says who acts in a statement. ends is true if end follows. Where it does
+// not, nobody could say when the statements that are open go on.
 func (t *told) begin(ctx context.Context, e engine, pool gorm.ConnPool, w who, ends bool) (o outer, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.open > 0 && !ends {
+		return outer{}, nil
+	}
 	if t.open > 0 && t.who != w {
 		o = outer{t.who, t.open}
 		err = e.untell(ctx, pool, t.ticket)

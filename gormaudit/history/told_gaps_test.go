@@ -102,6 +102,7 @@ func TestAStatementNestedInAnother(t *testing.T) {
 				}
 				return nil
 			},
+			"a query": func(tx *gorm.DB) error { return tx.Raw("SELECT 1").Scan(new(int)).Error },
 			"a savepoint that is rolled back": func(tx *gorm.DB) error {
 				back := errors.New("back")
 				err := tx.Transaction(func(tx *gorm.DB) error {
