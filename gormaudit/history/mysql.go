@@ -270,10 +270,31 @@ func (e mysqlEngine) resume(ctx context.Context, pool gorm.ConnPool, ticket int6
 		strconv.FormatInt(ticket, 10)))
 }
 
+// mysqlTold is the context that was told, mysqlFound that a trigger found a change
+// set in it.
+const (
+	mysqlTold  = " WHERE connection = CONNECTION_ID() AND NOT maintenance"
+	mysqlFound = "EXISTS (SELECT 1 FROM change_sets WHERE id = @whodunit_change_set)"
+	mysqlEnd   = "UPDATE history_context SET active = (@whodunit_told := NULL) IS NOT NULL" + mysqlTold
+)
+
 // untell also ends what the triggers know: not every time is another one where a
 // session has set its timestamp.
 func (e mysqlEngine) untell(ctx context.Context, pool gorm.ConnPool, _ int64) error {
-	_, err := unprepared(pool).ExecContext(ctx, "UPDATE history_context SET active = (@whodunit_told := NULL) IS NOT NULL WHERE connection = CONNECTION_ID() AND NOT maintenance")
+	pool = unprepared(pool)
+	ended, err := affects(pool.ExecContext(ctx, mysqlEnd+" AND (NOT (@whodunit_told <=> 1) OR "+mysqlFound+")"))
+	if ended || err != nil {
+		return err
+	}
+	// A routine that the statement called has rolled back a part of it, and with
+	// that the change set that others of its changes are in.
+	who := strings.Join(whoColumns[:], ", ")
+	if _, err := pool.ExecContext(ctx, "INSERT INTO change_sets (id, at, database_user, "+who+") SELECT @whodunit_change_set, UTC_TIMESTAMP(6), USER(), "+
+		who+" FROM history_context"+mysqlTold+" AND @whodunit_told <=> 1 AND NOT "+mysqlFound+
+		" AND EXISTS (SELECT 1 FROM changes WHERE change_set = @whodunit_change_set)"); err != nil {
+		return err
+	}
+	_, err = pool.ExecContext(ctx, mysqlEnd)
 	return err
 }
 

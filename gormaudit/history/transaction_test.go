@@ -559,6 +559,35 @@ func TestSkipDefaultTransactionStillWritesBothOrNothing(t *testing.T) {
 	})
 }
 
+// A function rolls back what it did first, and with that its statement's change
+// set.
+func TestAFunctionThatRollsBack(t *testing.T) {
+	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
+		t.Run(kind, func(t *testing.T) {
+			db, plain := open(t, dbtest.New(t, kind))
+			must(t, plain.Exec("CREATE TABLE jobs (result int)").Error)
+			must(t, plain.Exec(`CREATE FUNCTION twice() RETURNS int MODIFIES SQL DATA BEGIN
+  SAVEPOINT first; INSERT INTO notes (id, title) VALUES (1, 'first'); ROLLBACK TO first;
+  INSERT INTO notes (id, title) VALUES (2, 'second'); RETURN 2;
+END`).Error)
+			must(t, plain.Exec(`CREATE FUNCTION nothing() RETURNS int MODIFIES SQL DATA BEGIN
+  SAVEPOINT first; INSERT INTO notes (id, title) VALUES (4, 'first'); ROLLBACK TO first; RETURN 0;
+END`).Error)
+			must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
+				must(t, tx.Exec("INSERT INTO jobs SELECT twice()").Error)
+				return tx.Model(&Note{}).Where("id = 2").Update("title", "again").Error
+			}))
+			must(t, db.WithContext(as(bob)).Transaction(func(tx *gorm.DB) error { return tx.Exec("INSERT INTO jobs SELECT nothing()").Error }))
+			if n := len(must2(history.By(plain, ann))); n != 2 {
+				t.Errorf("By(ann) has %d changes, want 2", n)
+			}
+			if n := count(t, plain, "change_sets WHERE NOT EXISTS (SELECT 1 FROM changes WHERE change_set = change_sets.id)"); n != 0 {
+				t.Errorf("%d change sets have no change", n)
+			}
+		})
+	}
+}
+
 // SET timestamp stops the time by which MariaDB and MySQL tell statements apart.
 func TestAStatementAtTheTimeOfTheOneBefore(t *testing.T) {
 	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
