@@ -86,9 +86,10 @@
 //
 //   - rows are deleted by a cascade from a table without triggers,
 //   - on SQLite, MariaDB and MySQL, raw SQL that writes is run by [gorm.DB.Row],
-//     [gorm.DB.Rows] or Raw(…).Scan. Raw(…).Find and Exec have the actor, but
-//     not for what a function called by SELECT or DO writes. In a plugin's
-//     callback on PostgreSQL it is by whoever the callback's statement is by.
+//     [gorm.DB.Rows] or Raw(…).Scan. Raw(…).Find and Exec have the actor in a
+//     transaction, but not for what a function called by SELECT or DO writes. In
+//     a plugin's callback on PostgreSQL it is by whoever the callback's statement
+//     is by.
 //
 // It may be somebody else where
 //

@@ -59,9 +59,10 @@ type Options struct {
 // can't be on the others: MariaDB and MySQL end a transaction at each change of
 // a table, and SQLite can't turn off foreign keys in one, without which the
 // rebuilding of a table deletes what cascades from it. There, what other
-// programs write between drop and create may go unrecorded. So run it once,
-// before they start, and [Verify] at the start of each. MariaDB and MySQL keep
-// the triggers of models that have not changed.
+// programs write between drop and create may go unrecorded, and if it fails,
+// triggers are missing until it succeeds. So run it once, before they start, and
+// [Verify] at the start of each. MariaDB and MySQL keep the triggers of models
+// that have not changed.
 func Migrate(db *gorm.DB, models ...any) error { return Options{}.Migrate(db, models...) }
 
 // SQL returns what [Migrate] runs around AutoMigrate, for those who migrate with
@@ -218,7 +219,7 @@ func script(statements []string) string { return strings.Join(statements, ";\n\n
 
 // Verify returns an error for each table that has missing or outdated triggers,
 // joined: a [TableError] with [ErrMissing] or [ErrOutdated]. Call it at start
-// where migrations run elsewhere.
+// where migrations run elsewhere. The plugin of db looks for triggers again.
 func Verify(db *gorm.DB, models ...any) error {
 	db = db.Session(&gorm.Session{NewDB: true})
 	dialect, tables, err := locate(db, models)
@@ -228,6 +229,9 @@ func Verify(db *gorm.DB, models ...any) error {
 	installed, err := dialect.installed(db)
 	if err != nil {
 		return fmt.Errorf("history: looking for triggers: %w", err)
+	}
+	if p := pluginOf(db); p != nil {
+		p.forget()
 	}
 	var errs []error
 	for _, t := range tables {

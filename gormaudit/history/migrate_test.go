@@ -87,6 +87,21 @@ func TestTriggersThatAreRightStayWhereTheyAreOnMariaDB(t *testing.T) {
 	must(t, history.Verify(plain, &Note{}, &noteV2{}))
 }
 
+func TestVerifyMakesThePluginLookAgain(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		must(t, history.Drop(db, &Note{}))
+		note := Note{Title: "a"}
+		must(t, db.Create(&note).Error)
+		_, triggers, err := history.SQL(plain, &Note{})
+		must(t, err)
+		runScript(t, plain, triggers)
+		must(t, history.Verify(db, &Note{}))
+		must(t, db.WithContext(as(ann)).Model(&note).Update("title", "b").Error)
+		sameLines(t, "trail", trail(t, plain, &note), `update; user:42; title "a">"b"`)
+	})
+}
+
 func TestVerifyFindsMissingAndOutdatedTriggers(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
