@@ -559,6 +559,31 @@ func TestSkipDefaultTransactionStillWritesBothOrNothing(t *testing.T) {
 	})
 }
 
+// A change set that is gone may have left its id to somebody else's.
+func TestWhoActsAfterSavepointsIsNobodyElse(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		note := Note{Title: "a"}
+		must(t, db.Create(&note).Error)
+		must(t, db.Transaction(func(tx *gorm.DB) error {
+			update := func(tx *gorm.DB, who actor.Actor, title string) error {
+				return tx.WithContext(as(who)).Model(&note).Update("title", title).Error
+			}
+			takenBack := func(who actor.Actor) {
+				_ = tx.Transaction(func(tx *gorm.DB) error { return errors.Join(update(tx, who, "back"), errRollback) })
+			}
+			takenBack(ann)
+			must(t, update(tx, bob, "b"))
+			takenBack(bob)
+			must(t, update(tx, ann, "c"))
+			takenBack(bob)
+			return update(tx, bob, "d")
+		}))
+		sameLines(t, "trail", trail(t, plain, &note)[1:],
+			`update; user:7; title "a">"b"`, `update; user:42; title "b">"c"`, `update; user:7; title "c">"d"`)
+	})
+}
+
 // A function rolls back what it did first, and with that its statement's change
 // set.
 func TestAFunctionThatRollsBack(t *testing.T) {
