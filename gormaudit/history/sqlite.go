@@ -245,20 +245,17 @@ func (e sqliteEngine) claim(ctx context.Context, pool gorm.ConnPool) error {
 	return err
 }
 
+var sqliteOpen = "INSERT OR REPLACE INTO change_sets (id, last, at, " + strings.Join(whoColumns[:], ", ") +
+	") VALUES ((SELECT coalesce(max(id), 0) + 1 FROM changes), 0, ?" + strings.Repeat(", ?", len(whoColumns)) + ")"
+
 // tell opens a change set for the changes to come. It replaces one that was left
 // open, as by a panic. As it writes before it reads, it claims too.
 func (e sqliteEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (int64, error) {
 	if w == (who{}) {
 		return 0, nil // its changes are in no set
 	}
-	columns, holders := "id, last, at", "(SELECT coalesce(max(id), 0) + 1 FROM changes), 0, ?"
-	args := []any{time.Now().UTC().Format("2006-01-02 15:04:05.000")}
-	for i, value := range w.values() {
-		if value != "" { // what is NULL anyway would cost to compile
-			columns, holders, args = columns+", "+whoColumns[i], holders+", ?", append(args, value)
-		}
-	}
-	result, err := pool.ExecContext(ctx, "INSERT OR REPLACE INTO change_sets ("+columns+") VALUES ("+holders+")", args...)
+	at := time.Now().UTC().Format("2006-01-02 15:04:05.000")
+	result, err := pool.ExecContext(ctx, sqliteOpen, append([]any{at}, w.args()...)...)
 	if err != nil {
 		return 0, err
 	}
