@@ -29,6 +29,7 @@ type compiled struct {
 
 type compiledStatement struct {
 	stmt   *sql.Stmt   // nil until it is compiled, and if it can't be
+	rows   bool        // it returns some
 	wanted bool        // its text has come twice
 	busy   atomic.Bool // its rows are being read, so that it can't be used
 }
@@ -95,7 +96,7 @@ func (c *compiled) see(query string) {
 		c.waiting.Store(true)
 	}
 	if _, seen := c.statements[query]; !seen {
-		c.statements[strings.Clone(query)] = &compiledStatement{}
+		c.statements[strings.Clone(query)] = &compiledStatement{rows: strings.Contains(strings.ToUpper(query), "RETURNING")}
 	}
 }
 
@@ -196,7 +197,7 @@ const returning = " RETURNING "
 // ExecContext leaves out statements that return rows: drivers may not end those
 // when nobody reads the rows.
 func (t *compiledTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if s := t.of(query, args); s != nil && !strings.Contains(strings.ToUpper(query), "RETURNING") {
+	if s := t.of(query, args); s != nil && !s.rows {
 		return t.StmtContext(ctx, s.stmt).ExecContext(ctx, args...)
 	}
 	return t.Tx.ExecContext(ctx, query, args...)
