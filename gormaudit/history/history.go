@@ -21,7 +21,7 @@ type Plugin struct {
 	engine   engine
 	required map[string]bool // the tables of config.Models
 
-	told    sync.Map // weak.Pointer[sql.Tx] to told
+	told    sync.Map // weak.Pointer[sql.Tx] to *told
 	catalog atomic.Pointer[map[string]installation]
 	checked sync.Map // *schema.Schema, once it was compared with the catalog
 

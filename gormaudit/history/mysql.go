@@ -265,11 +265,6 @@ func (e mysqlEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (int64
 	return ticket, err
 }
 
-func (e mysqlEngine) resume(ctx context.Context, pool gorm.ConnPool, ticket int64) (bool, error) {
-	return affects(unprepared(pool).ExecContext(ctx, "UPDATE history_context SET active = 1 WHERE connection = CONNECTION_ID() AND NOT maintenance AND ticket = "+
-		strconv.FormatInt(ticket, 10)))
-}
-
 // mysqlTold is the context that was told, mysqlFound that a trigger found a change
 // set in it.
 const (
@@ -277,6 +272,11 @@ const (
 	mysqlFound = "EXISTS (SELECT 1 FROM change_sets WHERE id = @whodunit_change_set)"
 	mysqlEnd   = "UPDATE history_context SET active = (@whodunit_told := NULL) IS NOT NULL" + mysqlTold
 )
+
+func (e mysqlEngine) resume(ctx context.Context, pool gorm.ConnPool, ticket int64) (bool, error) {
+	return affects(unprepared(pool).ExecContext(ctx, "UPDATE history_context SET active = 1"+mysqlTold+" AND ticket = "+
+		strconv.FormatInt(ticket, 10)))
+}
 
 // untell also ends what the triggers know: not every time is another one where a
 // session has set its timestamp.

@@ -278,15 +278,15 @@ func (e sqliteEngine) keep(ctx context.Context, pool gorm.ConnPool, set int64) e
 
 // extend closes a change set if there is a change to hold.
 func (e sqliteEngine) extend(ctx context.Context, pool gorm.ConnPool, set int64) (bool, error) {
+	if set == 0 {
+		return true, nil
+	}
 	return affects(pool.ExecContext(ctx,
 		"UPDATE change_sets SET last = (SELECT max(id) FROM changes) WHERE id = ? AND id <= (SELECT max(id) FROM changes)", set))
 }
 
 // untell closes a change set, or deletes it if there is no change to hold.
 func (e sqliteEngine) untell(ctx context.Context, pool gorm.ConnPool, set int64) error {
-	if set == 0 {
-		return nil
-	}
 	closed, err := e.extend(ctx, pool, set)
 	if closed || err != nil {
 		return err

@@ -57,9 +57,9 @@ func (p *Plugin) register(db *gorm.DB) error {
 		{del.Before("gorm:delete"), "gormaudit/history:tell", p.tell},
 		{del.After("gorm:delete").Before("gorm:after_delete"), "gormaudit/history:untell", p.untell},
 		{del.After("gorm:after_delete"), "gormaudit/history:end", p.end},
-		{create.After("*"), "gormaudit/history:compile", p.compile},
-		{update.After("*"), "gormaudit/history:compile", p.compile},
-		{del.After("*"), "gormaudit/history:compile", p.compile},
+		{create.After("*"), "gormaudit/history:compile", p.compiled.compile},
+		{update.After("*"), "gormaudit/history:compile", p.compiled.compile},
+		{del.After("*"), "gormaudit/history:compile", p.compiled.compile},
 		{raw.Before("gorm:raw"), "gormaudit/history:tell", p.tellExec},
 		{raw.After("gorm:raw"), "gormaudit/history:untell", p.untellRaw},
 		{query.Before("gorm:query"), "gormaudit/history:tell", p.tellQuery},
@@ -126,7 +126,7 @@ func (p *Plugin) correct(db *gorm.DB, ends bool) {
 	if known := p.catalog.Load(); known == nil || len(*known) == 0 {
 		return // nothing was told
 	}
-	if p.wasTold(db.Statement.ConnPool) {
+	if p.recall(db.Statement.ConnPool) != nil {
 		p.say(db, ends)
 	}
 }
@@ -138,8 +138,10 @@ func (p *Plugin) tellExec(db *gorm.DB) {
 		return
 	}
 	switch verb := firstWord(db.Statement.SQL.String()); {
-	case verb == "SAVEPOINT" && p.wasTold(db.Statement.ConnPool):
-		_ = db.AddError(p.toldOf(db.Statement.ConnPool).savepoint(db.Statement.Context, p.engine, db.Statement.ConnPool))
+	case verb == "SAVEPOINT":
+		if t := p.recall(db.Statement.ConnPool); t != nil {
+			_ = db.AddError(t.savepoint(db.Statement.Context, p.engine, db.Statement.ConnPool))
+		}
 	case p.writes(verb) && len(p.installed(db)) > 0:
 		p.say(db, true)
 	}
@@ -147,7 +149,7 @@ func (p *Plugin) tellExec(db *gorm.DB) {
 
 // tellQuery does so for a raw query that writes, such as INSERT … RETURNING.
 func (p *Plugin) tellQuery(db *gorm.DB) {
-	p.compile(db)
+	p.compiled.compile(db)
 	p.tellRaw(db, true)
 }
 
@@ -225,8 +227,8 @@ func (p *Plugin) untellRaw(db *gorm.DB) {
 		return
 	}
 	p.unsay(db)
-	if db.Error == nil && !db.DryRun && firstWord(db.Statement.SQL.String()) == "ROLLBACK" && p.wasTold(db.Statement.ConnPool) {
-		_ = db.AddError(p.toldOf(db.Statement.ConnPool).rolledBack(db.Statement.Context, p.engine, db.Statement.ConnPool))
+	if t := p.recall(db.Statement.ConnPool); t != nil && db.Error == nil && !db.DryRun && firstWord(db.Statement.SQL.String()) == "ROLLBACK" {
+		_ = db.AddError(t.rolledBack(db.Statement.Context, p.engine, db.Statement.ConnPool))
 	}
 }
 
@@ -247,9 +249,6 @@ func (p *Plugin) unsay(db *gorm.DB) {
 		_ = db.AddError(fmt.Errorf("history: ending what was told: %w", err))
 	}
 }
-
-// compile comes where the plugin's transactions have ended.
-func (p *Plugin) compile(db *gorm.DB) { p.compiled.compile(db) }
 
 func inTransaction(db *gorm.DB) bool {
 	_, ok := db.Statement.ConnPool.(gorm.TxCommitter)

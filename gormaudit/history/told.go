@@ -37,10 +37,10 @@ func (p *Plugin) toldOf(pool gorm.ConnPool) *told {
 	if tx == nil {
 		return &told{}
 	}
-	key := weak.Make(tx)
-	if value, ok := p.told.Load(key); ok {
-		return value.(*told)
+	if t := p.recall(pool); t != nil {
+		return t
 	}
+	key := weak.Make(tx)
 	value, loaded := p.told.LoadOrStore(key, &told{})
 	if !loaded {
 		runtime.AddCleanup(tx, func(key weak.Pointer[sql.Tx]) { p.told.Delete(key) }, key)
@@ -48,14 +48,15 @@ func (p *Plugin) toldOf(pool gorm.ConnPool) *told {
 	return value.(*told)
 }
 
-// wasTold reports whether the transaction of pool was told anything.
-func (p *Plugin) wasTold(pool gorm.ConnPool) bool {
+// recall is toldOf, but nil if the transaction was told nothing.
+func (p *Plugin) recall(pool gorm.ConnPool) *told {
 	tx := transactionOf(pool)
 	if tx == nil {
-		return false
+		return nil
 	}
-	_, ok := p.told.Load(weak.Make(tx))
-	return ok
+	value, _ := p.told.Load(weak.Make(tx))
+	t, _ := value.(*told)
+	return t
 }
 
 // begin says who acts in a statement. ends is true if end follows. Where it does
