@@ -34,6 +34,40 @@ func TestACallbackThatWritesAsAnotherActor(t *testing.T) {
 	})
 }
 
+func TestStatementsNestedInAStatementKeepTheirActors(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		notes := []Note{{Title: "outer"}, {Title: "nested"}, {Title: "later"}}
+		must(t, db.Create(&notes).Error)
+		nest := func(who string, id uint) func(*gorm.DB) {
+			return func(tx *gorm.DB) {
+				if n, ok := tx.Statement.Model.(*Note); ok && n.ID == notes[0].ID {
+					must(t, tx.Session(&gorm.Session{NewDB: true}).Model(&Note{ID: id}).Update("title", who).Error)
+				}
+			}
+		}
+		update := db.Callback().Update()
+		must(t, update.After("gorm:update").Before("gormaudit/history:untell").Register("test:after", nest("after", notes[2].ID)))
+		must(t, update.Before("gorm:update").After("gormaudit/history:tell").Register("test:before", nest("before", notes[1].ID)))
+		must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
+			for i := range 2 {
+				must(t, tx.Model(&notes[0]).Update("title", fmt.Sprint(i)).Error)
+			}
+			return nil
+		}))
+		for _, n := range notes {
+			for _, c := range must2(history.Of(plain.Where("changes.action = 'update'"), &n)) {
+				if c.ChangeSet.Actor != ann {
+					t.Errorf("%s of note %d is by %v, want %v", c.Action, n.ID, c.ChangeSet.Actor, ann)
+				}
+			}
+		}
+		if n := len(must2(history.By(plain, ann))); n < 3 {
+			t.Errorf("By(ann) has %d changes, want all", n)
+		}
+	})
+}
+
 type bomb struct{}
 
 func (bomb) Value() (driver.Value, error) { panic("a bug in a Valuer") }
