@@ -1,14 +1,14 @@
+//go:build cgo
+
 package gormaudit_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
@@ -23,15 +23,15 @@ type Note struct {
 
 // openMemory opens an empty database in memory, with the plugin.
 func openMemory(config gormaudit.Config, models ...any) *gorm.DB {
-	pool, err := sql.Open("sqlite", ":memory:")
+	db, err := gorm.Open(sqlite.Open(":memory:"), &gorm.Config{Logger: logger.Discard})
 	if err != nil {
 		panic(err)
 	}
-	pool.SetMaxOpenConns(1)
-	db, err := gorm.Open(sqlite.New(sqlite.Config{Conn: pool}), &gorm.Config{Logger: logger.Discard})
+	pool, err := db.DB()
 	if err != nil {
 		panic(err)
 	}
+	pool.SetMaxOpenConns(1) // each connection has a memory of its own
 	if err := db.AutoMigrate(models...); err != nil {
 		panic(err)
 	}
@@ -83,8 +83,7 @@ func Example() {
 }
 
 func ExampleNew() {
-	pool, _ := sql.Open("sqlite", ":memory:")
-	db, err := gorm.Open(sqlite.New(sqlite.Config{Conn: pool}), &gorm.Config{})
+	db, err := gorm.Open(sqlite.Open(":memory:"), &gorm.Config{})
 	if err != nil {
 		panic(err)
 	}
