@@ -4,7 +4,6 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
-	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -13,14 +12,14 @@ import (
 // builder is what built a clause before the plugin came.
 type builder struct {
 	custom clause.ClauseBuilder // nil if nobody registered one
-	// plain says that it does what GORM does without one. Then the plugin writes
+	// standard says that it does what GORM does without one. Then the plugin writes
 	// the usual clause itself: the same text, from names that were quoted once.
-	plain bool
+	standard bool
 }
 
 func builderOf(db *gorm.DB, name string) builder {
 	custom := db.ClauseBuilders[name]
-	return builder{custom: custom, plain: custom == nil || name == "VALUES" && isOfMySQL(custom)}
+	return builder{custom: custom, standard: custom == nil || name == "VALUES" && isOfMySQL(custom)}
 }
 
 // isOfMySQL reports whether a builder is that of gorm.io/driver/mysql, and no
@@ -38,10 +37,10 @@ func (b builder) build(c clause.Clause, to clause.Builder) {
 	}
 }
 
-// isPlain reports whether of a clause only its name and its expression would be
+// buildsStandard reports whether of a clause only its name and its expression would be
 // built.
-func (b builder) isPlain(c *clause.Clause) bool {
-	return b.plain && c.BeforeExpression == nil && c.AfterNameExpression == nil && c.AfterExpression == nil
+func (b builder) buildsStandard(c *clause.Clause) bool {
+	return b.standard && c.BeforeExpression == nil && c.AfterNameExpression == nil && c.AfterExpression == nil
 }
 
 // quoter quotes names as a dialect does.
@@ -50,17 +49,5 @@ func quoter(d gorm.Dialector) func(name string) string {
 		var b strings.Builder
 		d.QuoteTo(&b, name)
 		return b.String()
-	}
-}
-
-// addVar is [gorm.Statement.AddVar], which asks of each value whether it is an
-// expression, a Valuer or a list. Most are none of these.
-func (s *statement) addVar(v any) {
-	switch v.(type) {
-	case nil, bool, string, time.Time, int, int32, int64, uint, uint32, uint64, float64:
-		s.Vars = append(s.Vars, v)
-		s.BindVarTo(&s.SQL, s.Statement, v)
-	default:
-		s.AddVar(&s.SQL, v)
 	}
 }

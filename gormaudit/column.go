@@ -23,9 +23,9 @@ type column struct {
 	role  role
 	name  string
 	field *schema.Field
-	// own is false for a column of the table that the statement's own type
+	// declared is false for a column of the table that the statement's declared type
 	// does not have.
-	own bool
+	declared bool
 	// assignment is the quoted name and "=".
 	assignment string
 	// flat says that no pointer leads to the field.
@@ -33,8 +33,8 @@ type column struct {
 	// direct is the field's index in the model where it is a string right
 	// there, or -1.
 	direct int
-	// usual is the column's index in an INSERT of the whole model.
-	usual int
+	// position is the column's index in an INSERT of the whole model.
+	position int
 
 	// base is the field's type less its pointers, and pair two of them.
 	base, pair reflect.Type
@@ -44,7 +44,7 @@ type column struct {
 
 func newColumn(field *schema.Field, r role) (*column, error) {
 	c := &column{
-		role: r, name: field.DBName, field: field, own: true,
+		role: r, name: field.DBName, field: field, declared: true,
 		base: field.FieldType,
 	}
 	for c.base.Kind() == reflect.Pointer {
@@ -139,4 +139,12 @@ func (p *pointers) take(c *column) reflect.Value {
 	}
 	p.next++
 	return p.slab.Index(p.next - 1)
+}
+
+// preferNativeUUID gives a uuid column the database's own type, unless the
+// model asks for one. GORM would make it text.
+func (c *column) preferNativeUUID(dialect string) {
+	if dialect == "postgres" && isUUID(c.base) && c.field.DataType == schema.String && c.field.TagSettings["TYPE"] == "" {
+		c.field.DataType = "uuid"
+	}
 }

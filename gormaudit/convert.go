@@ -298,10 +298,31 @@ func bindTyped(base reflect.Type, convert func(string) (value, error)) func(stri
 	}
 }
 
-// preferNativeUUID gives a uuid column the database's own type, unless the
-// model asks for one. GORM would make it text.
-func (c *column) preferNativeUUID(dialect string) {
-	if dialect == "postgres" && isUUID(c.base) && c.field.DataType == schema.String && c.field.TagSettings["TYPE"] == "" {
-		c.field.DataType = "uuid"
+// driverValue returns what a database is sent for v.
+func driverValue(v any) any {
+	for {
+		if rv := reflect.ValueOf(v); !rv.IsValid() || rv.Kind() == reflect.Pointer && rv.IsNil() {
+			return nil
+		}
+		if valuer, ok := v.(driver.Valuer); ok {
+			held, err := valuer.Value()
+			if err != nil {
+				return v
+			}
+			return held
+		}
+		rv := reflect.ValueOf(v)
+		if rv.Kind() != reflect.Pointer {
+			return v
+		}
+		v = rv.Elem().Interface()
 	}
+}
+
+func isZero(v any) bool {
+	if v == nil {
+		return true
+	}
+	rv := reflect.ValueOf(v)
+	return rv.IsZero() || rv.Kind() != reflect.Pointer && driverValue(v) == nil
 }

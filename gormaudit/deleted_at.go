@@ -1,7 +1,6 @@
 package gormaudit
 
 import (
-	"database/sql/driver"
 	"fmt"
 	"reflect"
 	"strings"
@@ -28,32 +27,11 @@ func findDeletedAt(s *schema.Schema) []deletedAt {
 		if zero, ok := field.TagSettings["ZEROVALUE"]; ok {
 			d.live = zero
 		} else if field.FieldType.Kind() != reflect.Pointer {
-			d.live = plain(reflect.Zero(field.FieldType).Interface())
+			d.live = driverValue(reflect.Zero(field.FieldType).Interface())
 		}
 		found = append(found, d)
 	}
 	return found
-}
-
-// plain returns what a database is sent for v.
-func plain(v any) any {
-	for {
-		if rv := reflect.ValueOf(v); !rv.IsValid() || rv.Kind() == reflect.Pointer && rv.IsNil() {
-			return nil
-		}
-		if valuer, ok := v.(driver.Valuer); ok {
-			held, err := valuer.Value()
-			if err != nil {
-				return v
-			}
-			return held
-		}
-		rv := reflect.ValueOf(v)
-		if rv.Kind() != reflect.Pointer {
-			return v
-		}
-		v = rv.Elem().Interface()
-	}
 }
 
 // isLive reports whether assigning v to the column brings a row back.
@@ -61,7 +39,7 @@ func (d deletedAt) isLive(v any) bool {
 	if expr, ok := v.(clause.Expr); ok {
 		return strings.EqualFold(strings.TrimSpace(expr.SQL), "NULL")
 	}
-	v = plain(v)
+	v = driverValue(v)
 	if v == nil || d.live == nil {
 		return v == nil
 	}

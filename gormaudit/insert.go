@@ -2,7 +2,6 @@ package gormaudit
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -10,11 +9,11 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// values rewrites the VALUES clause of an INSERT.
-func (a *auditor) values(stmt *gorm.Statement, m *model, c clause.Clause, next builder) {
+// rewriteValues rewrites the VALUES clause of an INSERT.
+func rewriteValues(a *auditor, stmt *gorm.Statement, m *model, c clause.Clause, next builder) {
 	values, ok := c.Expression.(clause.Values)
 	if !ok {
-		refuse(stmt, m, "VALUES", c)
+		m.refuse(stmt, "VALUES", c)
 		return
 	}
 	if sql := stmt.SQL.String(); replaces(sql) {
@@ -24,16 +23,16 @@ func (a *auditor) values(stmt *gorm.Statement, m *model, c clause.Clause, next b
 	i := insert{columns: values.Columns, rows: values.Values}
 	i.begin(a, stmt, m)
 	i.arrange()
-	var some [3]stampedColumn // off the heap
-	stamps := i.decide(some[:0])
+	var buffer [3]stampedColumn // off the heap
+	stamps := i.decide(buffer[:0])
 	if stmt.Error != nil {
 		return // nothing is sent, so that nothing is written into models either
 	}
 	_, i.upsert = stmt.Clauses["ON CONFLICT"]
 	i.pointers.rows = len(i.rows)
 	stmt.Vars = slices.Grow(stmt.Vars, len(i.rows)*len(i.columns)) // GORM would let them grow one by one
-	if next.isPlain(&c) && len(i.columns) > 0 {
-		i.write(stamps)
+	if next.buildsStandard(&c) && len(i.columns) > 0 {
+		i.build(stamps)
 		return
 	}
 	for r := range i.rows {
@@ -43,15 +42,6 @@ func (a *auditor) values(stmt *gorm.Statement, m *model, c clause.Clause, next b
 		c.Expression = clause.Values{Columns: i.columns, Values: i.rows}
 	}
 	next.build(c, stmt)
-}
-
-// refuse is for clauses put together by hand, whose columns can't be read.
-func refuse(stmt *gorm.Statement, m *model, name string, c clause.Clause) {
-	by := fmt.Sprintf("%T", c.Expression)
-	if c.Builder != nil {
-		by = "a builder of its own"
-	}
-	_ = stmt.AddError(fmt.Errorf("gormaudit: by-columns of %q can't be protected in a %s clause made by %s", m.table, name, by))
 }
 
 // replaces reports whether a statement that has come as far as its table is a
@@ -83,13 +73,13 @@ type insert struct {
 
 // indexes keeps those of a usual model off the heap.
 type indexes struct {
-	some [4]int
-	more []int
+	inline [4]int
+	more   []int
 }
 
 func (x *indexes) of(columns int) []int {
-	if columns <= len(x.some) {
-		return x.some[:columns]
+	if columns <= len(x.inline) {
+		return x.inline[:columns]
 	}
 	if x.more == nil {
 		x.more = make([]int, columns)
@@ -108,10 +98,10 @@ type stampedColumn struct {
 // that are written all the same.
 func (i *insert) arrange() {
 	at := i.at.of(len(i.model.columns))
-	if i.plain() {
+	if i.hasModelColumns() {
 		i.find(at)
 	} else {
-		i.claim(at)
+		i.resolveSpellings(at)
 	}
 	for n, c := range i.model.columns {
 		if at[n] < 0 && c.role != deleted && !i.omits(c) {
@@ -120,29 +110,29 @@ func (i *insert) arrange() {
 	}
 }
 
-// plain reports whether the columns are GORM's own, of a model, each once. A
+// hasModelColumns reports whether the columns are GORM's own, of a model, each once. A
 // map can come in Dest's place after GORM has seen a model there.
-func (i *insert) plain() bool {
+func (i *insert) hasModelColumns() bool {
 	switch i.Dest.(type) {
 	case map[string]any, *map[string]any, []map[string]any, *[]map[string]any:
 		return false
 	}
-	return len(i.Omits) == 0 && !i.model.ambiguous && i.models.of.IsValid()
+	return len(i.Omits) == 0 && !i.model.ambiguous && i.targets.value.IsValid()
 }
 
 // find looks where GORM puts the columns if nothing is selected, first.
 func (i *insert) find(at []int) {
 	for n, c := range i.model.columns {
-		if c.usual < len(i.columns) && i.columns[c.usual].Name == c.name {
-			at[n] = c.usual
+		if c.position < len(i.columns) && i.columns[c.position].Name == c.name {
+			at[n] = c.position
 		} else {
 			at[n] = slices.IndexFunc(i.columns, func(column clause.Column) bool { return column.Name == c.name })
 		}
 	}
 }
 
-// claim takes whatever addresses a by-column for it.
-func (i *insert) claim(at []int) {
+// resolveSpellings takes whatever addresses a by-column for it.
+func (i *insert) resolveSpellings(at []int) {
 	for n := range at {
 		at[n] = -1
 	}
@@ -159,13 +149,13 @@ func (i *insert) claim(at []int) {
 		}
 		at[n] = j
 		if i.columns[j].Name != c.name || i.columns[j].Raw {
-			i.own()
+			i.cloneColumns()
 			i.columns[j] = clause.Column{Name: c.name}
 		}
 	}
 }
 
-func (i *insert) own() {
+func (i *insert) cloneColumns() {
 	if !i.rearranged {
 		i.rearranged = true
 		i.columns = slices.Clone(i.columns)
@@ -173,7 +163,7 @@ func (i *insert) own() {
 }
 
 func (i *insert) drop(j int) {
-	i.own()
+	i.cloneColumns()
 	i.columns = slices.Delete(i.columns, j, j+1)
 	for r, row := range i.rows {
 		if j < len(row) {
@@ -183,7 +173,7 @@ func (i *insert) drop(j int) {
 }
 
 func (i *insert) add(c *column) int {
-	i.own()
+	i.cloneColumns()
 	i.columns = append(i.columns, clause.Column{Name: c.name})
 	if len(i.rows) == 0 {
 		i.rows = [][]any{nil} // it was DEFAULT VALUES
@@ -202,11 +192,11 @@ func (i *insert) decide(stamps []stampedColumn) []stampedColumn {
 			continue
 		}
 		if c.role == deleted || i.mode == skip {
-			stamps = append(stamps, stampedColumn{c, index, i.nothing(c)})
+			stamps = append(stamps, stampedColumn{c, index, i.nobody(c)})
 			continue
 		}
-		i.missing("create")
-		v := i.of(c)
+		i.reportMissing("create")
+		v := i.valueFor(c)
 		if i.Error != nil {
 			break
 		}
@@ -219,7 +209,7 @@ func (i *insert) decide(stamps []stampedColumn) []stampedColumn {
 // the row that counts may be an older one: there a model's field is filled if
 // it is zero and left alone if not, as GORM does with CreatedAt.
 func (i *insert) stamp(r int, stamps []stampedColumn) {
-	row, model := i.rows[r], i.models.at(r)
+	row, model := i.rows[r], i.targets.at(r)
 	for n := range stamps {
 		s := &stamps[n]
 		if s.index >= len(row) || i.mode == preserve && !isZero(row[s.index]) {
@@ -227,7 +217,7 @@ func (i *insert) stamp(r int, stamps []stampedColumn) {
 		}
 		row[s.index] = s.value.bind
 		switch {
-		case !s.own || !model.IsValid() || i.upsert && !s.in(i.ctx, model).IsZero():
+		case !s.declared || !model.IsValid() || i.upsert && !s.in(i.ctx, model).IsZero():
 		case s.direct >= 0 && s.value.kind == textValue:
 			model.Field(s.direct).SetString(s.value.text)
 		default:
@@ -236,16 +226,16 @@ func (i *insert) stamp(r int, stamps []stampedColumn) {
 	}
 }
 
-// write is [clause.Values.Build], with names that are quoted already and each
+// build is [clause.Values.Build], with names that are quoted already and each
 // row stamped when it is written.
-func (i *insert) write(stamps []stampedColumn) {
+func (i *insert) build(stamps []stampedColumn) {
 	_ = i.WriteByte('(')
 	for n := range i.columns {
 		if n > 0 {
 			_ = i.WriteByte(',')
 		}
-		if c := &i.columns[n]; n < len(i.model.usual) && *c == i.model.usual[n].column {
-			_, _ = i.WriteString(i.model.usual[n].quoted)
+		if c := &i.columns[n]; n < len(i.model.insertColumns) && *c == i.model.insertColumns[n].column {
+			_, _ = i.WriteString(i.model.insertColumns[n].quoted)
 		} else {
 			i.WriteQuoted(*c)
 		}
@@ -265,12 +255,4 @@ func (i *insert) write(stamps []stampedColumn) {
 		}
 		_ = i.WriteByte(')')
 	}
-}
-
-func isZero(v any) bool {
-	if v == nil {
-		return true
-	}
-	rv := reflect.ValueOf(v)
-	return rv.IsZero() || rv.Kind() != reflect.Pointer && plain(v) == nil
 }

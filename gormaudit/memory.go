@@ -8,51 +8,51 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// models are the structs that the caller passed to a statement: what GORM
+// targets are the structs that the caller passed to a statement: what GORM
 // writes back into.
-type models struct {
-	of   reflect.Value
-	many bool
+type targets struct {
+	value reflect.Value
+	many  bool
 }
 
-// modelsOf returns the structs of type s in rv that can be written.
-func modelsOf(s *schema.Schema, rv reflect.Value) models {
+// targetsOf returns the structs of type s in rv that can be written.
+func targetsOf(s *schema.Schema, rv reflect.Value) targets {
 	switch rv.Kind() {
 	case reflect.Struct:
 		if rv.Type() == s.ModelType && rv.CanAddr() {
-			return models{of: rv}
+			return targets{value: rv}
 		}
 	case reflect.Slice:
 		if elem := rv.Type().Elem(); elem == s.ModelType || elem == reflect.PointerTo(s.ModelType) {
-			return models{of: rv, many: true}
+			return targets{value: rv, many: true}
 		}
 	case reflect.Array:
 		if elem := rv.Type().Elem(); elem == s.ModelType && rv.CanAddr() || elem == reflect.PointerTo(s.ModelType) {
-			return models{of: rv, many: true}
+			return targets{value: rv, many: true}
 		}
 	}
-	return models{}
+	return targets{}
 }
 
-func (m models) len() int {
+func (m targets) len() int {
 	switch {
 	case m.many:
-		return m.of.Len()
-	case m.of.IsValid():
+		return m.value.Len()
+	case m.value.IsValid():
 		return 1
 	}
 	return 0
 }
 
 // at returns the model of row r, or an invalid Value.
-func (m models) at(r int) reflect.Value {
+func (m targets) at(r int) reflect.Value {
 	if !m.many {
-		return m.of
+		return m.value
 	}
-	if r >= m.of.Len() {
+	if r >= m.value.Len() {
 		return reflect.Value{}
 	}
-	row := m.of.Index(r)
+	row := m.value.Index(r)
 	if row.Kind() == reflect.Pointer {
 		row = row.Elem()
 	}
@@ -62,8 +62,8 @@ func (m models) at(r int) reflect.Value {
 // remembered are the by-fields of the caller's models before GORM copies an
 // update's values into them.
 type remembered struct {
-	models models
-	fields [][]fieldValue // by model and column
+	targets targets
+	fields  [][]fieldValue // by model and column
 }
 
 // fieldValue is a field's value and what it points to: GORM writes through a
@@ -71,16 +71,16 @@ type remembered struct {
 type fieldValue struct{ direct, pointee reflect.Value }
 
 func valueOf(field reflect.Value) fieldValue {
-	return fieldValue{direct: clone(field), pointee: clone(target(field))}
+	return fieldValue{direct: clone(field), pointee: clone(dereference(field))}
 }
 
 func (v fieldValue) putBack(field reflect.Value) {
 	field.Set(v.direct)
-	target(field).Set(v.pointee)
+	dereference(field).Set(v.pointee)
 }
 
-// target follows pointers.
-func target(v reflect.Value) reflect.Value {
+// dereference follows pointers.
+func dereference(v reflect.Value) reflect.Value {
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
 	}
@@ -103,12 +103,12 @@ const rememberedKey = "gormaudit:remembered"
 // remember runs before gorm:update. There, GORM copies the values of a map or
 // another struct into the model that the caller passed: forged by-columns too,
 // although they don't reach the row.
-func (a *auditor) remember(db *gorm.DB) {
+func remember(a *auditor, db *gorm.DB) {
 	stmt := db.Statement
 	if stmt.Schema == nil {
 		return
 	}
-	m := a.models.own(stmt)
+	m := a.registry.forSchema(stmt)
 	if m == nil || m.err != nil || db.Error != nil {
 		return
 	}
@@ -116,12 +116,12 @@ func (a *auditor) remember(db *gorm.DB) {
 	if !stmt.ReflectValue.IsValid() || !stmt.ReflectValue.CanAddr() || !copies(stmt, m) {
 		return
 	}
-	r := &remembered{models: modelsOf(stmt.Schema, stmt.ReflectValue)}
-	for n := range r.models.len() {
+	r := &remembered{targets: targetsOf(stmt.Schema, stmt.ReflectValue)}
+	for n := range r.targets.len() {
 		r.fields = append(r.fields, nil)
-		row := r.models.at(n)
+		row := r.targets.at(n)
 		for _, c := range m.columns {
-			if c.own && row.IsValid() {
+			if c.declared && row.IsValid() {
 				r.fields[n] = append(r.fields[n], valueOf(c.in(stmt.Context, row)))
 			}
 		}
@@ -146,7 +146,7 @@ func copies(stmt *gorm.Statement, m *model) bool {
 		return true
 	}
 	for _, c := range m.columns {
-		if !c.own {
+		if !c.declared {
 			continue
 		}
 		if field := c.peek(dest); field.IsValid() && !field.IsZero() {
@@ -156,30 +156,17 @@ func copies(stmt *gorm.Statement, m *model) bool {
 	return false
 }
 
-// inMap reports whether a map has a by-column under a name that GORM resolves:
-// the column's or the field's.
-func (m *model) inMap(values map[string]any) bool {
-	for _, c := range m.columns {
-		_, byColumn := values[c.name]
-		_, byField := values[c.field.Name]
-		if c.own && (byColumn || byField) {
-			return true
-		}
-	}
-	return false
-}
-
 // putBack undoes what GORM copied, where it is not what the row gets.
-func (u *update) putBack() {
+func putBack(u *update) {
 	r, ok := u.Clauses[rememberedKey].Expression.(*remembered)
 	if !ok {
 		return
 	}
 	delete(u.Clauses, rememberedKey)
 	for n, fields := range r.fields {
-		row, f := r.models.at(n), 0
+		row, f := r.targets.at(n), 0
 		for _, c := range u.model.columns {
-			if c.own && f < len(fields) {
+			if c.declared && f < len(fields) {
 				if u.preserved(c) == nil {
 					fields[f].putBack(c.in(u.ctx, row))
 				}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 
@@ -24,11 +25,11 @@ type model struct {
 	// shortest is the length of the shortest spelling of a by-column, others
 	// are the schema's other columns. ambiguous says that one of them is a
 	// by-column by another spelling.
-	shortest  int
-	others    map[string]otherColumn
-	ambiguous bool
-	// usual are the columns of an INSERT of the whole model, in GORM's order.
-	usual []quotedColumn
+	shortest     int
+	otherColumns map[string]otherColumn
+	ambiguous    bool
+	// insertColumns are the columns of an INSERT of the whole model, in GORM's order.
+	insertColumns []quotedColumn
 	// deletedAt are the soft-delete fields that deleted_by follows.
 	deletedAt []deletedAt
 	// err is why no statement on the model can be right.
@@ -96,7 +97,7 @@ func (m *model) column(name string) *column {
 			return c
 		}
 	}
-	if len(name) < m.shortest || m.others[name].assignment != "" {
+	if len(name) < m.shortest || m.otherColumns[name].assignment != "" {
 		return nil
 	}
 	for _, c := range m.columns {
@@ -122,21 +123,21 @@ func (m *model) primaryKey() string {
 // index works out what column and insert look up.
 func (m *model) index() {
 	m.shortest, m.ambiguous = math.MaxInt, false
-	m.others, m.usual = map[string]otherColumn{}, nil
+	m.otherColumns, m.insertColumns = map[string]otherColumn{}, nil
 	for _, c := range m.columns {
 		c.assignment = m.quote(c.name) + "="
 		m.shortest = min(m.shortest, utf8.RuneCountInString(c.name)-strings.Count(c.name, "_"), utf8.RuneCountInString(c.field.Name))
 	}
 	for _, name := range m.schema.DBNames {
 		if n := slices.IndexFunc(m.columns, func(c *column) bool { return sameFold(name, c.name) }); n < 0 {
-			m.others[name] = otherColumn{assignment: m.quote(name) + "=", unrelated: m.follows(name) == nil}
+			m.otherColumns[name] = otherColumn{assignment: m.quote(name) + "=", unrelated: m.follows(name) == nil}
 		} else if m.columns[n].name == name {
-			m.columns[n].usual = len(m.usual)
+			m.columns[n].position = len(m.insertColumns)
 		} else {
 			m.ambiguous = true
 		}
 		if field := m.schema.FieldsByDBName[name]; !field.HasDefaultValue || field.DefaultValueInterface != nil {
-			m.usual = append(m.usual, quotedColumn{clause.Column{Name: name}, m.quote(name)})
+			m.insertColumns = append(m.insertColumns, quotedColumn{clause.Column{Name: name}, m.quote(name)})
 		}
 	}
 }
@@ -156,7 +157,7 @@ func join(s *schema.Schema, own, other *model) *model {
 	for _, c := range other.columns {
 		if !joined.has(c.name) {
 			foreign := *c
-			foreign.own = false
+			foreign.declared = false
 			joined.columns = append(joined.columns, &foreign)
 		}
 	}
@@ -192,4 +193,62 @@ func (m *model) all() []*column {
 		return nil
 	}
 	return m.columns
+}
+
+// assigns adds to assigned how each of a caller's assignments begins, "" where
+// that is not known. ok is false if one is to a by-column, or to a column that
+// one follows.
+func (m *model) assigns(set clause.Set, assigned []string) (_ []string, ok bool) {
+	for n := range set {
+		c := &set[n].Column
+		other := m.otherColumns[c.Name]
+		if !other.unrelated && (m.column(c.Name) != nil || m.follows(c.Name) != nil) {
+			return nil, false
+		}
+		if c.Table != "" || c.Alias != "" || c.Raw {
+			other.assignment = ""
+		}
+		assigned = append(assigned, other.assignment)
+	}
+	return assigned, true
+}
+
+// follows returns the soft-delete field that a name addresses and deleted_by
+// follows, or nil.
+func (m *model) follows(name string) *deletedAt {
+	for n := range m.deletedAt {
+		if d := &m.deletedAt[n]; d.name == name || len(name) >= len(d.name) && sameFold(bare(name), d.name) {
+			return d
+		}
+	}
+	return nil
+}
+
+// itself is an assignment that changes nothing, for a statement that has
+// nothing else left to do but still has to be one.
+func (m *model) itself() clause.Assignment {
+	name := m.primaryKey()
+	return clause.Assignment{Column: clause.Column{Name: name}, Value: clause.Column{Table: clause.CurrentTable, Name: name}}
+}
+
+// inMap reports whether a map has a by-column under a name that GORM resolves:
+// the column's or the field's.
+func (m *model) inMap(values map[string]any) bool {
+	for _, c := range m.columns {
+		_, byColumn := values[c.name]
+		_, byField := values[c.field.Name]
+		if c.declared && (byColumn || byField) {
+			return true
+		}
+	}
+	return false
+}
+
+// refuse is for clauses put together by hand, whose columns can't be read.
+func (m *model) refuse(stmt *gorm.Statement, name string, c clause.Clause) {
+	by := fmt.Sprintf("%T", c.Expression)
+	if c.Builder != nil {
+		by = "a builder of its own"
+	}
+	_ = stmt.AddError(fmt.Errorf("gormaudit: by-columns of %q can't be protected in a %s clause made by %s", m.table, name, by))
 }

@@ -14,19 +14,19 @@ import (
 
 // registry holds the models, by schema and by table. Reading it takes no lock.
 type registry struct {
-	write sync.Mutex
+	mu    sync.Mutex
 	known atomic.Pointer[knowledge]
 }
 
 // knowledge is never changed: a new model makes a new one.
 type knowledge struct {
-	models map[*schema.Schema]*model // nil for a model without by-columns
-	tables map[string]*model         // by the table's name without schema, lower case
+	bySchema map[*schema.Schema]*model // nil for a model without by-columns
+	byTable  map[string]*model         // by the table's name without schema, lower case
 }
 
 func newRegistry() *registry {
 	r := &registry{}
-	r.known.Store(&knowledge{models: map[*schema.Schema]*model{}, tables: map[string]*model{}})
+	r.known.Store(&knowledge{bySchema: map[*schema.Schema]*model{}, byTable: map[string]*model{}})
 	return r
 }
 
@@ -49,37 +49,37 @@ func (r *registry) register(db *gorm.DB, models []any) error {
 	return nil
 }
 
-// of returns what is known of the table that a statement writes to, nil when
+// modelFor returns what is known modelFor the table that a statement writes to, nil when
 // it has no by-columns or is not known.
-func (r *registry) of(stmt *gorm.Statement) *model {
+func (r *registry) modelFor(stmt *gorm.Statement) *model {
 	if stmt == nil {
 		return nil // built by something else than a statement
 	}
 	var own *model
 	if s := stmt.Schema; s != nil {
-		own = r.own(stmt)
+		own = r.forSchema(stmt)
 		if writesTo(stmt, s.Table) {
 			return own
 		}
 	}
-	if known := r.known.Load(); len(known.tables) > 0 {
+	if known := r.known.Load(); len(known.byTable) > 0 {
 		return known.named(stmt, own)
 	}
 	return own
 }
 
-// own returns what is known of the type of a statement's model, which may not
+// forSchema returns what is known of the type of a statement's model, which may not
 // be what the statement writes to.
-func (r *registry) own(stmt *gorm.Statement) *model {
-	if m, ok := r.known.Load().models[stmt.Schema]; ok {
+func (r *registry) forSchema(stmt *gorm.Statement) *model {
+	if m, ok := r.known.Load().bySchema[stmt.Schema]; ok {
 		return m
 	}
 	return r.learn(stmt)
 }
 
-// ofInsert is of for an INSERT that has not been begun.
-func (r *registry) ofInsert(stmt *gorm.Statement) *model {
-	m := r.of(stmt)
+// modelForInsert is of for an INSERT that has not been begun.
+func (r *registry) modelForInsert(stmt *gorm.Statement) *model {
+	m := r.modelFor(stmt)
 	if insert, ok := stmt.Clauses["INSERT"].Expression.(clause.Insert); ok && insert.Table.Name != "" {
 		return r.known.Load().among(insert.Table.Name, m)
 	}
@@ -139,7 +139,7 @@ func (k *knowledge) among(text string, own *model) *model {
 			continue // an alias, or a schema's name
 		}
 		table = false
-		switch m := k.tables[tableKey(word)]; {
+		switch m := k.byTable[tableKey(word)]; {
 		case m == nil:
 		case own == nil:
 			own = m
@@ -164,26 +164,26 @@ func tableKey(name string) string {
 // learn adds a statement's schema. Other types of the same table learn from it.
 func (r *registry) learn(stmt *gorm.Statement) *model {
 	s := stmt.Schema
-	r.write.Lock()
-	defer r.write.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	old := r.known.Load()
-	if m, ok := old.models[s]; ok {
+	if m, ok := old.bySchema[s]; ok {
 		return m
 	}
-	next := &knowledge{models: maps.Clone(old.models), tables: maps.Clone(old.tables)}
+	next := &knowledge{bySchema: maps.Clone(old.bySchema), byTable: maps.Clone(old.byTable)}
 	own, key := newModel(s, quoter(stmt.Dialector)), tableKey(s.Table)
-	next.models[s] = own
+	next.bySchema[s] = own
 	if own != nil && own.err == nil {
-		if t := next.tables[key]; t != nil {
+		if t := next.byTable[key]; t != nil {
 			own = join(t.schema, t, own)
 		}
-		next.tables[key] = own
+		next.byTable[key] = own
 	}
-	for other := range next.models {
-		if t := next.tables[key]; t != nil && t.schema != other && t.table == other.Table {
-			next.models[other] = join(other, next.models[other], t)
+	for other := range next.bySchema {
+		if t := next.byTable[key]; t != nil && t.schema != other && t.table == other.Table {
+			next.bySchema[other] = join(other, next.bySchema[other], t)
 		}
 	}
 	r.known.Store(next)
-	return next.models[s]
+	return next.bySchema[s]
 }

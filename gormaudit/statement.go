@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -13,14 +14,14 @@ import (
 // statement is what the plugin decides about one statement, once.
 type statement struct {
 	*gorm.Statement
-	auditor *auditor
-	model   *model
-	ctx     context.Context
-	mode    mode
-	actor   actor.Actor
-	said    bool // who acts; anonymous is said too
-	missed  bool
-	models  models
+	auditor  *auditor
+	model    *model
+	ctx      context.Context
+	mode     mode
+	actor    actor.Actor
+	hasActor bool // who acts; anonymous is said too
+	reported bool
+	targets  targets
 
 	// The last value, for the next column like its one.
 	column *column
@@ -34,23 +35,23 @@ type statement struct {
 func (s *statement) begin(a *auditor, stmt *gorm.Statement, m *model) {
 	s.Statement, s.auditor, s.model, s.ctx = stmt, a, m, stmt.Context
 	if stmt.Schema == m.schema {
-		s.models = modelsOf(m.schema, stmt.ReflectValue)
+		s.targets = targetsOf(m.schema, stmt.ReflectValue)
 	}
 	if s.ctx == nil {
 		s.ctx = context.Background()
 	}
 	if s.mode = modeOf(s.ctx); s.mode != skip {
-		s.actor, s.said = a.config.Actor(s.ctx)
+		s.actor, s.hasActor = a.config.Actor(s.ctx)
 	}
 }
 
-// missing deals with a statement that nobody said who is doing, once, where
+// reportMissing deals with a statement that nobody said who is doing, once, where
 // something would be stamped.
-func (s *statement) missing(op string) {
-	if s.said || s.mode != stamp || s.missed {
+func (s *statement) reportMissing(op string) {
+	if s.hasActor || s.mode != stamp || s.reported {
 		return
 	}
-	s.missed = true
+	s.reported = true
 	switch s.auditor.config.Missing {
 	case Reject:
 		_ = s.AddError(missingError{op, s.model.table})
@@ -60,16 +61,16 @@ func (s *statement) missing(op string) {
 	}
 }
 
-// of returns what a column holds for whoever acts: nothing for nobody. An id
+// valueFor returns what a column holds for whoever acts: nothing for nobody. An id
 // that does not fit is the statement's error.
-func (s *statement) of(c *column) *value {
+func (s *statement) valueFor(c *column) *value {
 	if s.column != nil && s.column.alike(c) {
 		return &s.value
 	}
 	s.column = c
 	id := s.id(c)
 	if id == "" {
-		s.value = s.nothing(c)
+		s.value = s.nobody(c)
 		return &s.value
 	}
 	v, err := c.convert.id(id)
@@ -104,8 +105,8 @@ func (s *statement) unclear(c *column, id string, v *value) error {
 	return nil
 }
 
-// nothing is what a column holds for nobody.
-func (s *statement) nothing(c *column) value {
+// nobody is what a column holds for nobody.
+func (s *statement) nobody(c *column) value {
 	v := value{bind: c.convert.zero}
 	if c.field.Serializer != nil {
 		v = s.serialized(c, v)
@@ -115,7 +116,7 @@ func (s *statement) nothing(c *column) value {
 
 func (s *statement) id(c *column) string {
 	switch {
-	case !s.said || s.actor.IsAnonymous():
+	case !s.hasActor || s.actor.IsAnonymous():
 		return ""
 	case s.auditor.config.ID != nil:
 		return s.auditor.config.ID(s.actor)
@@ -167,4 +168,33 @@ func (s *statement) serialized(c *column, v value) value {
 	s.store(c, model, &v)
 	v.bind, _ = c.field.ValueOf(s.ctx, model)
 	return v
+}
+
+// addVar is [gorm.Statement.AddVar], which asks of each value whether it is an
+// expression, a Valuer or a list. Most are none of these.
+func (s *statement) addVar(v any) {
+	switch v.(type) {
+	case nil, bool, string, time.Time, int, int32, int64, uint, uint32, uint64, float64:
+		s.Vars = append(s.Vars, v)
+		s.BindVarTo(&s.SQL, s.Statement, v)
+	default:
+		s.AddVar(&s.SQL, v)
+	}
+}
+
+// nested reports whether GORM makes the statement to save a parent's
+// associations. Its upsert sets foreign keys and is no change to the child.
+// GORM keeps a list of the associations that it has saved or is saving, to
+// which it adds them before they are.
+func (s *statement) nested() bool {
+	if !s.DisableNestedTransaction {
+		return false
+	}
+	list, ok := s.Settings.Load("gorm:saved_association_map")
+	if !ok {
+		return false
+	}
+	saved, ok := list.(*map[reflect.Value]bool)
+	first := s.targets.at(0)
+	return !ok || first.IsValid() && first.CanAddr() && (*saved)[first.Addr()]
 }

@@ -7,34 +7,34 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// set rewrites the SET clause of an UPDATE, which may be a soft delete.
-func (a *auditor) set(stmt *gorm.Statement, m *model, c clause.Clause, next builder) {
+// rewriteSet rewrites the SET clause of an UPDATE, which may be a soft delete.
+func rewriteSet(a *auditor, stmt *gorm.Statement, m *model, c clause.Clause, next builder) {
 	set, ok := c.Expression.(clause.Set)
 	if !ok {
-		refuse(stmt, m, "SET", c)
+		m.refuse(stmt, "SET", c)
 		return
 	}
 	stmt.Vars = slices.Grow(stmt.Vars, len(set)+4) // GORM would let them grow one by one
 	var u update
 	u.begin(a, stmt, m)
-	var some [8]string // off the heap
-	assigned, ok := m.assigns(set, some[:0])
+	var buffer [8]string // off the heap
+	assigned, ok := m.assigns(set, buffer[:0])
 	switch {
 	case !ok || c.AfterExpression != nil || len(set) == 0:
 		u.filter(set)
-		u.putBack()
-	case next.isPlain(&c):
-		u.put(c.Name, set, assigned)
+		putBack(&u)
+	case next.buildsStandard(&c):
+		u.build(c.Name, set, assigned)
 	default: // as put does, by another builder
 		next.build(c, stmt)
-		u.written = true
+		u.built = true
 	}
 	if slices.Contains(stmt.BuildClauses, "DELETE") {
 		u.softDelete()
 	} else {
 		u.update()
 	}
-	if u.written {
+	if u.built {
 		return
 	}
 	if len(u.set) == 0 {
@@ -44,28 +44,10 @@ func (a *auditor) set(stmt *gorm.Statement, m *model, c clause.Clause, next buil
 	next.build(c, stmt)
 }
 
-// assigns adds to assigned how each of a caller's assignments begins, "" where
-// that is not known. ok is false if one is to a by-column, or to a column that
-// one follows.
-func (m *model) assigns(set clause.Set, assigned []string) (_ []string, ok bool) {
-	for n := range set {
-		c := &set[n].Column
-		other := m.others[c.Name]
-		if !other.unrelated && (m.column(c.Name) != nil || m.follows(c.Name) != nil) {
-			return nil, false
-		}
-		if c.Table != "" || c.Alias != "" || c.Raw {
-			other.assignment = ""
-		}
-		assigned = append(assigned, other.assignment)
-	}
-	return assigned, true
-}
-
-// put is [clause.Set.Build], with names that are quoted already. What there is
+// build is [clause.Set.Build], with names that are quoted already. What there is
 // stays, and the stamps follow it.
-func (u *update) put(name string, set clause.Set, assigned []string) {
-	u.written = true
+func (u *update) build(name string, set clause.Set, assigned []string) {
+	u.built = true
 	_, _ = u.WriteString(name)
 	_ = u.WriteByte(' ')
 	for n := range set {
@@ -82,35 +64,17 @@ func (u *update) put(name string, set clause.Set, assigned []string) {
 	}
 }
 
-// follows returns the soft-delete field that a name addresses and deleted_by
-// follows, or nil.
-func (m *model) follows(name string) *deletedAt {
-	for n := range m.deletedAt {
-		if d := &m.deletedAt[n]; d.name == name || len(name) >= len(d.name) && sameFold(bare(name), d.name) {
-			return d
-		}
-	}
-	return nil
-}
-
-// itself is an assignment that changes nothing, for a statement that has
-// nothing else left to do but still has to be one.
-func (m *model) itself() clause.Assignment {
-	name := m.primaryKey()
-	return clause.Assignment{Column: clause.Column{Name: name}, Value: clause.Column{Table: clause.CurrentTable, Name: name}}
-}
-
 // update is the list of assignments of an UPDATE or an upsert, being
 // rewritten.
 type update struct {
 	statement
 	set clause.Set
-	// written says that set is in the statement already.
-	written bool
-	// moved is the soft-delete field that set assigns to, if it does, and to
+	// built says that set is in the statement already.
+	built bool
+	// softDeleteField is the soft-delete field that set assigns to, if it does, and to
 	// its new value.
-	moved *deletedAt
-	to    any
+	softDeleteField *deletedAt
+	softDeleteValue any
 	// kept are the caller's assignments to by-columns under Preserve.
 	kept []clause.Assignment
 }
@@ -122,8 +86,8 @@ func (u *update) filter(set clause.Set) {
 		c := u.model.column(assignment.Column.Name)
 		if c == nil {
 			u.set = append(u.set, assignment)
-			if d := u.model.follows(assignment.Column.Name); d != nil && u.moved == nil {
-				u.moved, u.to = d, assignment.Value
+			if d := u.model.follows(assignment.Column.Name); d != nil && u.softDeleteField == nil {
+				u.softDeleteField, u.softDeleteValue = d, assignment.Value
 			}
 		} else if u.mode == preserve && c.role != created && !isZero(assignment.Value) && !offers(assignment.Value, c) {
 			u.kept = append(u.kept, clause.Assignment{Column: clause.Column{Name: c.name}, Value: assignment.Value})
@@ -142,9 +106,9 @@ func (u *update) softDelete() {
 		if c.role != deleted || u.mode == skip || u.omits(c) {
 			continue
 		}
-		u.missing("delete")
-		if u.said {
-			u.assign(c, u.of(c))
+		u.reportMissing("delete")
+		if u.hasActor {
+			u.assign(c, u.valueFor(c))
 		}
 	}
 }
@@ -157,9 +121,9 @@ func (u *update) update() {
 			u.followDeletedAt(c)
 		case u.mode == skip || u.SkipHooks || u.omits(c):
 		default:
-			u.missing("update")
-			if u.said {
-				u.assign(c, u.of(c))
+			u.reportMissing("update")
+			if u.hasActor {
+				u.assign(c, u.valueFor(c))
 			}
 		}
 	}
@@ -188,8 +152,8 @@ func (u *update) assign(c *column, v *value) {
 	if u.Error != nil {
 		return
 	}
-	u.write(c, v)
-	if !u.written {
+	u.writeBack(c, v)
+	if !u.built {
 		u.set = append(u.set, clause.Assignment{Column: clause.Column{Name: c.name}, Value: v.bind})
 		return
 	}
@@ -198,16 +162,46 @@ func (u *update) assign(c *column, v *value) {
 	u.addVar(v.bind)
 }
 
-// write writes a stamp into the models that the statement was made from, if
+// writeBack writes a stamp into the models that the statement was made from, if
 // GORM writes back into them too.
-func (u *update) write(c *column, v *value) {
-	if !c.own || !u.ReflectValue.IsValid() || !u.ReflectValue.CanAddr() {
+func (u *update) writeBack(c *column, v *value) {
+	if !c.declared || !u.ReflectValue.IsValid() || !u.ReflectValue.CanAddr() {
 		return
 	}
-	u.pointers.rows = u.models.len()
-	for n := range u.models.len() {
-		if m := u.models.at(n); m.IsValid() {
+	u.pointers.rows = u.targets.len()
+	for n := range u.targets.len() {
+		if m := u.targets.at(n); m.IsValid() {
 			u.store(c, m, v)
 		}
 	}
+}
+
+// followDeletedAt lets deleted_by follow an assignment to a soft-delete field
+// in an ordinary update. Bringing a row back clears it. Deleting a row by hand
+// says who, unless the row was deleted before.
+func (u *update) followDeletedAt(c *column) {
+	if u.softDeleteField == nil || u.mode == skip || u.omits(c) {
+		return
+	}
+	if u.softDeleteField.isLive(u.softDeleteValue) {
+		nothing := u.nobody(c)
+		u.prepend(c, nothing.bind)
+		u.writeBack(c, &nothing)
+		return
+	}
+	if u.SkipHooks {
+		return
+	}
+	u.reportMissing("delete")
+	if !u.hasActor {
+		return
+	}
+	self, at := clause.Column{Name: c.name}, clause.Column{Name: u.softDeleteField.name}
+	u.prepend(c, clause.Expr{SQL: "CASE WHEN ? THEN ? ELSE ? END", Vars: []any{u.softDeleteField.lives(at), u.valueFor(c).bind, self}})
+}
+
+// prepend adds an assignment before all others: MySQL evaluates them in order,
+// and this one asks what the soft-delete field was before.
+func (u *update) prepend(c *column, value any) {
+	u.set = append(clause.Set{{Column: clause.Column{Name: c.name}, Value: value}}, u.set...)
 }

@@ -1,25 +1,23 @@
 package gormaudit
 
 import (
-	"reflect"
-
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
 
-// onConflict rewrites the ON CONFLICT clause of an upsert, or ON DUPLICATE KEY
+// rewriteOnConflict rewrites the ON CONFLICT clause of an upsert, or ON DUPLICATE KEY
 // UPDATE, which GORM makes of it for MySQL.
-func (a *auditor) onConflict(stmt *gorm.Statement, m *model, c clause.Clause, next builder) {
+func rewriteOnConflict(a *auditor, stmt *gorm.Statement, m *model, c clause.Clause, next builder) {
 	conflict, ok := c.Expression.(clause.OnConflict)
 	if !ok {
-		refuse(stmt, m, "ON CONFLICT", c)
+		m.refuse(stmt, "ON CONFLICT", c)
 		return
 	}
 	if len(conflict.DoUpdates) > 0 { // beside DoNothing, too: the dialect for MySQL writes them all the same
-		var u update
+		var u upsert
 		u.begin(a, stmt, m)
 		u.filter(conflict.DoUpdates)
-		u.upsert(!conflict.UpdateAll && u.nested())
+		u.stamp(!conflict.UpdateAll && u.nested())
 		if len(u.set) == 0 {
 			u.set = clause.Set{m.itself()}
 		}
@@ -29,19 +27,22 @@ func (a *auditor) onConflict(stmt *gorm.Statement, m *model, c clause.Clause, ne
 	next.build(c, stmt)
 }
 
-// upsert stamps the row that is already there, with what the INSERT offers.
-func (u *update) upsert(bookkeeping bool) {
+// upsert is the list of assignments of an upsert, being rewritten.
+type upsert struct{ update }
+
+// stamp stamps the row that is already there, with what the INSERT offers.
+func (u *upsert) stamp(bookkeeping bool) {
 	for _, c := range u.model.columns {
 		switch {
 		case c.role == created || u.keep(c):
 		case u.mode == skip || u.omits(c):
 		case c.role == deleted:
-			u.upsertDeletedBy(c)
-		case bookkeeping || !u.said && u.mode != preserve:
-		case !u.said:
+			u.followDeletedAt(c)
+		case bookkeeping || !u.hasActor && u.mode != preserve:
+		case !u.hasActor:
 			// What the caller preserved, where there is something.
 			offered, self := incoming{c.name}, clause.Column{Table: clause.CurrentTable, Name: c.name}
-			lacks := deletedAt{live: u.nothing(c).bind}.lives(offered)
+			lacks := deletedAt{live: u.nobody(c).bind}.lives(offered)
 			u.add(c, clause.Expr{SQL: "CASE WHEN ? THEN ? ELSE ? END", Vars: []any{lacks, self, offered}})
 		default:
 			u.add(c, clause.Column{Table: "excluded", Name: c.name})
@@ -49,35 +50,35 @@ func (u *update) upsert(bookkeeping bool) {
 	}
 }
 
-func (u *update) add(c *column, value any) {
+func (u *upsert) add(c *column, value any) {
 	u.set = append(u.set, clause.Assignment{Column: clause.Column{Name: c.name}, Value: value})
 }
 
-// upsertDeletedBy lets deleted_by follow a soft-delete field that the upsert
+// followDeletedAt lets deleted_by follow a soft-delete field that the upsert
 // assigns. What the INSERT offers differs from row to row, so that the
 // database decides.
-func (u *update) upsertDeletedBy(c *column) {
-	if u.moved == nil {
+func (u *upsert) followDeletedAt(c *column) {
+	if u.softDeleteField == nil {
 		return
 	}
-	nothing := u.nothing(c).bind
-	offered, ok := u.to.(clause.Column)
-	if !ok && u.moved.isLive(u.to) {
-		u.first(c, nothing)
+	nothing := u.nobody(c).bind
+	offered, ok := u.softDeleteValue.(clause.Column)
+	if !ok && u.softDeleteField.isLive(u.softDeleteValue) {
+		u.prepend(c, nothing)
 		return
 	}
-	self, at := clause.Column{Table: clause.CurrentTable, Name: c.name}, clause.Column{Table: clause.CurrentTable, Name: u.moved.name}
+	self, at := clause.Column{Table: clause.CurrentTable, Name: c.name}, clause.Column{Table: clause.CurrentTable, Name: u.softDeleteField.name}
 	var by any = self
-	if u.said {
-		by = u.of(c).bind
+	if u.hasActor {
+		by = u.valueFor(c).bind
 	}
-	deletes := clause.Expr{SQL: "WHEN ? THEN ? ELSE ?", Vars: []any{u.moved.lives(at), by, self}}
+	deletes := clause.Expr{SQL: "WHEN ? THEN ? ELSE ?", Vars: []any{u.softDeleteField.lives(at), by, self}}
 	if !ok {
-		u.first(c, clause.Expr{SQL: "CASE ? END", Vars: []any{deletes}})
+		u.prepend(c, clause.Expr{SQL: "CASE ? END", Vars: []any{deletes}})
 		return
 	}
-	restores := clause.Expr{SQL: "WHEN ? THEN ?", Vars: []any{u.moved.lives(offer(offered)), nothing}}
-	u.first(c, clause.Expr{SQL: "CASE ? ? END", Vars: []any{restores, deletes}})
+	restores := clause.Expr{SQL: "WHEN ? THEN ?", Vars: []any{u.softDeleteField.lives(offer(offered)), nothing}}
+	u.prepend(c, clause.Expr{SQL: "CASE ? ? END", Vars: []any{restores, deletes}})
 }
 
 // offer is a column as an upsert's assignment names it.
@@ -101,21 +102,4 @@ func (i incoming) Build(b clause.Builder) {
 		return
 	}
 	b.WriteQuoted(clause.Column{Table: "excluded", Name: i.name})
-}
-
-// nested reports whether GORM makes the statement to save a parent's
-// associations. Its upsert sets foreign keys and is no change to the child.
-// GORM keeps a list of the associations that it has saved or is saving, to
-// which it adds them before they are.
-func (s *statement) nested() bool {
-	if !s.DisableNestedTransaction {
-		return false
-	}
-	list, ok := s.Settings.Load("gorm:saved_association_map")
-	if !ok {
-		return false
-	}
-	saved, ok := list.(*map[reflect.Value]bool)
-	first := s.models.at(0)
-	return !ok || first.IsValid() && first.CanAddr() && (*saved)[first.Addr()]
 }

@@ -1,0 +1,50 @@
+package gormaudit
+
+import (
+	"context"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// Config says how rows are stamped. Its zero value is what [New] uses.
+type Config struct {
+	// Actor finds who acts under a context; ok is false when nobody said. By
+	// default [actor.FromContext]. Set it where the application has a context
+	// user of its own. It runs once or twice in each statement on a model with
+	// by-columns and must be fast, safe for concurrent use and do no I/O.
+	Actor func(ctx context.Context) (a actor.Actor, ok bool)
+	// ID gives what by-columns hold for an actor, "" for NULL. By default a
+	// user's id in every column; for a service or a system the text of
+	// [actor.Identity.String], such as "system:archiver", in a text column,
+	// and NULL in one that holds users' ids only. It is not asked about
+	// anonymous actors: their rows get NULL.
+	ID func(a actor.Actor) string
+	// Missing is what happens when nobody said who acts. By default [Warn].
+	Missing MissingPolicy
+	// Models are parsed by db.Use: a by-column that no id fits, a DeletedBy
+	// without a soft-delete field, and a CreatedBy beside a CreatedByID are
+	// errors at start, and writes to their tables are stamped from the first
+	// db.Table("…") on, where GORM knows no model. Without being named here, a
+	// model is known from the first write through it.
+	Models []any
+}
+
+// MissingPolicy is what happens when a write's context has no actor: nobody
+// said who acts, which usually means that WithContext was forgotten. An
+// anonymous actor is not missing.
+//
+// The policy speaks only where something would be stamped. Under [Preserve]
+// and [Skip] it is silent.
+type MissingPolicy uint8
+
+const (
+	// Warn writes the row with by-columns NULL on create and as they are on
+	// update and delete, and says so, once a statement, through GORM's logger
+	// with operation, table and the caller's file and line. A logger at level
+	// Error or Silent shows nothing. It is the default.
+	Warn MissingPolicy = iota
+	// Allow does as Warn does, silently.
+	Allow
+	// Reject fails the write with [ErrNoActor]. Nothing is written.
+	Reject
+)
