@@ -78,18 +78,18 @@ func _(ctx context.Context) {
 	_, _ = a, ok
 }
 
-func _(ctx context.Context, db *gorm.DB) {
-	db.Use(gormaudit.New())
-
+func _(ctx context.Context, db *gorm.DB) error {
 	type Note struct {
 		gorm.Model
 		gormaudit.SoftBy[uint]
 		Title string
 	}
-	{
-		ctx := actor.NewContext(ctx, actor.User(42))
-		db.WithContext(ctx).Create(&Note{Title: "Hello"})
+
+	if err := db.Use(gormaudit.New()); err != nil {
+		return err
 	}
+	ctx = actor.NewContext(ctx, actor.User(42))
+	return db.WithContext(ctx).Create(&Note{Title: "Hello"}).Error
 }
 
 func _(ctx context.Context, db *gorm.DB, note Note) {

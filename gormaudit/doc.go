@@ -1,16 +1,17 @@
 // Package gormaudit is a GORM plugin that fills created_by, updated_by and
 // deleted_by with the actor found in the statement's context.
 //
-//	db.Use(gormaudit.New())
-//
 //	type Note struct {
 //		gorm.Model
 //		gormaudit.SoftBy[uint]
 //		Title string
 //	}
 //
-//	ctx := actor.NewContext(ctx, actor.User(42)) // a middleware's job
-//	db.WithContext(ctx).Create(&Note{Title: "Hello"})
+//	if err := db.Use(gormaudit.New()); err != nil {
+//		return err
+//	}
+//	ctx = actor.NewContext(ctx, actor.User(42)) // a middleware's job
+//	return db.WithContext(ctx).Create(&Note{Title: "Hello"}).Error
 //
 // # By follows At
 //
