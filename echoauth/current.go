@@ -35,7 +35,7 @@ func Current(c echo.Context) actor.Actor {
 // only on the goroutine that serves the request.
 func Set(c echo.Context, a actor.Actor) {
 	if sameActor(Current(c), a) {
-		replaceActor(c, a)
+		replaceActor(c, c.Request().Context(), a)
 		return
 	}
 	setVerified(c, a)
@@ -44,14 +44,7 @@ func Set(c echo.Context, a actor.Actor) {
 // setVerified is Set for what a credential of this request proved, whoever the
 // request's actor was before.
 func setVerified(c echo.Context, a actor.Actor) {
-	req := c.Request()
-	ctx := context.WithValue(req.Context(), verifiedKey{}, a)
-	requestOf(c).put(c, req, ctx, &a)
-}
-
-func replaceActor(c echo.Context, a actor.Actor) {
-	req := c.Request()
-	requestOf(c).put(c, req, req.Context(), &a)
+	replaceActor(c, context.WithValue(c.Request().Context(), verifiedKey{}, a), a)
 }
 
 // verifiedKey is the key of the actor whom something other than a session of

@@ -1,8 +1,10 @@
 package echoauth
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -38,98 +40,78 @@ func MiddlewareWithConfig(config Config) echo.MiddlewareFunc {
 // resolved, and what it has already complained about.
 type authenticator struct {
 	Config
-	plain                 bool     // leaves nothing for others to know about the request
-	contextKeys           []string // just ContextKey
+	session, token        Source // the default ones
 	stamp                 *stamp
-	token                 *tokenSource // the default one
 	wrongOrder, lateToken sync.Once
 }
 
 func newAuthenticator(config Config) *authenticator {
-	m := &authenticator{
-		Config: config,
-		plain: config.Sources == nil && config.SessionStamp == nil &&
-			config.SessionName == "" && config.ContextKey == defaultContextKey,
-		contextKeys: []string{config.ContextKey},
-		token:       newTokenSource(nil),
-	}
+	m := &authenticator{Config: config, session: readSession, token: newTokenSource(nil).read}
 	if config.SessionStamp != nil {
 		m.stamp = &stamp{of: config.SessionStamp, timeout: config.LoadTimeout}
 	}
 	return m
 }
 
+// middleware is the story of one request.
 func (m *authenticator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if m.Skipper != nil && m.Skipper(c) {
 			return next(c)
 		}
-		_, nested := actor.FromContext(c.Request().Context())
-		if nested || !m.plain {
-			return m.serve(c, m.enter(c), nested, next)
+		m.enter(c)
+		a, found, err := m.resolve(c)
+		if err != nil {
+			return m.ErrorHandler(c, err)
 		}
-		return m.serve(c, &request{alone: true}, nested, next) // stays on the stack
+		m.place(c, a, found)
+		err = next(c)
+		m.diagnose(c)
+		return err
 	}
-}
-
-// serve is the story of one request.
-func (m *authenticator) serve(c echo.Context, r *request, nested bool, next echo.HandlerFunc) error {
-	var a actor.Actor
-	found, err := m.resolve(c, r, nested, &a)
-	if err != nil {
-		return m.ErrorHandler(c, err)
-	}
-	m.place(c, r, &a, found)
-	err = next(c)
-	m.diagnose(c, r)
-	return err
 }
 
 // enter makes m the innermost middleware of the request. What m leaves unset
 // stays as an outer one has it.
-func (m *authenticator) enter(c echo.Context) *request {
-	r := requestOf(c)
-	if r == nil {
-		r = new(request)
-		if _, ok := c.Get(defaultContextKey).(actor.Actor); ok {
-			r.contextKeys = []string{defaultContextKey} // of a plain one
-		}
-		c.Set(requestKey, r)
+func (m *authenticator) enter(c echo.Context) {
+	known := requestOf(c)
+	if known == &unknown && m.SessionName == "" && m.stamp == nil && m.ContextKey == defaultContextKey {
+		return
 	}
-	r.addContextKey(m.contextKeys)
-	if m.SessionName != "" {
-		r.sessionName = m.SessionName
+	r := noteOf(c)
+	if _, ok := c.Get(defaultContextKey).(actor.Actor); ok && len(r.contextKeys) == 0 {
+		r.contextKeys = []string{defaultContextKey} // an outer one of which there is nothing else to know
 	}
+	if !slices.Contains(r.contextKeys, m.ContextKey) {
+		r.contextKeys = append(r.contextKeys, m.ContextKey)
+	}
+	r.sessionName = cmp.Or(m.SessionName, r.sessionName)
 	if m.stamp != nil {
 		r.stamp, r.verified = m.stamp, nil // another stamp has not held yet
 	}
 	r.revoked = nil
-	return r
 }
 
-// resolve asks the sources in order. The default ones, which most requests
-// pass through, are spared some look-ups and copies. A nested middleware asks
-// for the token first: the outer one saw the session, and it is the token that
-// the group verified.
-func (m *authenticator) resolve(c echo.Context, r *request, nested bool, a *actor.Actor) (found bool, err error) {
-	if m.Sources == nil {
-		if nested {
-			if found, err = m.token.read(c, r, a); found || err != nil {
-				return found, err
-			}
-			return r.readSession(c, a)
-		}
-		if found, err = r.readSession(c, a); found || err != nil {
-			return found, err
-		}
-		return m.token.read(c, r, a)
+// resolve asks the sources in order. Of the default ones, a nested middleware
+// asks for the token first: the outer one saw the session, and it is the token
+// that the group verified.
+func (m *authenticator) resolve(c echo.Context) (actor.Actor, bool, error) {
+	if m.Sources != nil {
+		return firstOf(c, m.Sources...)
 	}
-	for _, source := range m.Sources {
-		if *a, found, err = source(c); found || err != nil {
-			return found, err
+	if _, nested := actor.FromContext(c.Request().Context()); nested {
+		return firstOf(c, m.token, m.session)
+	}
+	return firstOf(c, m.session, m.token)
+}
+
+func firstOf(c echo.Context, sources ...Source) (a actor.Actor, found bool, err error) {
+	for _, source := range sources {
+		if a, found, err = source(c); found || err != nil {
+			return a, found, err
 		}
 	}
-	return false, nil
+	return actor.Actor{}, false, nil
 }
 
 // place puts a into both contexts. An actor that is already there gives way
@@ -137,13 +119,12 @@ func (m *authenticator) resolve(c echo.Context, r *request, nested bool, a *acto
 //
 // It reads the request's context only now: a session store may have written
 // to it while the sources were asked.
-func (m *authenticator) place(c echo.Context, r *request, a *actor.Actor, found bool) {
-	req := c.Request()
-	ctx := req.Context()
-	if !found && !r.alone {
-		*a, _ = actor.FromContext(ctx)
-		if r.revoked != nil && sameActor(*r.revoked, *a) && !isVerified(ctx, *a) {
-			*a = actor.Actor{} // an outer middleware took it from the session
+func (m *authenticator) place(c echo.Context, a actor.Actor, found bool) {
+	ctx := c.Request().Context()
+	if !found {
+		a, _ = actor.FromContext(ctx)
+		if revoked := requestOf(c).revoked; revoked != nil && sameActor(*revoked, a) && !isVerified(ctx, a) {
+			a = actor.Actor{} // an outer middleware took it from the session
 		}
 	}
 	if m.Request {
@@ -152,16 +133,21 @@ func (m *authenticator) place(c echo.Context, r *request, a *actor.Actor, found 
 	if m.Load != nil {
 		ctx = newRecordsContext(ctx, m.Config)
 	}
-	r.put(c, req, ctx, a)
+	replaceActor(c, ctx, a)
 }
 
 // diagnose tells, once, of middleware registered in an order that hid a
 // credential from m, and from any other Middleware.
-func (m *authenticator) diagnose(c echo.Context, r *request) {
+func (m *authenticator) diagnose(c echo.Context) {
+	r := requestOf(c)
 	if r.missedStore && c.Get(storeKey) != nil && c.Get(sawStoreKey) == nil {
 		m.wrongOrder.Do(func() { c.Logger().Error(wrongOrderText) })
 	}
-	for _, key := range r.missedTokens {
+	keys := r.tokenKeys
+	if m.Sources == nil {
+		keys = append(keys, defaultTokenKey)
+	}
+	for _, key := range keys {
 		token, _ := c.Get(key).(*jwt.Token)
 		if token != nil && token.Valid && c.Get(sawTokenKey) == nil && Current(c).IsAnonymous() {
 			m.lateToken.Do(func() { c.Logger().Errorf(lateTokenText, key) })

@@ -28,9 +28,9 @@ const defaultTokenKey = "user"
 // once through c.Logger().
 func FromJWT(contextKey ...string) Source {
 	tokens := newTokenSource(contextKey)
-	return func(c echo.Context) (a actor.Actor, ok bool, err error) {
-		ok, err = tokens.read(c, requestOf(c), &a)
-		return a, ok, err
+	return func(c echo.Context) (actor.Actor, bool, error) {
+		tokens.note(c)
+		return tokens.read(c)
 	}
 }
 
@@ -47,11 +47,16 @@ func newTokenSource(keys []string) *tokenSource {
 	return &tokenSource{keys: slices.Clone(keys)}
 }
 
-func (t *tokenSource) read(c echo.Context, r *request, a *actor.Actor) (found bool, err error) {
-	for i, key := range t.keys {
+// note lets the diagnosis know where a source looked.
+func (t *tokenSource) note(c echo.Context) {
+	r := noteOf(c)
+	r.tokenKeys = append(r.tokenKeys, t.keys...)
+}
+
+func (t *tokenSource) read(c echo.Context) (actor.Actor, bool, error) {
+	for _, key := range t.keys {
 		value := c.Get(key)
 		if value == nil {
-			r.missToken(t.keys[i : i+1 : i+1])
 			continue
 		}
 		token, _ := value.(*jwt.Token)
@@ -60,26 +65,15 @@ func (t *tokenSource) read(c echo.Context, r *request, a *actor.Actor) (found bo
 			continue
 		}
 		c.Set(sawTokenKey, true)
-		if *a, err = subject(token); err != nil {
-			return false, fmt.Errorf("echoauth: subject of the token under %q: %w", key, err)
+		a, err := subject(token)
+		if err != nil {
+			return actor.Actor{}, false, fmt.Errorf("echoauth: subject of the token under %q: %w", key, err)
 		}
 		if !a.IsAnonymous() {
-			return true, nil
+			return a, true, nil
 		}
 	}
-	return false, nil
-}
-
-// missToken notes for the diagnosis that a source found no token under key,
-// which is a slice of one so that noting it needs no copy.
-func (r *request) missToken(key []string) {
-	switch {
-	case r == nil:
-	case len(r.missedTokens) == 0:
-		r.missedTokens = key
-	case !slices.Contains(r.missedTokens, key[0]):
-		r.missedTokens = slices.Concat(r.missedTokens, key)
-	}
+	return actor.Actor{}, false, nil
 }
 
 // sayUnusable says what lies under key instead of a token that signs in.

@@ -53,7 +53,7 @@ func Login(c echo.Context, a actor.Actor) error {
 		return err
 	}
 	renewCSRF(c)
-	replaceActor(c, a) // not Set: this one may come from a session that has ended
+	replaceActor(c, c.Request().Context(), a) // not Set: this one may come from a session that has ended
 	return nil
 }
 
@@ -106,7 +106,7 @@ func loginValues(c echo.Context, s *sessions.Session, a actor.Actor) (map[any]an
 	}
 	values[actorKey] = text
 	delete(values, stampKey)
-	if r := requestOf(c); r != nil && r.stamp != nil {
+	if r := requestOf(c); r.stamp != nil {
 		if values[stampKey], err = r.stamp.digest(c.Request().Context(), a); err != nil {
 			return nil, err
 		}

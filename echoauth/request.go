@@ -1,9 +1,8 @@
 package echoauth
 
 import (
+	"cmp"
 	"context"
-	"net/http"
-	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -17,65 +16,61 @@ const (
 	sawTokenKey = "echoauth:token"   // set once a source saw a valid token
 )
 
-// request is what the middleware, the sources and the session functions share
-// about one request. It lives in echo.Context and belongs, as that does, to
-// the goroutine that serves the request. The zero request has the defaults,
-// and a nil one stands for it where no middleware ran, or its Skipper skipped.
+// request is what is known of one request beyond what the defaults say. It
+// lives in echo.Context, as soon as there is something to know, and belongs, as
+// that does, to the goroutine that serves the request.
 type request struct {
-	sessionName string
-	contextKeys []string
+	sessionName string   // "" is the default one
+	contextKeys []string // none is the default one
 
 	stamp    *stamp       // nil where sessions have none
 	verified *verified    // nil until a stamp was compared
-	revoked  *actor.Actor // whose session the stamp of this middleware ended
+	revoked  *actor.Actor // whose session the stamp of the innermost middleware ended
 
-	// alone says that this request is not in echo.Context: no actor was there
-	// before, and no other Middleware needs what this one knows.
-	alone bool
-
-	// What the sources missed, for the diagnosis after the handler.
-	missedStore  bool
-	missedTokens []string // keys
+	// What the sources looked for, for the diagnosis after the handler.
+	missedStore bool
+	tokenKeys   []string
 }
 
-// requestOf returns nil where no middleware ran but plain ones.
+// unknown is the request of which there is nothing to know. It is only read.
+var unknown request
+
+// requestOf returns what is known of the request that c serves, to be read.
 func requestOf(c echo.Context) *request {
-	r, _ := c.Get(requestKey).(*request)
+	if r, ok := c.Get(requestKey).(*request); ok {
+		return r
+	}
+	return &unknown
+}
+
+// noteOf returns what is known of the request that c serves, to be added to.
+func noteOf(c echo.Context) *request {
+	r, ok := c.Get(requestKey).(*request)
+	if !ok {
+		r = new(request)
+		c.Set(requestKey, r)
+	}
 	return r
 }
 
 func (r *request) session() string {
-	if r == nil || r.sessionName == "" {
-		return defaultSessionName
-	}
-	return r.sessionName
+	return cmp.Or(r.sessionName, defaultSessionName)
 }
 
-// addContextKey adds the one key of another middleware. The slice is the
-// middleware's own, so that a request with one needs no copy.
-func (r *request) addContextKey(key []string) {
-	switch {
-	case r.contextKeys == nil:
-		r.contextKeys = key
-	case !slices.Contains(r.contextKeys, key[0]):
-		r.contextKeys = slices.Concat(r.contextKeys, key)
-	}
-}
-
-// put puts a into ctx, ctx into req, which becomes the request, and a into
+// replaceActor puts a into the request's context, under ctx's values, and into
 // echo.Context, under the key of each middleware that ran. What is anonymous
 // becomes the zero Actor.
-func (r *request) put(c echo.Context, req *http.Request, ctx context.Context, a *actor.Actor) {
-	var value any
+func replaceActor(c echo.Context, ctx context.Context, a actor.Actor) {
+	value := anonymous
 	if a.IsAnonymous() {
-		value, ctx = anonymous, actor.NewContext(ctx, actor.Actor{})
+		a = actor.Actor{}
 	} else {
-		value, ctx = *a, actor.NewContext(ctx, *a)
+		value = a
 	}
-	c.SetRequest(req.WithContext(ctx))
-	if r == nil || r.contextKeys == nil {
+	c.SetRequest(c.Request().WithContext(actor.NewContext(ctx, a)))
+	r := requestOf(c)
+	if len(r.contextKeys) == 0 {
 		c.Set(defaultContextKey, value)
-		return
 	}
 	for _, key := range r.contextKeys {
 		c.Set(key, value)

@@ -25,32 +25,25 @@ const storeKey = "_session_store"
 // and never writes to it. [Config.SessionStamp] decides whether the session
 // still holds.
 func FromSession() Source {
-	return func(c echo.Context) (a actor.Actor, ok bool, err error) {
-		ok, err = requestOf(c).readSession(c, &a)
-		return a, ok, err
-	}
+	return readSession
 }
 
-func (r *request) readSession(c echo.Context, a *actor.Actor) (found bool, err error) {
-	s, err := r.existingSession(c)
+func readSession(c echo.Context) (actor.Actor, bool, error) {
+	s, err := existingSession(c)
 	if s == nil || err != nil {
-		return false, err
+		return actor.Actor{}, false, err
 	}
-	signedIn, ok := sessionActor(s)
+	a, ok := sessionActor(s)
 	if !ok {
-		return false, nil
+		return actor.Actor{}, false, nil
 	}
-	if ok, err = stampHolds(c, s, signedIn); !ok || err != nil {
-		if r != nil {
-			revoked := signedIn // signedIn itself stays off the heap
-			r.revoked = &revoked
-		}
-		return false, err
+	if ok, err = stampHolds(c, s, a); !ok || err != nil {
+		noteOf(c).revoked = &actor.Actor{Identity: a.Identity, Impersonator: a.Impersonator}
+		return actor.Actor{}, false, err
 	}
 	// A handler may save this session, and must not weaken its cookie.
 	s.Options = cookieOptions(c, s)
-	*a = signedIn
-	return true, nil
+	return a, true, nil
 }
 
 // FromSessionValue returns the source for an application that itself keeps the
@@ -62,7 +55,7 @@ func (r *request) readSession(c echo.Context, a *actor.Actor) (found bool, err e
 // else, and is an error.
 func FromSessionValue(key string) Source {
 	return func(c echo.Context) (actor.Actor, bool, error) {
-		s, err := requestOf(c).existingSession(c)
+		s, err := existingSession(c)
 		if s == nil || err != nil {
 			return actor.Actor{}, false, err
 		}
@@ -75,18 +68,16 @@ func FromSessionValue(key string) Source {
 }
 
 // existingSession returns the session that the request came with, or nil.
-func (r *request) existingSession(c echo.Context) (*sessions.Session, error) {
+func existingSession(c echo.Context) (*sessions.Session, error) {
 	if len(c.Request().Header[echo.HeaderCookie]) == 0 {
 		return nil, nil // whatever the order of the middlewares
 	}
 	if c.Get(storeKey) == nil {
-		if r != nil {
-			r.missedStore = true
-		}
+		noteOf(c).missedStore = true
 		return nil, nil
 	}
 	c.Set(sawStoreKey, true)
-	if _, err := c.Request().Cookie(r.session()); err != nil {
+	if _, err := c.Request().Cookie(requestOf(c).session()); err != nil {
 		return nil, nil
 	}
 	return openSession(c)

@@ -54,7 +54,7 @@ type verified struct {
 // stampHolds tells whether the session of a may still sign a in.
 func stampHolds(c echo.Context, session *sessions.Session, a actor.Actor) (bool, error) {
 	r := requestOf(c)
-	if r == nil || r.stamp == nil {
+	if r.stamp == nil {
 		return true, nil
 	}
 	stored, _ := session.Values[stampKey].(string)
