@@ -7,7 +7,6 @@ import (
 
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
-	"github.com/labstack/echo-contrib/session"
 	"github.com/labstack/echo/v4"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
@@ -86,10 +85,11 @@ func existingSession(c echo.Context) (*sessions.Session, error) {
 // openSession returns the request's session, a new one if it came with none
 // that can be read. It returns [ErrNoSession] where there is no store.
 func openSession(c echo.Context) (*sessions.Session, error) {
-	if c.Get(storeKey) == nil {
+	store, ok := c.Get(storeKey).(sessions.Store)
+	if !ok {
 		return nil, ErrNoSession
 	}
-	s, err := session.Get(requestOf(c).session(), c)
+	s, err := store.Get(c.Request(), requestOf(c).session())
 	if err != nil && !isBadCookie(err) {
 		return nil, fmt.Errorf("echoauth: session store: %w", err)
 	}
