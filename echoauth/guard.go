@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -37,10 +38,8 @@ type RequireConfig struct {
 // gets the redirect or the 401; a [actor.Service] or [actor.System], whose id
 // is no user's, gets a 403: let it in by [RequireFunc].
 //
-// A CORS preflight, which never carries a credential, passes on to a CORS
-// middleware behind the guard. It passes neither to a handler nor to a path
-// that no route has: where a route of the application's takes OPTIONS itself,
-// as with Any, register CORS before the guard.
+// Register Echo's CORS middleware before guards. A CORS preflight never carries
+// a credential, so that a guard refuses it; this is logged once.
 //
 // It panics if LoginURL can't be parsed.
 //
@@ -55,45 +54,58 @@ func RequireUserWithConfig(config RequireConfig) echo.MiddlewareFunc {
 			panic("echoauth: RequireConfig.LoginURL: " + err.Error())
 		}
 	}
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			switch a := Current(c); {
-			case config.Skipper != nil && config.Skipper(c):
-				return next(c)
-			case a.Kind == actor.KindUser && !a.IsAnonymous():
-				return next(c)
-			case isHarmlessPreflight(c):
-				return next(c)
-			case a.IsAnonymous():
-				return refuse(c, config.Challenge, login)
-			}
-			return echo.NewHTTPError(http.StatusForbidden)
+	return guard(func(c echo.Context) error {
+		switch a := Current(c); {
+		case config.Skipper != nil && config.Skipper(c), a.Kind == actor.KindUser && !a.IsAnonymous():
+			return nil
+		case a.IsAnonymous():
+			return refuse(c, config.Challenge, login)
 		}
-	}
+		return echo.NewHTTPError(http.StatusForbidden)
+	})
 }
 
 // RequireFunc returns a middleware that lets pass whom allow allows, and
 // answers 403 to others. An error of allow fails the request; it is not a no.
-// allow is asked about anonymous requests too. CORS preflights pass as they do
-// in [RequireUserWithConfig].
+// allow is asked about anonymous requests too, CORS preflights among them, see
+// [RequireUserWithConfig].
 func RequireFunc(allow func(c echo.Context, a actor.Actor) (bool, error)) echo.MiddlewareFunc {
 	if allow == nil {
 		panic("echoauth: RequireFunc needs a function")
 	}
+	return guard(func(c echo.Context) error {
+		ok, err := allow(c, Current(c))
+		if err == nil && !ok {
+			err = echo.NewHTTPError(http.StatusForbidden)
+		}
+		return err
+	})
+}
+
+// guard returns the middleware that lets a request pass if check returns nil
+// and has not redirected it.
+func guard(check func(c echo.Context) error) echo.MiddlewareFunc {
+	var preflight sync.Once
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if isHarmlessPreflight(c) {
+			err := check(c)
+			if err == nil && !c.Response().Committed {
 				return next(c)
 			}
-			switch ok, err := allow(c, Current(c)); {
-			case err != nil:
-				return err
-			case !ok:
-				return echo.NewHTTPError(http.StatusForbidden)
+			if isPreflight(c.Request()) {
+				preflight.Do(func() { c.Logger().Error(preflightText) })
 			}
-			return next(c)
+			return err
 		}
 	}
+}
+
+const preflightText = "echoauth: a guard refused a CORS preflight, which never carries a credential: " +
+	"register middleware.CORS() before RequireUser and RequireFunc"
+
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions &&
+		r.Header.Get(echo.HeaderOrigin) != "" && r.Header.Get(echo.HeaderAccessControlRequestMethod) != ""
 }
 
 // refuse answers an anonymous request.

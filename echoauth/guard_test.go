@@ -189,72 +189,54 @@ func TestRequireFunc(t *testing.T) {
 }
 
 func TestGuardsAndPreflights(t *testing.T) {
-	guards := map[string]echo.MiddlewareFunc{
-		"RequireUser": echoauth.RequireUser(),
-		"RequireFunc": echoauth.RequireFunc(func(_ echo.Context, a actor.Actor) (bool, error) { return !a.IsAnonymous(), nil }),
+	guards := map[string]func() echo.MiddlewareFunc{
+		"RequireUser": echoauth.RequireUser,
+		"RequireFunc": func() echo.MiddlewareFunc {
+			return echoauth.RequireFunc(func(_ echo.Context, a actor.Actor) (bool, error) { return !a.IsAnonymous(), nil })
+		},
 	}
 	refused := map[string]int{"RequireUser": http.StatusUnauthorized, "RequireFunc": http.StatusForbidden}
-	secret := func(t *testing.T) echo.HandlerFunc {
-		return func(echo.Context) error { t.Error("a handler ran without a user"); return nil }
-	}
 	for name, guard := range guards {
 		for _, test := range []struct {
 			name   string
-			routes func(t *testing.T, e *echo.Echo)
+			routes func(e *echo.Echo, guard echo.MiddlewareFunc, secret echo.HandlerFunc)
 			pass   bool
 		}{
-			{"guard before CORS", func(t *testing.T, e *echo.Echo) {
-				e.Use(guard, middleware.CORS())
-				e.GET("/notes/:id", secret(t))
-			}, true},
-			{"guard after CORS", func(t *testing.T, e *echo.Echo) {
+			{"CORS before the guard", func(e *echo.Echo, guard echo.MiddlewareFunc, secret echo.HandlerFunc) {
 				e.Use(middleware.CORS(), guard)
-				e.Any("/notes/:id", secret(t))
+				e.Any("/notes/:id", secret)
 			}, true},
-			{"on a group, before CORS", func(t *testing.T, e *echo.Echo) {
-				e.Group("/notes", guard, middleware.CORS()).GET("/:id", secret(t))
-				e.OPTIONS("/other", secret(t))
+			{"CORS before the guard of a group", func(e *echo.Echo, guard echo.MiddlewareFunc, secret echo.HandlerFunc) {
+				e.Use(middleware.CORS())
+				e.Group("/notes", guard).GET("/:id", secret)
 			}, true},
-			{"on a host, before CORS", func(t *testing.T, e *echo.Echo) {
-				e.Host("api.example.com", guard, middleware.CORS()).GET("/notes/:id", secret(t))
+			{"CORS before the guard, both on a group", func(e *echo.Echo, guard echo.MiddlewareFunc, secret echo.HandlerFunc) {
+				e.Group("/notes", middleware.CORS(), guard).GET("/:id", secret)
 			}, true},
-			{"unknown path, which looks like any before routing", func(_ *testing.T, e *echo.Echo) { e.Use(guard, middleware.CORS()) }, false},
-			{"a route that takes OPTIONS", func(t *testing.T, e *echo.Echo) {
-				e.Use(guard)
-				e.Any("/notes/:id", secret(t))
+			{"CORS after the guard", func(e *echo.Echo, guard echo.MiddlewareFunc, secret echo.HandlerFunc) {
+				e.Use(guard, middleware.CORS())
+				e.GET("/notes/:id", secret)
 			}, false},
-			{"... registered without a slash", func(t *testing.T, e *echo.Echo) {
-				e.Use(guard)
-				e.OPTIONS("notes/:id", secret(t))
+			{"no CORS, a route that takes OPTIONS", func(e *echo.Echo, guard echo.MiddlewareFunc, secret echo.HandlerFunc) {
+				e.Group("/notes", guard).Any("/:id", secret)
 			}, false},
-			{"... on a group", func(t *testing.T, e *echo.Echo) {
-				e.Group("/notes", guard).Any("/:id", secret(t))
-			}, false},
-			{"... that only the router knows", func(t *testing.T, e *echo.Echo) {
-				e.Use(guard)
-				e.Router().Add(http.MethodOptions, "/notes/:id", secret(t))
-			}, false},
-			{"... beside a group's handler for unknown paths", func(t *testing.T, e *echo.Echo) {
-				e.Group("/notes", guard).OPTIONS("/*", secret(t))
-			}, false},
-			{"... on a host", func(t *testing.T, e *echo.Echo) {
-				e.Host("api.example.com", guard).Any("/notes/:id", secret(t))
-			}, false},
-			{"a handler for paths not found", func(t *testing.T, e *echo.Echo) {
-				e.Group("/notes", guard).RouteNotFound("/*", secret(t))
+			{"before routing", func(e *echo.Echo, guard echo.MiddlewareFunc, secret echo.HandlerFunc) {
+				e.Pre(guard)
+				e.Any("/notes/:id", secret)
 			}, false},
 		} {
 			t.Run(name+"/"+test.name, func(t *testing.T) {
-				e, _ := newEcho(t)
+				e, log := newEcho(t)
 				e.Use(echoauth.Middleware())
-				test.routes(t, e)
+				test.routes(e, guard(), func(echo.Context) error { t.Error("a handler ran without a user"); return nil })
 				b := newBrowser(t, e)
 				b.base = "https://api.example.com"
 				b.header.Set("Origin", "https://app.example.com")
-				if got := b.do("OPTIONS", "/notes/1").Code; got == http.StatusNoContent && !strings.Contains(test.name, "CORS") {
-					t.Errorf("OPTIONS that is no preflight = %d, want it refused", got)
+				if got := b.do("GET", "/notes/1").Code; got != refused[name] || log.Len() > 0 {
+					t.Errorf("GET = %d, log %q, want %d and nothing logged", got, log, refused[name])
 				}
 				b.header.Set("Access-Control-Request-Method", "PUT")
+				b.do("OPTIONS", "/notes/1")
 				rec := b.do("OPTIONS", "/notes/1")
 				if test.pass && (rec.Code != http.StatusNoContent || rec.Header().Get("Access-Control-Allow-Origin") != "*") {
 					t.Errorf("preflight = %d %v, want CORS's answer", rec.Code, rec.Header())
@@ -262,8 +244,8 @@ func TestGuardsAndPreflights(t *testing.T) {
 				if !test.pass && rec.Code != refused[name] {
 					t.Errorf("preflight = %d, want %d", rec.Code, refused[name])
 				}
-				if got := b.do("GET", "/notes/1").Code; got != refused[name] && got != http.StatusNotFound && got != http.StatusMethodNotAllowed {
-					t.Errorf("GET = %d, want %d", got, refused[name])
+				if got := strings.Count(log.String(), "before RequireUser"); (got == 1) == test.pass {
+					t.Errorf("log after two preflights = %q, want the order said once if they were refused", log)
 				}
 			})
 		}

@@ -49,26 +49,6 @@ func TestInnerStampIsNotAsked(t *testing.T) {
 	}
 }
 
-// Before routing c.Path() is "", which the guard takes for "no route".
-func TestPreflightThroughAGuardBeforeRouting(t *testing.T) {
-	for name, guard := range map[string]echo.MiddlewareFunc{
-		"RequireUser": echoauth.RequireUser(),
-		"RequireFunc": echoauth.RequireFunc(func(_ echo.Context, a actor.Actor) (bool, error) { return !a.IsAnonymous(), nil }),
-	} {
-		e, _ := newEcho(t)
-		e.Pre(echoauth.Middleware(), guard)
-		ran := false
-		e.Any("/notes/:id", func(c echo.Context) error { ran = true; return c.String(http.StatusOK, "secret") })
-		b := newBrowser(t, e)
-		b.header.Set("Origin", "https://evil.example")
-		b.header.Set("Access-Control-Request-Method", "PUT")
-		rec := b.do("OPTIONS", "/notes/1")
-		if ran {
-			t.Errorf("%s: the handler ran for nobody: %d %q", name, rec.Code, rec.Body)
-		}
-	}
-}
-
 // Login on a route that no Middleware serves (a Skipper), over the session of
 // somebody whose id the application keeps itself.
 func TestLoginOverAnApplicationsOwnSession(t *testing.T) {
