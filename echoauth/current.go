@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/seed-3826ef92/whodunit/echoauth/internal/httpauth"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
@@ -16,8 +17,7 @@ import (
 // whoever keeps it gets another person's actor. Goroutines take
 // c.Request().Context() first.
 func Current(c echo.Context) actor.Actor {
-	a, _ := actor.FromContext(c.Request().Context())
-	return a
+	return httpauth.Current(c)
 }
 
 // Set makes a the actor of the request that c serves, in its context.Context
@@ -34,29 +34,23 @@ func Current(c echo.Context) actor.Actor {
 // Security: Set believes you. Call it only once a credential is verified, and
 // only on the goroutine that serves the request.
 func Set(c echo.Context, a actor.Actor) {
-	if sameActor(Current(c), a) {
-		replaceActor(c, c.Request().Context(), a)
-		return
-	}
-	setVerified(c, a)
+	httpauth.Set(c, a)
 }
 
-// setVerified is Set for what a credential of this request proved, whoever the
-// request's actor was before.
-func setVerified(c echo.Context, a actor.Actor) {
-	replaceActor(c, context.WithValue(c.Request().Context(), verifiedKey{}, a), a)
-}
-
-// verifiedKey is the key of the actor whom something other than a session of
-// Login proved. It lies in the context beside the actor, who may be replaced.
-type verifiedKey struct{}
-
-func isVerified(ctx context.Context, a actor.Actor) bool {
-	verified, ok := ctx.Value(verifiedKey{}).(actor.Actor)
-	return ok && sameActor(verified, a)
-}
-
-// sameActor tells whether a and b are the same, by the same impersonator.
-func sameActor(a, b actor.Actor) bool {
-	return a.Same(b.Identity) && a.Impersonator.Same(b.Impersonator)
+// User returns the record of the actor of ctx, through the [Config.Load] of
+// the innermost middleware that has one. It is loaded when first asked for,
+// once per request and actor, for all goroutines. Where the actor changed,
+// through [Set] for instance, it is the record of the one in this ctx.
+//
+// Errors are returned to all who wait, and not kept: the next call loads anew.
+// [ErrNoLoader] says that ctx has no Load, [ErrAnonymous] that nobody is
+// signed in, [ErrLoadTimeout] that Load took longer than [Config.LoadTimeout].
+// A panic in Load, a nil record, a record that is no T, and a call from within
+// Load that waits for itself are errors too. A ctx that is done ends the
+// caller's wait with its cause; the load goes on for the others.
+//
+// Load before a transaction starts: inside it, Load waits for a second
+// connection, which a pool of one does not have.
+func User[T any](ctx context.Context) (T, error) {
+	return httpauth.User[T](ctx)
 }

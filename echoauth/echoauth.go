@@ -1,15 +1,15 @@
 package echoauth
 
 import (
-	"cmp"
+	"context"
 	"fmt"
 	"net/http"
-	"slices"
-	"sync"
+	"time"
 
-	"github.com/golang-jwt/jwt/v5"
 	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 
+	"github.com/seed-3826ef92/whodunit/echoauth/internal/httpauth"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
@@ -36,131 +36,119 @@ func MiddlewareWithConfig(config Config) echo.MiddlewareFunc {
 	return mw
 }
 
-// authenticator is one registered middleware: a Config with its defaults
-// resolved, and what it has already complained about.
-type authenticator struct {
-	Config
-	session, token        Source // the default ones
-	stamp                 *stamp
-	wrongOrder, lateToken sync.Once
+// Config is the configuration of [MiddlewareWithConfig]. Its zero value is
+// ready for use.
+//
+// Where one middleware runs inside another, on a group for instance, the
+// inner one's Load, SessionName and SessionStamp are in force, as far as it has
+// them; the rest stays as the outer one has it.
+type Config struct {
+	// Skipper says which requests the middleware leaves alone. By default none.
+	// Don't skip handlers that call [Login], [Logout] or [Impersonate]: they
+	// would know neither SessionName nor SessionStamp.
+	Skipper middleware.Skipper
+
+	// Sources are asked in order for the request's actor; the first that
+	// answers wins. By default [FromSession] and [FromJWT], the other way round
+	// in a middleware inside another one: there a token is what the group
+	// verified, and a session what the outer one saw. A slice that is empty but
+	// not nil means none.
+	Sources []Source
+
+	// Load loads the record of a signed-in actor for [User]. It runs only when
+	// somebody asks, on a goroutine of its own, under a context that has the
+	// actor, ends after LoadTimeout, and does not end with the request. By
+	// default there is none, and User returns [ErrNoLoader].
+	Load func(ctx context.Context, a actor.Actor) (any, error)
+
+	// LoadTimeout bounds each call of Load and of SessionStamp, even if they
+	// ignore their context. By default 5s.
+	LoadTimeout time.Duration
+
+	// SessionName is the name of the echo-contrib session, and of its cookie,
+	// that [FromSession], [Login] and the other session functions use. By
+	// default "session".
+	SessionName string
+
+	// SessionStamp makes sessions revocable. It returns something that changes
+	// when the sessions of an account shall end: a hash over its password hash,
+	// or a counter that "log out everywhere" raises. [Login] stores a digest of
+	// it in the session, and each request with that session compares, in
+	// constant time. A difference, or [ErrAnonymous], signs the request out; any
+	// other error fails it. While somebody impersonates, both accounts are
+	// asked for.
+	//
+	// It costs what it does, usually one query for each request that a session
+	// signs in. By default there is none. It does not apply to
+	// [FromSessionValue], whose sessions Login did not write.
+	//
+	// Security: without it, a copied cookie of a store that keeps sessions in
+	// the cookie, such as gorilla's CookieStore, signs in until it expires,
+	// whatever happens to the account or its password, and after [Logout].
+	SessionStamp func(ctx context.Context, a actor.Actor) (string, error)
+
+	// Request says that the middleware also puts an [actor.Request] into the
+	// request's context, for histories and logs. Its ID is the X-Request-Id of
+	// the response, which Echo's RequestID middleware sets if it runs before,
+	// else of the request. Its IP comes from Echo's IPExtractor where there is
+	// one, else from the connection. By default off: it costs allocations.
+	Request bool
+
+	// ContextKey is the key under which echo.Context holds the actor, as an
+	// [actor.Actor]. By default "actor".
+	ContextKey string
+
+	// ErrorHandler answers a request whose actor can't be told, because a
+	// source failed. The handlers behind the middleware don't run, whatever it
+	// returns. By default it returns an *echo.HTTPError with status 503 that
+	// wraps err, which Echo keeps out of the response unless it is told to show
+	// errors.
+	ErrorHandler func(c echo.Context, err error) error
 }
 
-func newAuthenticator(config Config) *authenticator {
-	m := &authenticator{Config: config, session: readSession, token: newTokenSource(nil).read}
-	if config.SessionStamp != nil {
-		m.stamp = &stamp{of: config.SessionStamp, timeout: config.LoadTimeout}
+// ToMiddleware returns the middleware of config, or an error if config has a
+// nil Source, a negative LoadTimeout, a SessionName that can't be the name of
+// a cookie, or a ContextKey that others use, such as echo-jwt's "user".
+func (config Config) ToMiddleware() (echo.MiddlewareFunc, error) {
+	core, err := adapter.NewMiddleware(httpauth.Config{
+		Sources:      coreSources(config.Sources),
+		Load:         config.Load,
+		LoadTimeout:  config.LoadTimeout,
+		SessionName:  config.SessionName,
+		SessionStamp: config.SessionStamp,
+		Request:      config.Request,
+		ContextKey:   config.ContextKey,
+	})
+	if err != nil {
+		return nil, err
 	}
-	return m
+	if config.ErrorHandler == nil {
+		config.ErrorHandler = failRequest
+	}
+	return (&authenticator{core, config.Skipper, config.ErrorHandler}).middleware, nil
+}
+
+// authenticator is one registered middleware.
+type authenticator struct {
+	core         *httpauth.Middleware
+	skipper      middleware.Skipper
+	errorHandler func(c echo.Context, err error) error
 }
 
 // middleware is the story of one request.
 func (m *authenticator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if m.Skipper != nil && m.Skipper(c) {
+		if m.skipper != nil && m.skipper(c) {
 			return next(c)
 		}
-		m.enter(c)
-		a, found, err := m.resolve(c)
-		if err != nil {
-			return m.ErrorHandler(c, err)
+		if err := m.core.Before(c); err != nil {
+			return m.errorHandler(c, err)
 		}
-		m.place(c, a, found)
-		err = next(c)
-		m.diagnose(c)
+		err := next(c)
+		m.core.After(c)
 		return err
 	}
 }
-
-// enter makes m the innermost middleware of the request. What m leaves unset
-// stays as an outer one has it.
-func (m *authenticator) enter(c echo.Context) {
-	known := requestOf(c)
-	if known == &unknown && m.SessionName == "" && m.stamp == nil && m.ContextKey == defaultContextKey {
-		return
-	}
-	r := noteOf(c)
-	if _, ok := c.Get(defaultContextKey).(actor.Actor); ok && len(r.contextKeys) == 0 {
-		r.contextKeys = []string{defaultContextKey} // an outer one of which there is nothing else to know
-	}
-	if !slices.Contains(r.contextKeys, m.ContextKey) {
-		r.contextKeys = append(r.contextKeys, m.ContextKey)
-	}
-	r.sessionName = cmp.Or(m.SessionName, r.sessionName)
-	if m.stamp != nil {
-		r.stamp, r.verified = m.stamp, nil // another stamp has not held yet
-	}
-	r.revoked = nil
-}
-
-// resolve asks the sources in order. Of the default ones, a nested middleware
-// asks for the token first: the outer one saw the session, and it is the token
-// that the group verified.
-func (m *authenticator) resolve(c echo.Context) (actor.Actor, bool, error) {
-	if m.Sources != nil {
-		return firstOf(c, m.Sources...)
-	}
-	if _, nested := actor.FromContext(c.Request().Context()); nested {
-		return firstOf(c, m.token, m.session)
-	}
-	return firstOf(c, m.session, m.token)
-}
-
-func firstOf(c echo.Context, sources ...Source) (a actor.Actor, found bool, err error) {
-	for _, source := range sources {
-		if a, found, err = source(c); found || err != nil {
-			return a, found, err
-		}
-	}
-	return actor.Actor{}, false, nil
-}
-
-// place puts a into both contexts. An actor that is already there gives way
-// only to one that was found.
-//
-// It reads the request's context only now: a session store may have written
-// to it while the sources were asked.
-func (m *authenticator) place(c echo.Context, a actor.Actor, found bool) {
-	ctx := c.Request().Context()
-	if !found {
-		a, _ = actor.FromContext(ctx)
-		if revoked := requestOf(c).revoked; revoked != nil && sameActor(*revoked, a) && !isVerified(ctx, a) {
-			a = actor.Actor{} // an outer middleware took it from the session
-		}
-	}
-	if m.Request {
-		ctx = actor.NewRequestContext(ctx, metadata(c))
-	}
-	if m.Load != nil {
-		ctx = newRecordsContext(ctx, m.Config)
-	}
-	replaceActor(c, ctx, a)
-}
-
-// diagnose tells, once, of middleware registered in an order that hid a
-// credential from m, and from any other Middleware.
-func (m *authenticator) diagnose(c echo.Context) {
-	r := requestOf(c)
-	if r.missedStore && c.Get(storeKey) != nil && c.Get(sawStoreKey) == nil {
-		m.wrongOrder.Do(func() { c.Logger().Error(wrongOrderText) })
-	}
-	keys := r.tokenKeys
-	if m.Sources == nil {
-		keys = append(keys, defaultTokenKey)
-	}
-	for _, key := range keys {
-		token, _ := c.Get(key).(*jwt.Token)
-		if token != nil && token.Valid && c.Get(sawTokenKey) == nil && Current(c).IsAnonymous() {
-			m.lateToken.Do(func() { c.Logger().Errorf(lateTokenText, key) })
-		}
-	}
-}
-
-const (
-	wrongOrderText = "echoauth: session.Middleware runs after echoauth.Middleware, which therefore sees no session: " +
-		"register e.Use(session.Middleware(store)) before e.Use(echoauth.Middleware())"
-	lateTokenText = "echoauth: a token was verified after echoauth.Middleware ran (c.Get(%q)), and the request stayed anonymous: " +
-		"add a second echoauth.Middleware() to the group, after its JWT middleware"
-)
 
 // failRequest is the default ErrorHandler. It wraps err, because Echo answers
 // with an HTTPError's Internal where that is an HTTPError itself.

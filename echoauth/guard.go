@@ -1,14 +1,10 @@
 package echoauth
 
 import (
-	"net/http"
-	"net/url"
-	"strings"
-	"sync"
-
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"github.com/seed-3826ef92/whodunit/echoauth/internal/httpauth"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
@@ -47,22 +43,7 @@ type RequireConfig struct {
 // passes until the session or token expires; [Config.SessionStamp] ends
 // sessions at once.
 func RequireUserWithConfig(config RequireConfig) echo.MiddlewareFunc {
-	var login *url.URL
-	if config.LoginURL != "" {
-		var err error
-		if login, err = url.Parse(config.LoginURL); err != nil {
-			panic("echoauth: RequireConfig.LoginURL: " + err.Error())
-		}
-	}
-	return guard(func(c echo.Context) error {
-		switch a := Current(c); {
-		case config.Skipper != nil && config.Skipper(c), a.Kind == actor.KindUser && !a.IsAnonymous():
-			return nil
-		case a.IsAnonymous():
-			return refuse(c, config.Challenge, login)
-		}
-		return echo.NewHTTPError(http.StatusForbidden)
-	})
+	return guard(adapter.RequireUser(config.LoginURL, config.Challenge), config.Skipper)
 }
 
 // RequireFunc returns a middleware that lets pass whom allow allows, and
@@ -73,70 +54,43 @@ func RequireFunc(allow func(c echo.Context, a actor.Actor) (bool, error)) echo.M
 	if allow == nil {
 		panic("echoauth: RequireFunc needs a function")
 	}
-	return guard(func(c echo.Context) error {
-		ok, err := allow(c, Current(c))
-		if err == nil && !ok {
-			err = echo.NewHTTPError(http.StatusForbidden)
-		}
-		return err
-	})
+	return guard(adapter.RequireFunc(func(c httpauth.Context, a actor.Actor) (bool, error) {
+		return allow(c.(echo.Context), a)
+	}), nil)
 }
 
-// guard returns the middleware that lets a request pass if check returns nil
-// and has not redirected it.
-func guard(check func(c echo.Context) error) echo.MiddlewareFunc {
-	var preflight sync.Once
+func guard(core *httpauth.Guard, skipper middleware.Skipper) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			err := check(c)
-			if err == nil && !c.Response().Committed {
+			if skipper != nil && skipper(c) {
 				return next(c)
 			}
-			if isPreflight(c.Request()) {
-				preflight.Do(func() { c.Logger().Error(preflightText) })
+			switch no, err := core.Check(c); {
+			case err != nil:
+				return err
+			case no != nil:
+				return refuse(c, no)
 			}
-			return err
+			return next(c)
 		}
 	}
 }
 
-const preflightText = "echoauth: a guard refused a CORS preflight, which never carries a credential: " +
-	"register middleware.CORS() before RequireUser and RequireFunc"
-
-func isPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions &&
-		r.Header.Get(echo.HeaderOrigin) != "" && r.Header.Get(echo.HeaderAccessControlRequestMethod) != ""
-}
-
-// refuse answers an anonymous request.
-func refuse(c echo.Context, challenge string, login *url.URL) error {
-	if login != nil && wantsPage(c.Request()) && !isAt(c.Request(), login) {
-		return c.Redirect(http.StatusFound, withNext(*login, c.Request().URL.RequestURI()))
+func refuse(c echo.Context, no *httpauth.Refusal) error {
+	if no.Location != "" {
+		return c.Redirect(no.Status, no.Location)
 	}
-	if challenge != "" {
-		c.Response().Header().Set(echo.HeaderWWWAuthenticate, challenge)
-	}
-	return echo.NewHTTPError(http.StatusUnauthorized).WithInternal(ErrAnonymous)
+	return echo.NewHTTPError(no.Status).WithInternal(no.Cause)
 }
 
-// wantsPage tells a browser that follows a link from a script that fetches.
-func wantsPage(r *http.Request) bool {
-	mode := r.Header.Get("Sec-Fetch-Mode")
-	return r.Method == http.MethodGet &&
-		strings.Contains(strings.Join(r.Header.Values(echo.HeaderAccept), ","), "text/html") &&
-		!strings.EqualFold(r.Header.Get(echo.HeaderXRequestedWith), "XMLHttpRequest") &&
-		(mode == "" || mode == "navigate")
-}
-
-// isAt tells whether r asks for the login page itself, which would redirect to
-// itself for ever.
-func isAt(r *http.Request, login *url.URL) bool {
-	return r.URL.Path == login.Path && (login.Host == "" || login.Host == r.Host)
-}
-
-func withNext(login url.URL, next string) string {
-	query := login.Query()
-	query.Set("next", SafeNext(next))
-	login.RawQuery = query.Encode()
-	return login.String()
+// SafeNext returns next if it is a path on this site, with or without query
+// and fragment, else "/". A login page gives it what came as ?next=, before it
+// redirects there.
+//
+// Security: it takes only what every browser and proxy reads as a path. So it
+// refuses what begins with "//" or "/\", backslashes, characters that are no
+// printable ASCII (URLs carry them encoded), and "." and ".." as segments, in
+// the path encoded or not.
+func SafeNext(next string) string {
+	return httpauth.SafeNext(next)
 }

@@ -1,108 +1,71 @@
 package echoauth
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-
-	"github.com/gorilla/securecookie"
-	"github.com/gorilla/sessions"
 	"github.com/labstack/echo/v4"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// storeKey is where echo-contrib's session.Middleware keeps the store.
-const storeKey = "_session_store"
-
-// FromSession returns the source that reads what [Login] wrote to the session.
+// Login signs a in: it writes a to the session, saves it at once, and makes a
+// the request's actor as [Set] does. Names are not stored.
 //
-// A cookie that can't be read, that has expired, or whose session is gone is
-// no credential. A store that is down or lacks its key is an error.
+// The session gets a new id, and its old record is deleted. Values that an
+// anonymous visitor left in it are kept, those of another person dropped. Its
+// cookie is HttpOnly, SameSite=Lax (Strict if the store's Options say so), and
+// Secure where the request came by https or the store's Options say so, except
+// on plain http at a loopback host. The Options themselves stay as they are.
+// The token of Echo's CSRF middleware is renewed, if that has its default
+// cookie name or context key.
 //
-// It asks the store only if the request has a cookie of the session's name,
-// and never writes to it. [Config.SessionStamp] decides whether the session
-// still holds.
-func FromSession() Source {
-	return readSession
-}
-
-func readSession(c echo.Context) (actor.Actor, bool, error) {
-	s, err := existingSession(c)
-	if s == nil || err != nil {
-		return actor.Actor{}, false, err
-	}
-	a, ok := sessionActor(s)
-	if !ok {
-		return actor.Actor{}, false, nil
-	}
-	if ok, err = stampHolds(c, s, a); !ok || err != nil {
-		noteOf(c).revoked = &actor.Actor{Identity: a.Identity, Impersonator: a.Impersonator}
-		return actor.Actor{}, false, err
-	}
-	// A handler may save this session, and must not weaken its cookie.
-	s.Options = cookieOptions(c, s)
-	return a, true, nil
-}
-
-// FromSessionValue returns the source for an application that itself keeps the
-// id of its user in the session under key, as a string or any kind of integer.
-// The zero value of either is no credential, any other type an error.
+// It uses the SessionName and the SessionStamp of the middleware that ran for
+// this request. Where none ran, or its Skipper skipped, that is the session
+// "session" without a stamp, which a middleware with a SessionStamp does not
+// accept: let the middleware run for the handlers that sign in.
 //
-// An integer that went through a JSON serializer is a float64. It is taken if
-// it is integral and smaller than 2^53; beyond, it may be the id of somebody
-// else, and is an error.
-func FromSessionValue(key string) Source {
-	return func(c echo.Context) (actor.Actor, bool, error) {
-		s, err := existingSession(c)
-		if s == nil || err != nil {
-			return actor.Actor{}, false, err
-		}
-		a, err := userFrom(s.Values[key])
-		if err != nil {
-			return actor.Actor{}, false, fmt.Errorf("echoauth: session value %q: %w", key, err)
-		}
-		return a, !a.IsAnonymous(), nil
-	}
+// It returns [ErrAnonymous] for an anonymous actor, [ErrNoSession] where there
+// is no session store, [ErrResponseCommitted] once the response's headers are
+// sent, and the errors of the store and of [Config.SessionStamp]. The
+// request's actor and cookies are then unchanged; the old session may be gone.
+//
+// Security: call it only once a credential is verified. Save no session in
+// handlers that may run while somebody signs out: a store with records, such
+// as Redis, writes the record anew, and a copied cookie is good again.
+// [Config.SessionStamp] is the remedy.
+func Login(c echo.Context, a actor.Actor) error {
+	return adapter.Login(c, a)
 }
 
-// existingSession returns the session that the request came with, or nil.
-func existingSession(c echo.Context) (*sessions.Session, error) {
-	if len(c.Request().Header[echo.HeaderCookie]) == 0 {
-		return nil, nil // whatever the order of the middlewares
-	}
-	if c.Get(storeKey) == nil {
-		noteOf(c).missedStore = true
-		return nil, nil
-	}
-	c.Set(sawStoreKey, true)
-	if _, err := c.Request().Cookie(requestOf(c).session()); err != nil {
-		return nil, nil
-	}
-	return openSession(c)
+// Logout signs the request out: it deletes the session with all its values,
+// expires its cookie, and makes the request anonymous. It returns
+// [ErrNoSession], [ErrResponseCommitted] and the store's errors, and then
+// leaves the request's actor and cookies as they are.
+//
+// Security: let only a POST (or DELETE) log out, so that a link on another
+// site can't. A store that keeps the session in the cookie itself, such as
+// gorilla's CookieStore, can't forget it: a copied cookie stays valid until it
+// expires. Nor does Logout end a JWT.
+func Logout(c echo.Context) error {
+	return adapter.Logout(c)
 }
 
-// openSession returns the request's session, a new one if it came with none
-// that can be read. It returns [ErrNoSession] where there is no store.
-func openSession(c echo.Context) (*sessions.Session, error) {
-	store, ok := c.Get(storeKey).(sessions.Store)
-	if !ok {
-		return nil, ErrNoSession
-	}
-	s, err := store.Get(c.Request(), requestOf(c).session())
-	if err != nil && !isBadCookie(err) {
-		return nil, fmt.Errorf("echoauth: session store: %w", err)
-	}
-	return s, nil
+// Impersonate lets the request's actor act as target: from now on the session
+// signs target in, with the real one as its [actor.Actor.Impersonator]. It
+// works as [Login] does, with the same errors, and a new session without the
+// real one's values. It returns [ErrImpersonating] to somebody who already
+// impersonates, and [ErrAnonymous] where the request or target is anonymous.
+//
+// Security: whoever may call it may be anybody. Ask for a role first, never
+// let target have more rights than the real one, show on each page that
+// somebody impersonates, and refuse what only the owner of an account may do
+// (passwords, payments) while actor.Actor.Impersonator names somebody. The
+// log line of an [actor.Actor] and its String name both.
+func Impersonate(c echo.Context, target actor.Actor) error {
+	return adapter.Impersonate(c, target)
 }
 
-// isBadCookie tells what is wrong with one visitor's cookie from what is wrong
-// with the store. securecookie reports a cookie that is too long by an error
-// that is none of its kinds, so this asks what err is not.
-func isBadCookie(err error) bool {
-	var cookie securecookie.Error
-	if errors.As(err, &cookie) {
-		return !cookie.IsUsage() && !cookie.IsInternal()
-	}
-	return errors.Is(err, fs.ErrNotExist)
+// StopImpersonating signs the real one in again, with a new session. It
+// returns [ErrNotImpersonating] where nobody impersonates, and the errors of
+// [Login].
+func StopImpersonating(c echo.Context) error {
+	return adapter.StopImpersonating(c)
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"github.com/seed-3826ef92/whodunit/echoauth/internal/httpauth"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
@@ -22,7 +23,7 @@ func BasicAuth(validate func(user, password string, c echo.Context) (actor.Actor
 	}
 	return func(user, password string, c echo.Context) (bool, error) {
 		a, ok, err := validate(user, password, c)
-		return accept(c, a, ok, err)
+		return httpauth.Accept(c, a, ok, err)
 	}
 }
 
@@ -35,17 +36,6 @@ func KeyAuth(validate func(key string, c echo.Context) (actor.Actor, bool, error
 	}
 	return func(key string, c echo.Context) (bool, error) {
 		a, ok, err := validate(key, c)
-		return accept(c, a, ok, err)
+		return httpauth.Accept(c, a, ok, err)
 	}
-}
-
-func accept(c echo.Context, a actor.Actor, ok bool, err error) (bool, error) {
-	switch {
-	case err != nil || !ok:
-		return false, err
-	case a.IsAnonymous():
-		return false, ErrAnonymous
-	}
-	setVerified(c, a)
-	return true, nil
 }

@@ -1,4 +1,4 @@
-package echoauth
+package httpauth
 
 import (
 	"encoding/json"

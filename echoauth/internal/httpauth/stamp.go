@@ -1,4 +1,4 @@
-package echoauth
+package httpauth
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gorilla/sessions"
-	"github.com/labstack/echo/v4"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
@@ -18,7 +17,7 @@ import (
 // stampKey is the session key of the digest of the session's stamps.
 const stampKey = "echoauth:stamp"
 
-// stamp is a [Config.SessionStamp] and its timeout.
+// stamp is a [Config] SessionStamp and its timeout.
 type stamp struct {
 	of      func(context.Context, actor.Actor) (string, error)
 	timeout time.Duration
@@ -52,7 +51,7 @@ type verified struct {
 }
 
 // stampHolds tells whether the session of a may still sign a in.
-func stampHolds(c echo.Context, session *sessions.Session, a actor.Actor) (bool, error) {
+func stampHolds(c Context, session *sessions.Session, a actor.Actor) (bool, error) {
 	r := requestOf(c)
 	if r.stamp == nil {
 		return true, nil

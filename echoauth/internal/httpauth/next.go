@@ -1,4 +1,4 @@
-package echoauth
+package httpauth
 
 import (
 	"net/url"
@@ -6,14 +6,8 @@ import (
 	"strings"
 )
 
-// SafeNext returns next if it is a path on this site, with or without query
-// and fragment, else "/". A login page gives it what came as ?next=, before it
-// redirects there.
-//
-// Security: it takes only what every browser and proxy reads as a path. So it
-// refuses what begins with "//" or "/\", backslashes, characters that are no
-// printable ASCII (URLs carry them encoded), and "." and ".." as segments, in
-// the path encoded or not.
+// SafeNext is echoauth.SafeNext. It takes only what every browser and proxy
+// reads as a path.
 func SafeNext(next string) string {
 	if isLocal(next) {
 		return next

@@ -1,4 +1,4 @@
-package echoauth
+package httpauth
 
 import (
 	"context"
@@ -11,20 +11,7 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// User returns the record of the actor of ctx, through the [Config.Load] of
-// the innermost middleware that has one. It is loaded when first asked for,
-// once per request and actor, for all goroutines. Where the actor changed,
-// through [Set] for instance, it is the record of the one in this ctx.
-//
-// Errors are returned to all who wait, and not kept: the next call loads anew.
-// [ErrNoLoader] says that ctx has no Load, [ErrAnonymous] that nobody is
-// signed in, [ErrLoadTimeout] that Load took longer than [Config.LoadTimeout].
-// A panic in Load, a nil record, a record that is no T, and a call from within
-// Load that waits for itself are errors too. A ctx that is done ends the
-// caller's wait with its cause; the load goes on for the others.
-//
-// Load before a transaction starts: inside it, Load waits for a second
-// connection, which a pool of one does not have.
+// User is echoauth.User.
 func User[T any](ctx context.Context) (T, error) {
 	var none T
 	record, err := recordOf(ctx)

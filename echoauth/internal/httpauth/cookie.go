@@ -1,4 +1,4 @@
-package echoauth
+package httpauth
 
 import (
 	"net"
@@ -8,13 +8,12 @@ import (
 	"strings"
 
 	"github.com/gorilla/sessions"
-	"github.com/labstack/echo/v4"
 )
 
 // cookieOptions returns a copy of the options of s that is safe for a cookie
 // which signs somebody in. The defaults of gorilla's stores are not. It is a
 // copy because a store may hand out its own.
-func cookieOptions(c echo.Context, s *sessions.Session) *sessions.Options {
+func cookieOptions(c Context, s *sessions.Session) *sessions.Options {
 	var options sessions.Options
 	if s.Options != nil {
 		options = *s.Options
@@ -38,7 +37,7 @@ func cookieOptions(c echo.Context, s *sessions.Session) *sessions.Options {
 	return &options
 }
 
-func isHTTPS(c echo.Context) bool {
+func isHTTPS(c Context) bool {
 	scheme := c.Scheme()
 	return scheme == "https" || scheme == "wss"
 }

@@ -1,23 +1,13 @@
-package echoauth
+package httpauth
 
 import (
 	"cmp"
-	"context"
-
-	"github.com/labstack/echo/v4"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// The keys of echo.Context.
-const (
-	requestKey  = "echoauth:request" // the *request
-	sawStoreKey = "echoauth:store"   // set once a source saw the session store
-	sawTokenKey = "echoauth:token"   // set once a source saw a valid token
-)
-
 // request is what is known of one request beyond what the defaults say. It
-// lives in echo.Context, as soon as there is something to know, and belongs, as
+// lives in the Context, as soon as there is something to know, and belongs, as
 // that does, to the goroutine that serves the request.
 type request struct {
 	sessionName string   // "" is the default one
@@ -36,7 +26,7 @@ type request struct {
 var unknown request
 
 // requestOf returns what is known of the request that c serves, to be read.
-func requestOf(c echo.Context) *request {
+func requestOf(c Context) *request {
 	if r, ok := c.Get(requestKey).(*request); ok {
 		return r
 	}
@@ -44,7 +34,7 @@ func requestOf(c echo.Context) *request {
 }
 
 // noteOf returns what is known of the request that c serves, to be added to.
-func noteOf(c echo.Context) *request {
+func noteOf(c Context) *request {
 	r, ok := c.Get(requestKey).(*request)
 	if !ok {
 		r = new(request)
@@ -56,26 +46,3 @@ func noteOf(c echo.Context) *request {
 func (r *request) session() string {
 	return cmp.Or(r.sessionName, defaultSessionName)
 }
-
-// replaceActor puts a into the request's context, under ctx's values, and into
-// echo.Context, under the key of each middleware that ran. What is anonymous
-// becomes the zero Actor.
-func replaceActor(c echo.Context, ctx context.Context, a actor.Actor) {
-	value := anonymous
-	if a.IsAnonymous() {
-		a = actor.Actor{}
-	} else {
-		value = a
-	}
-	c.SetRequest(c.Request().WithContext(actor.NewContext(ctx, a)))
-	r := requestOf(c)
-	if len(r.contextKeys) == 0 {
-		c.Set(defaultContextKey, value)
-	}
-	for _, key := range r.contextKeys {
-		c.Set(key, value)
-	}
-}
-
-// anonymous saves most requests an allocation.
-var anonymous any = actor.Actor{}

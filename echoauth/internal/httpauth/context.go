@@ -1,0 +1,49 @@
+package httpauth
+
+import (
+	"log/slog"
+	"net/http"
+)
+
+// Context carries one request through Echo. The echo.Context of v4 and the
+// *echo.Context of v5 satisfy it as they are.
+type Context interface {
+	Request() *http.Request
+	SetRequest(r *http.Request)
+	Get(key string) any
+	Set(key string, value any)
+	Scheme() string
+}
+
+// Adapter is what each version of Echo does in its own way.
+type Adapter struct {
+	// Response returns the headers of c's response, and whether they are sent.
+	Response func(c Context) (header http.Header, sent bool)
+
+	// Route returns the path with which the handler of c was registered.
+	Route func(c Context) string
+
+	// ClientIP returns the address that the application's IPExtractor finds,
+	// or "" if the application has none.
+	ClientIP func(c Context) string
+
+	// Log logs a mistake of wiring. The text says everything; attrs repeat
+	// parts of it for those who filter.
+	Log func(c Context, text string, attrs ...slog.Attr)
+}
+
+// The keys of a [Context].
+const (
+	// Of others.
+	storeKey        = "_session_store" // the sessions.Store, by echo-contrib's session.Middleware
+	defaultTokenKey = "user"           // the *jwt.Token, by echo-jwt
+	csrfKey         = "csrf"           // the token, by Echo's CSRF middleware
+	allowKey        = "echo_header_allow"
+
+	// Our own. They begin with ownPrefix.
+	ownPrefix         = "echoauth:"
+	defaultContextKey = "actor"            // the actor.Actor
+	requestKey        = "echoauth:request" // the *request
+	sawStoreKey       = "echoauth:store"   // set once a source saw the session store
+	sawTokenKey       = "echoauth:token"   // set once a source saw a valid token
+)

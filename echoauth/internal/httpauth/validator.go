@@ -1,0 +1,16 @@
+package httpauth
+
+import "github.com/seed-3826ef92/whodunit/gormaudit/actor"
+
+// Accept makes a the request's actor if a validator of Echo's BasicAuth or
+// KeyAuth said ok, and returns what the validator shall.
+func Accept(c Context, a actor.Actor, ok bool, err error) (bool, error) {
+	switch {
+	case err != nil || !ok:
+		return false, err
+	case a.IsAnonymous():
+		return false, ErrAnonymous
+	}
+	setVerified(c, a)
+	return true, nil
+}
