@@ -28,7 +28,7 @@ func (ad *Adapter) Login(c Context, a actor.Actor) error {
 		return err
 	}
 	renewCSRF(c, header)
-	replaceActor(c, c.Request().Context(), a) // not Set: this one may come from a session that has ended
+	requestOf(c).replaceActor(c, c.Request().Context(), a) // not Set: this one may come from a session that has ended
 	return nil
 }
 

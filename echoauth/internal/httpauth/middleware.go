@@ -40,8 +40,11 @@ func (ad *Adapter) NewMiddleware(config Config) (*Middleware, error) {
 // Before finds out who makes the request and puts the answer into both
 // contexts. It runs before the handler, which must not run if it fails.
 func (m *Middleware) Before(c Context) error {
-	m.enter(c)
-	a, found, err := m.resolve(c)
+	_, nested := actor.FromContext(c.Request().Context())
+	if nested || !m.isPlain() {
+		m.enter(c)
+	}
+	a, found, err := m.resolve(c, nested)
 	if err != nil {
 		return err
 	}
@@ -49,16 +52,17 @@ func (m *Middleware) Before(c Context) error {
 	return nil
 }
 
+// isPlain tells whether the defaults say all that others need to know of m.
+func (m *Middleware) isPlain() bool {
+	return m.SessionName == "" && m.stamp == nil && m.ContextKey == defaultContextKey
+}
+
 // enter makes m the innermost middleware of the request. What m leaves unset
 // stays as an outer one has it.
 func (m *Middleware) enter(c Context) {
-	known := requestOf(c)
-	if known == &unknown && m.SessionName == "" && m.stamp == nil && m.ContextKey == defaultContextKey {
-		return
-	}
 	r := noteOf(c)
 	if _, ok := c.Get(defaultContextKey).(actor.Actor); ok && len(r.contextKeys) == 0 {
-		r.contextKeys = []string{defaultContextKey} // an outer one of which there is nothing else to know
+		r.contextKeys = []string{defaultContextKey} // of an outer one that is plain
 	}
 	if !slices.Contains(r.contextKeys, m.ContextKey) {
 		r.contextKeys = append(r.contextKeys, m.ContextKey)
@@ -73,11 +77,11 @@ func (m *Middleware) enter(c Context) {
 // resolve asks the sources in order. Of the default ones, a nested middleware
 // asks for the token first: the outer one saw the session, and it is the token
 // that the group verified.
-func (m *Middleware) resolve(c Context) (actor.Actor, bool, error) {
-	if m.Sources != nil {
+func (m *Middleware) resolve(c Context, nested bool) (actor.Actor, bool, error) {
+	switch {
+	case m.Sources != nil:
 		return firstOf(c, m.Sources...)
-	}
-	if _, nested := actor.FromContext(c.Request().Context()); nested {
+	case nested:
 		return firstOf(c, m.token, FromSession)
 	}
 	return firstOf(c, FromSession, m.token)
@@ -98,10 +102,10 @@ func firstOf(c Context, sources ...Source) (a actor.Actor, found bool, err error
 // It reads the request's context only now: a session store may have written
 // to it while the sources were asked.
 func (m *Middleware) place(c Context, a actor.Actor, found bool) {
-	ctx := c.Request().Context()
+	ctx, r := c.Request().Context(), requestOf(c)
 	if !found {
 		a, _ = actor.FromContext(ctx)
-		if revoked := requestOf(c).revoked; revoked != nil && sameActor(*revoked, a) && !isVerified(ctx, a) {
+		if r.revoked != nil && sameActor(*r.revoked, a) && !isVerified(ctx, a) {
 			a = actor.Actor{} // an outer middleware took it from the session
 		}
 	}
@@ -111,7 +115,7 @@ func (m *Middleware) place(c Context, a actor.Actor, found bool) {
 	if m.Load != nil {
 		ctx = newRecordsContext(ctx, m.Config)
 	}
-	replaceActor(c, ctx, a)
+	r.replaceActor(c, ctx, a)
 }
 
 // After tells, once, of middleware registered in an order that hid a credential

@@ -2,6 +2,7 @@ package httpauth
 
 import (
 	"cmp"
+	"context"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
@@ -46,3 +47,25 @@ func noteOf(c Context) *request {
 func (r *request) session() string {
 	return cmp.Or(r.sessionName, defaultSessionName)
 }
+
+// replaceActor puts a into the request's context, under ctx's values, and into
+// Context, under the key of each middleware that ran. What is anonymous
+// becomes the zero Actor.
+func (r *request) replaceActor(c Context, ctx context.Context, a actor.Actor) {
+	value := anonymous
+	if a.IsAnonymous() {
+		a = actor.Actor{}
+	} else {
+		value = a
+	}
+	c.SetRequest(c.Request().WithContext(actor.NewContext(ctx, a)))
+	if len(r.contextKeys) == 0 {
+		c.Set(defaultContextKey, value)
+	}
+	for _, key := range r.contextKeys {
+		c.Set(key, value)
+	}
+}
+
+// anonymous saves most requests an allocation.
+var anonymous any = actor.Actor{}
