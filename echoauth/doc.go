@@ -16,6 +16,9 @@
 // answer, too: the anonymous actor. The middleware lets everybody pass;
 // [RequireUser] and [RequireFunc] don't.
 //
+// Package echoauth/v5 has the same names for Echo v5. Each needs its own
+// version of Echo only.
+//
 // # Where the answer comes from
 //
 // A [Source] reads a credential that something verified. The first that
@@ -32,14 +35,15 @@
 //
 // Register what authenticates first, then Middleware, then guards: Recover,
 // RequestID, CORS, the session, JWT, Middleware, CSRF, RequireUser. CSRF may
-// stand before Middleware, too.
+// stand before Middleware, too. CORS must stand before guards, because a
+// preflight carries no credential: a guard refuses it, and logs once why.
 //
 // Echo runs the middleware of e.Use before that of a group. Where a group has
 // its own JWT, put a second Middleware behind it; see the example of
 // [FromJWT]. The innermost that finds a credential wins, in both contexts and
 // for access logs further out. It asks for the token first, so that a request
 // with both a session and the group's token is the token's. A session or token
-// that came too late to be seen is said once, through c.Logger().
+// that came too late to be seen is logged once, through c.Logger().
 //
 // # Sessions
 //
@@ -63,7 +67,8 @@
 // echo.Context does not outlive it. Echo gives it to the next request, so a
 // goroutine that keeps one sees the next visitor.
 //
-// A WebSocket or a stream of events has the actor that it was opened with.
+// A WebSocket or a stream of events has the actor that it was opened with, for
+// as long as it lives.
 //
 // # Testing an application
 //

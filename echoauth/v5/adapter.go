@@ -1,0 +1,29 @@
+package echoauth
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v5"
+
+	"github.com/seed-3826ef92/whodunit/echoauth/internal/httpauth"
+)
+
+// adapter is what Echo v5 does in its own way.
+var adapter = &httpauth.Adapter{
+	Response: func(c httpauth.Context) (header http.Header, sent bool) {
+		w := c.(*echo.Context).Response()
+		response, err := echo.UnwrapResponse(w)
+		return w.Header(), err == nil && response.Committed
+	},
+	Route: func(c httpauth.Context) string { return c.(*echo.Context).Path() },
+	ClientIP: func(c httpauth.Context) string {
+		if ec := c.(*echo.Context); ec.Echo().IPExtractor != nil {
+			return ec.RealIP()
+		}
+		return ""
+	},
+	Log: func(c httpauth.Context, text string, attrs ...slog.Attr) {
+		c.(*echo.Context).Logger().LogAttrs(c.Request().Context(), slog.LevelError, text, attrs...)
+	},
+}

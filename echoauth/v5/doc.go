@@ -1,0 +1,99 @@
+// Package echoauth is middleware for Echo v5 that answers one question about
+// each request: who makes it?
+//
+//	e.Use(session.Middleware(store))
+//	e.Use(echoauth.Middleware())
+//
+// The first line is echo-contrib's, and stands for whatever authenticates: a
+// session, echo-jwt, Echo's BasicAuth or KeyAuth, something of your own. The
+// second puts the answer, an [actor.Actor], where every layer finds it:
+//
+//	ctx := c.Request().Context() // for services, GORM, goroutines
+//	a, _ := actor.FromContext(ctx)
+//
+// In a handler, [Current] and c.Get("actor") return the same. Package
+// gormaudit writes it into created_by and updated_by. Nobody signed in is an
+// answer, too: the anonymous actor. The middleware lets everybody pass;
+// [RequireUser] and [RequireFunc] don't.
+//
+// It has the names of package echoauth, which is for Echo v4, and knows nothing
+// of v4. An application that moves changes the import path, echo.Context to
+// *echo.Context, and the arguments of its [BasicAuth] and [KeyAuth] validators,
+// which begin with c as Echo's do. Sessions that one wrote are good for the
+// other.
+//
+// # Where the answer comes from
+//
+// A [Source] reads a credential that something verified. The first that
+// answers wins, by default [FromSession] and then [FromJWT].
+// [FromSessionValue] is for applications that keep a user's id in the session
+// themselves, [BasicAuth] and [KeyAuth] wrap the validators of Echo's
+// middleware.
+//
+// A credential that is no good, an expired cookie for instance, is none. A
+// source that can't tell, because the session store is down, fails the request
+// with 503: an outage must not sign anybody out, nor write rows by nobody.
+//
+// # Order
+//
+// Register what authenticates first, then Middleware, then guards: Recover,
+// RequestID, CORS, the session, JWT, Middleware, CSRF, RequireUser. CSRF may
+// stand before Middleware, too. CORS must stand before guards, because a
+// preflight carries no credential: a guard refuses it, and logs once why.
+//
+// Echo runs the middleware of e.Use before that of a group. Where a group has
+// its own JWT, put a second Middleware behind it; see the example of
+// [FromJWT]. The innermost that finds a credential wins, in both contexts and
+// for access logs further out. It asks for the token first, so that a request
+// with both a session and the group's token is the token's. A session or token
+// that came too late to be seen is logged once, through c.Logger(), under the
+// request's context.
+//
+// # Sessions
+//
+// [Login] writes an actor to the session, under a new id and in a cookie that
+// scripts can't read and other sites can't send along. [Logout] deletes the
+// session. [Impersonate] lets one person act as another, and keeps both.
+//
+// [Config.SessionStamp] ends sessions from the server's side, when a password
+// changes or somebody chooses "log out everywhere", also where the store keeps
+// the session in the cookie itself.
+//
+// # The record
+//
+// The actor is an id, and never does I/O. [User] is for handlers that need the
+// row behind it: [Config.Load] loads it when first asked for, once per request.
+//
+// # After the request
+//
+// An actor is an immutable value, and outlives the request: detach its context
+// with [actor.Detach] for a goroutine, or send it to a job queue as JSON. An
+// *echo.Context does not outlive it. Echo clears it and gives it to the next
+// request, so a goroutine that keeps one sees the next visitor.
+//
+// A WebSocket or a stream of events has the actor that it was opened with, for
+// as long as it lives.
+//
+// # Testing an application
+//
+// A request whose context has an actor is signed in; see the example
+// "testing". No session is needed.
+//
+// # Security
+//
+//   - Cookies of Login are HttpOnly, SameSite=Lax and, on https, Secure. Behind
+//     a proxy that ends TLS, set Echo's SchemeExtractor, or Secure in the
+//     store's Options.
+//   - A SessionName that begins with __Host- keeps other hosts of the same
+//     domain from planting the cookie.
+//   - Without SessionStamp, a copied cookie of a CookieStore is good until it
+//     expires, also after Logout.
+//   - A handler that saves a session while somebody else's request signs it out
+//     writes it anew. The middleware saves none.
+//   - A guard does not load the record. A deleted user's token is good until it
+//     expires.
+//   - Give both halves of a wrong password the same answer in the same time:
+//     compare with a dummy hash where there is no such user.
+//   - Strip identity headers such as X-User before you proxy to something that
+//     believes them.
+package echoauth

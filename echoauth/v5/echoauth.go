@@ -1,0 +1,157 @@
+package echoauth
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/labstack/echo/v5"
+	"github.com/labstack/echo/v5/middleware"
+
+	"github.com/seed-3826ef92/whodunit/echoauth/internal/httpauth"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// Middleware returns a middleware that finds out who makes a request, with the
+// zero [Config]: from the session that [Login] wrote, or from the token that
+// echo-jwt verified. It lets everybody pass; [RequireUser] doesn't.
+//
+// The actor is then in the request's context.Context, for
+// [actor.FromContext], and in echo.Context under "actor". It is anonymous when
+// nobody is signed in.
+//
+// Register it after the middleware that authenticates.
+func Middleware() echo.MiddlewareFunc {
+	return MiddlewareWithConfig(Config{})
+}
+
+// MiddlewareWithConfig returns the middleware of config. It panics where
+// [Config.ToMiddleware] returns an error.
+func MiddlewareWithConfig(config Config) echo.MiddlewareFunc {
+	mw, err := config.ToMiddleware()
+	if err != nil {
+		panic(err)
+	}
+	return mw
+}
+
+// Config is the configuration of [MiddlewareWithConfig]. Its zero value is
+// ready for use.
+//
+// Where one middleware runs inside another, on a group for instance, the
+// inner one's Load, SessionName and SessionStamp are in force, as far as it has
+// them; the rest stays as the outer one has it.
+type Config struct {
+	// Skipper says which requests the middleware leaves alone. By default none.
+	// Don't skip handlers that call [Login], [Logout] or [Impersonate]: they
+	// would know neither SessionName nor SessionStamp.
+	Skipper middleware.Skipper
+
+	// Sources are asked in order for the request's actor; the first that
+	// answers wins. By default [FromSession] and [FromJWT], the other way round
+	// in a middleware inside another one: there a token is what the group
+	// verified, and a session what the outer one saw. A slice that is empty but
+	// not nil means none.
+	Sources []Source
+
+	// Load loads the record of a signed-in actor for [User]. It runs only when
+	// somebody asks, on a goroutine of its own, under a context that has the
+	// actor, ends after LoadTimeout, and does not end with the request. By
+	// default there is none, and User returns [ErrNoLoader].
+	Load func(ctx context.Context, a actor.Actor) (any, error)
+
+	// LoadTimeout bounds each call of Load and of SessionStamp, even if they
+	// ignore their context. By default 5s.
+	LoadTimeout time.Duration
+
+	// SessionName is the name of the echo-contrib session, and of its cookie,
+	// that [FromSession], [Login] and the other session functions use. By
+	// default "session".
+	SessionName string
+
+	// SessionStamp makes sessions revocable. It returns something that changes
+	// when the sessions of an account shall end: a hash over its password hash,
+	// or a counter that "log out everywhere" raises. [Login] stores a digest of
+	// it in the session, and each request with that session compares, in
+	// constant time. A difference, or [ErrAnonymous], signs the request out; any
+	// other error fails it. While somebody impersonates, both accounts are
+	// asked for.
+	//
+	// It costs what it does, usually one query for each request that a session
+	// signs in. By default there is none. It does not apply to
+	// [FromSessionValue], whose sessions Login did not write.
+	//
+	// Security: without it, a copied cookie of a store that keeps sessions in
+	// the cookie, such as gorilla's CookieStore, signs in until it expires,
+	// whatever happens to the account or its password, and after [Logout].
+	SessionStamp func(ctx context.Context, a actor.Actor) (string, error)
+
+	// Request says that the middleware also puts an [actor.Request] into the
+	// request's context, for histories and logs. Its ID is the X-Request-Id of
+	// the response, which Echo's RequestID middleware sets if it runs before,
+	// else of the request. Its IP comes from Echo's IPExtractor where there is
+	// one, else from the connection. By default off: it costs allocations.
+	Request bool
+
+	// ContextKey is the key under which echo.Context holds the actor, as an
+	// [actor.Actor]. By default "actor".
+	ContextKey string
+
+	// ErrorHandler answers a request whose actor can't be told, because a
+	// source failed. The handlers behind the middleware don't run, whatever it
+	// returns. By default it returns an *echo.HTTPError with status 503 that
+	// wraps err, which Echo keeps out of the response unless it is told to show
+	// errors.
+	ErrorHandler func(c *echo.Context, err error) error
+}
+
+// ToMiddleware returns the middleware of config, or an error if config has a
+// nil Source, a negative LoadTimeout, a SessionName that can't be the name of
+// a cookie, or a ContextKey that others use, such as echo-jwt's "user".
+func (config Config) ToMiddleware() (echo.MiddlewareFunc, error) {
+	core, err := adapter.NewMiddleware(httpauth.Config{
+		Sources:      coreSources(config.Sources),
+		Load:         config.Load,
+		LoadTimeout:  config.LoadTimeout,
+		SessionName:  config.SessionName,
+		SessionStamp: config.SessionStamp,
+		Request:      config.Request,
+		ContextKey:   config.ContextKey,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if config.ErrorHandler == nil {
+		config.ErrorHandler = failRequest
+	}
+	return (&authenticator{core, config.Skipper, config.ErrorHandler}).middleware, nil
+}
+
+var _ echo.MiddlewareConfigurator = Config{}
+
+// authenticator is one registered middleware.
+type authenticator struct {
+	core         *httpauth.Middleware
+	skipper      middleware.Skipper
+	errorHandler func(c *echo.Context, err error) error
+}
+
+// middleware is the story of one request.
+func (m *authenticator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c *echo.Context) error {
+		if m.skipper != nil && m.skipper(c) {
+			return next(c)
+		}
+		if err := m.core.Before(c); err != nil {
+			return m.errorHandler(c, err)
+		}
+		err := next(c)
+		m.core.After(c)
+		return err
+	}
+}
+
+// failRequest is the default ErrorHandler.
+func failRequest(_ *echo.Context, err error) error {
+	return echo.ErrServiceUnavailable.Wrap(fmt.Errorf("echoauth: cannot tell who makes the request: %w", err))
+}

@@ -1,0 +1,41 @@
+package echoauth
+
+import (
+	"github.com/labstack/echo/v5"
+	"github.com/labstack/echo/v5/middleware"
+
+	"github.com/seed-3826ef92/whodunit/echoauth/internal/httpauth"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// BasicAuth returns a validator for Echo's BasicAuth middleware. validate
+// answers with the actor whom user and password name, or false. The actor
+// becomes the request's as by [Set], and only after a yes. A yes for an
+// anonymous actor is [ErrAnonymous], and refused.
+//
+//	e.Use(middleware.BasicAuth(echoauth.BasicAuth(validate)))
+//
+// A [Middleware] behind it keeps this actor, unless it finds a credential of
+// its own. A session that [Config.SessionStamp] ended is none.
+func BasicAuth(validate func(c *echo.Context, user, password string) (actor.Actor, bool, error)) middleware.BasicAuthValidator {
+	if validate == nil {
+		panic("echoauth: BasicAuth needs a function")
+	}
+	return func(c *echo.Context, user, password string) (bool, error) {
+		a, ok, err := validate(c, user, password)
+		return httpauth.Accept(c, a, ok, err)
+	}
+}
+
+// KeyAuth returns a validator for Echo's KeyAuth middleware, as [BasicAuth]
+// does for BasicAuth. The holder of a key is often a program:
+// [actor.Service].
+func KeyAuth(validate func(c *echo.Context, key string, source middleware.ExtractorSource) (actor.Actor, bool, error)) middleware.KeyAuthValidator {
+	if validate == nil {
+		panic("echoauth: KeyAuth needs a function")
+	}
+	return func(c *echo.Context, key string, source middleware.ExtractorSource) (bool, error) {
+		a, ok, err := validate(c, key, source)
+		return httpauth.Accept(c, a, ok, err)
+	}
+}
