@@ -68,7 +68,9 @@
 // goroutine that keeps one sees the next visitor.
 //
 // A WebSocket or a stream of events has the actor that it was opened with, for
-// as long as it lives.
+// as long as it lives: ask now and then whether the account is still good. The
+// request's context ends with a stream of events, but not when the client of a
+// WebSocket leaves; take the one of your WebSocket library for that.
 //
 // # Testing an application
 //

@@ -1,0 +1,122 @@
+package echoauth_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/labstack/echo-contrib/v5/session"
+	echojwt "github.com/labstack/echo-jwt/v5"
+	"github.com/labstack/echo/v5"
+	"github.com/labstack/echo/v5/middleware"
+
+	"github.com/seed-3826ef92/whodunit/echoauth/v5"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// send sends one GET with an Authorization header and prints the answer.
+func send(e *echo.Echo, path, authorization string) {
+	req := httptest.NewRequest(http.MethodGet, path, nil)
+	req.Header.Set(echo.HeaderAuthorization, authorization)
+	rec := httptest.NewRecorder()
+	e.ServeHTTP(rec, req)
+	fmt.Println("GET", path, rec.Code, strings.TrimSpace(rec.Body.String()))
+}
+
+// Echo runs e.Use before the middleware of a group, and so before the group's
+// JWT. A second Middleware behind it reads the token.
+func ExampleFromJWT() {
+	key := []byte("32 random bytes, kept in a secret")
+	e := echo.New()
+	e.Use(echoauth.Middleware())
+	e.GET("/", showActor)
+	api := e.Group("/api", echojwt.JWT(key), echoauth.Middleware())
+	api.GET("/", showActor)
+
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "42"}).SignedString(key)
+	if err != nil {
+		panic(err)
+	}
+	send(e, "/", "Bearer "+token)
+	send(e, "/api/", "Bearer "+token)
+	// Output:
+	// GET / 200 anonymous
+	// GET /api/ 200 user:42
+}
+
+// An application that has its own sign-in keeps it.
+func ExampleFromSessionValue() {
+	e := echo.New()
+	e.Use(session.Middleware(newSessionStore()))
+	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		Sources: []echoauth.Source{echoauth.FromSessionValue("user_id")},
+	}))
+	e.POST("/login", func(c *echo.Context) error {
+		s, err := session.Get("session", c)
+		if err != nil {
+			return err
+		}
+		s.Values["user_id"] = 42
+		return s.Save(c.Request(), c.Response())
+	})
+	e.GET("/", showActor)
+
+	signedIn := visit(e, "POST", "/login", nil)
+	visit(e, "GET", "/", signedIn)
+	// Output:
+	// POST /login 200
+	// GET / 200 user:42
+}
+
+// A Source of one's own: the client certificate that TLS verified.
+func ExampleSource() {
+	fromCertificate := func(c *echo.Context) (actor.Actor, bool, error) {
+		tls := c.Request().TLS
+		if tls == nil || len(tls.VerifiedChains) == 0 {
+			return actor.Actor{}, false, nil
+		}
+		return actor.Service(tls.VerifiedChains[0][0].Subject.CommonName), true, nil
+	}
+	e := echo.New()
+	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		Sources: []echoauth.Source{fromCertificate, echoauth.FromSession()},
+	}))
+	e.GET("/", showActor)
+
+	visit(e, "GET", "/", nil)
+	// Output: GET / 200 anonymous
+}
+
+func ExampleBasicAuth() {
+	e := echo.New()
+	e.Use(middleware.BasicAuth(echoauth.BasicAuth(
+		func(_ *echo.Context, user, password string) (actor.Actor, bool, error) {
+			return actor.User(user), password == "swordfish", nil // compare a hash
+		})))
+	e.Use(echoauth.Middleware())
+	e.GET("/", showActor)
+
+	send(e, "/", "Basic YW5uOnN3b3JkZmlzaA==") // ann:swordfish
+	send(e, "/", "Basic YW5uOmd1ZXNz")         // ann:guess
+	// Output:
+	// GET / 200 user:ann
+	// GET / 401 {"message":"Unauthorized"}
+}
+
+func ExampleKeyAuth() {
+	e := echo.New()
+	e.Use(middleware.KeyAuth(echoauth.KeyAuth(
+		func(_ *echo.Context, key string, _ middleware.ExtractorSource) (actor.Actor, bool, error) {
+			return actor.Service("billing"), key == "k-4711", nil // look up a hash
+		})))
+	e.Use(echoauth.Middleware())
+	e.GET("/", showActor)
+
+	send(e, "/", "Bearer k-4711")
+	send(e, "/", "Bearer guess")
+	// Output:
+	// GET / 200 service:billing
+	// GET / 401 {"message":"Unauthorized"}
+}
