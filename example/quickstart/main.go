@@ -7,13 +7,13 @@ import (
 
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
-	"github.com/labstack/echo-contrib/session"
-	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo-contrib/v5/session"
+	"github.com/labstack/echo/v5"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	_ "modernc.org/sqlite" // the driver "sqlite", which needs no C compiler
 
-	"github.com/seed-3826ef92/whodunit/echoauth"
+	"github.com/seed-3826ef92/whodunit/echoauth/v5"
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
@@ -44,10 +44,10 @@ func main() {
 	e.Use(session.Middleware(sessions.NewCookieStore(securecookie.GenerateRandomKey(32)))) // however you authenticate
 	e.Use(echoauth.Middleware())                                                           // who is this request?
 
-	e.POST("/login", func(c echo.Context) error {
+	e.POST("/login", func(c *echo.Context) error {
 		return echoauth.Login(c, actor.User(42)) // after your own check of a password
 	})
-	e.POST("/notes", func(c echo.Context) error {
+	e.POST("/notes", func(c *echo.Context) error {
 		var note Note
 		if err := c.Bind(&note); err != nil {
 			return err

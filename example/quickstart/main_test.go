@@ -21,26 +21,43 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// TestFirstMinute pastes the README's program into an empty module, runs it,
-// and makes 200 posts to it, 20 at a time.
+// TestFirstMinute pastes the README's program into an empty module, and the same
+// for Echo v4, runs it, asks it what the README asks it, and makes 200 posts to
+// it, 20 at a time.
 func TestFirstMinute(t *testing.T) {
-	address := freeAddress(t)
-	url := start(t, build(t, strings.Replace(firstProgram(t), "127.0.0.1:8081", address, 1)), address)
-	client := signIn(t, url)
-	const people, posts = 20, 10
-	var group sync.WaitGroup
-	for range people {
-		group.Go(func() {
-			for range posts {
-				if status, body := post(t, client, url); status != http.StatusCreated || !strings.Contains(body, `"created_by":42,"updated_by":42`) {
-					t.Errorf("POST /notes = %d %s, want 201 and a note by 42", status, body)
-				}
+	for name, program := range map[string]string{"v5": firstProgram(t), "v4": read(t, "v4/main.go")} {
+		t.Run(name, func(t *testing.T) {
+			address := freeAddress(t)
+			url := start(t, build(t, strings.Replace(program, "127.0.0.1:8081", address, 1)), address)
+			client := signIn(t, url)
+			expectFirstNote(t, client, url)
+			const people, posts = 20, 10
+			var group sync.WaitGroup
+			for range people {
+				group.Go(func() {
+					for range posts {
+						if status, body := post(t, client, url); status != http.StatusCreated || !strings.Contains(body, `"created_by":42,"updated_by":42`) {
+							t.Errorf("POST /notes = %d %s, want 201 and a note by 42", status, body)
+						}
+					}
+				})
+			}
+			group.Wait()
+			if status, body := post(t, http.DefaultClient, url); status != http.StatusUnauthorized || body != "{\"message\":\"Unauthorized\"}\n" {
+				t.Errorf("POST /notes without signing in = %d %s, want 401", status, body)
 			}
 		})
 	}
-	group.Wait()
-	if status, _ := post(t, http.DefaultClient, url); status != http.StatusUnauthorized {
-		t.Errorf("POST /notes without signing in = %d, want 401", status)
+}
+
+// expectFirstNote checks the answer that the README shows.
+func expectFirstNote(t *testing.T, client *http.Client, url string) {
+	t.Helper()
+	_, want, _ := strings.Cut(read(t, "../../README.md"), "\n# {")
+	want, _, _ = strings.Cut(want, "\n")
+	_, body := post(t, client, url)
+	if got := regexp.MustCompile(`"20[^"]*"`).ReplaceAllString(body, `"…"`); got != "{"+want+"\n" {
+		t.Errorf("the first POST /notes = %s, want {%s", got, want)
 	}
 }
 

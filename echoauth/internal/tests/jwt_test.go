@@ -1,0 +1,223 @@
+package tests
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+func TestFromJWTSubject(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		for _, test := range []struct{ name, payload, want string }{
+			{"string", `{"sub":"42"}`, "user:42"},
+			{"string beyond 2^53", `{"sub":"9007199254740993"}`, "user:9007199254740993"},
+			{"string zero", `{"sub":"0"}`, "user:0"},
+			{"integer", `{"sub":42}`, "user:42"},
+			{"integer with exponent", `{"sub":1e7}`, "user:10000000"},
+			{"negative integer", `{"sub":-7}`, "user:-7"},
+			{"greatest exact integer", `{"sub":9007199254740991}`, "user:9007199254740991"},
+			{"2^53, which may be 2^53+1", `{"sub":9007199254740992}`, "503"},
+			{"2^53+1", `{"sub":9007199254740993}`, "503"},
+			{"-2^53", `{"sub":-9007199254740992}`, "503"},
+			{"beyond every integer", `{"sub":1e300}`, "503"},
+			{"fraction", `{"sub":1.5}`, "503"},
+			{"bool", `{"sub":true}`, "503"},
+			{"list", `{"sub":["1"]}`, "503"},
+			{"empty string", `{"sub":""}`, "anonymous"},
+			{"zero", `{"sub":0}`, "anonymous"},
+			{"negative zero", `{"sub":-0.0}`, "anonymous"},
+			{"null", `{"sub":null}`, "anonymous"},
+			{"none", `{}`, "anonymous"},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				e, log := v.NewApp(t)
+				e.Use(v.JWT(JWTConfig{}), v.Middleware())
+				e.GET("/whoami", whoami)
+				b := newBrowser(t, e)
+				b.header.Set("Authorization", "Bearer "+signed(t, test.payload))
+				if got := b.get("/whoami"); got != test.want && !strings.HasPrefix(got, test.want+" ") {
+					t.Errorf("whoami with %s = %q, want %q", test.payload, got, test.want)
+				}
+				want(t, "log", log.String(), "")
+			})
+		}
+	})
+}
+
+// signed is a token over the payload as it stands.
+func signed(tb testing.TB, payload string) string {
+	tb.Helper()
+	encode := base64.RawURLEncoding.EncodeToString
+	text := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode([]byte(payload))
+	signature, err := jwt.SigningMethodHS256.Sign(text, testKey)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return text + "." + encode(signature)
+}
+
+// numberedClaims have a subject of their own.
+type numberedClaims struct {
+	Number int `json:"sub"`
+	jwt.RegisteredClaims
+}
+
+func (c numberedClaims) GetSubject() (string, error) { return fmt.Sprint("n", c.Number), nil }
+
+func TestFromJWTClaims(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		number := jwt.NewParser(jwt.WithJSONNumber())
+		keyFunc := func(*jwt.Token) (any, error) { return testKey, nil }
+		for _, test := range []struct {
+			name   string
+			config JWTConfig
+			sub    any
+			want   string
+		}{
+			{"RegisteredClaims", JWTConfig{NewClaims: func() jwt.Claims { return new(jwt.RegisteredClaims) }}, "42", "user:42"},
+			{"claims with a GetSubject of their own", JWTConfig{NewClaims: func() jwt.Claims { return new(numberedClaims) }}, 5, "user:n5"},
+			{"a pointer to MapClaims", JWTConfig{NewClaims: func() jwt.Claims { return &jwt.MapClaims{} }}, 42, "user:42"},
+			{"json.Number verbatim", JWTConfig{Parse: func(auth string) (any, error) { return number.Parse(auth, keyFunc) }}, 9007199254740993, "user:9007199254740993"},
+			{"json.Number zero", JWTConfig{Parse: func(auth string) (any, error) { return number.Parse(auth, keyFunc) }}, 0, "anonymous"},
+			{"another ContextKey", JWTConfig{ContextKey: "token"}, "42", "user:42"},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				e, log := v.NewApp(t)
+				e.Use(v.JWT(test.config))
+				e.Use(v.MiddlewareWithConfig(Config{Sources: []Source{v.FromJWT("user", "token")}}))
+				e.GET("/whoami", whoami)
+				b := newBrowser(t, e)
+				b.header.Set("Authorization", bearer(t, jwt.MapClaims{"sub": test.sub}))
+				want(t, "whoami", b.get("/whoami"), test.want)
+				want(t, "log", log.String(), "")
+			})
+		}
+	})
+}
+
+func TestFromJWTUnusable(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		type otherToken struct{ Valid bool }
+		var nilToken *jwt.Token
+		var nilClaims *jwt.MapClaims
+		for _, test := range []struct {
+			name string
+			user any
+			log  string
+		}{
+			{"a token of another version", &otherToken{Valid: true}, "*tests.otherToken"},
+			{"a token nobody verified", &jwt.Token{Claims: jwt.MapClaims{"sub": "42"}}, "not Valid"},
+			{"a nil token", nilToken, ""},
+			{"a token without claims", &jwt.Token{Valid: true}, ""},
+			{"a token with nil claims", &jwt.Token{Valid: true, Claims: nilClaims}, ""},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				e, log := v.NewApp(t)
+				e.Use(func(next Handler) Handler {
+					return func(c Context) error { c.Set("user", test.user); return next(c) }
+				}, v.Middleware())
+				e.GET("/whoami", whoami)
+				for range 3 {
+					want(t, "whoami", newBrowser(t, e).get("/whoami"), "anonymous")
+				}
+				if got := strings.Count(log.String(), "echoauth:"); (test.log != "") != (got == 1) || !strings.Contains(log.String(), test.log) {
+					t.Errorf("log = %s, want %q once", log, test.log)
+				}
+			})
+		}
+	})
+}
+
+func TestLateToken(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		const remedy = "add a second echoauth.Middleware() to the group"
+		token := bearer(t, jwt.MapClaims{"sub": "42"})
+		for _, test := range []struct {
+			name  string
+			group []Middleware
+			token string
+			want  string
+			log   int
+		}{
+			{"forgotten second middleware", []Middleware{v.JWT(JWTConfig{})}, token, "anonymous", 1},
+			{"second middleware", []Middleware{v.JWT(JWTConfig{}), v.Middleware()}, token, "user:42", 0},
+			{"Set", []Middleware{v.JWT(JWTConfig{}), setToken(v)}, token, "user:42", 0},
+			{"Set, without a look at the token", []Middleware{v.JWT(JWTConfig{}), before(func(c Context) error { v.Set(c, alice); return nil })}, token, "user:1", 0},
+			{"no token", []Middleware{v.JWT(JWTConfig{Optional: true})}, "", "anonymous", 0},
+			{
+				"a token without subject, read by the second middleware",
+				[]Middleware{v.JWT(JWTConfig{}), v.Middleware()},
+				bearer(t, jwt.MapClaims{"aud": "x"}), "anonymous", 0,
+			},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				e, log := v.NewApp(t)
+				e.Use(v.Middleware())
+				e.Group("/api", test.group...).GET("/whoami", whoami)
+				for range 3 {
+					b := newBrowser(t, e)
+					b.header.Set("Authorization", test.token)
+					want(t, "whoami", b.get("/api/whoami"), test.want)
+				}
+				if got := strings.Count(log.String(), remedy); got != test.log {
+					t.Errorf("log = %s, want the remedy %d times", log, test.log)
+				}
+			})
+		}
+	})
+}
+
+// TestSessionAndToken: a cookie that the browser sends along anyway does not
+// beat the token that a group verified.
+func TestSessionAndToken(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		e, _ := v.NewApp(t)
+		e.Use(v.Sessions(newCookieStore()), v.Middleware())
+		signIn(e)
+		e.GET("/whoami", whoami)
+		e.Group("/api", v.JWT(JWTConfig{}), v.Middleware()).GET("/whoami", whoami)
+		e.Group("/optional", v.JWT(JWTConfig{Optional: true}), v.Middleware()).GET("/whoami", whoami)
+
+		b := newBrowser(t, e)
+		b.post("/login/1")
+		want(t, "without a token", b.get("/whoami"), "user:1")
+		want(t, "without a token in a group", b.get("/optional/whoami"), "user:1")
+		b.header.Set("Authorization", bearer(t, jwt.MapClaims{"sub": "42"}))
+		want(t, "with a token in the group that verifies it", b.get("/api/whoami"), "user:42")
+		want(t, "with a token outside", b.get("/whoami"), "user:1")
+	})
+}
+
+func TestLateTokenUnderOtherKeys(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		for _, key := range []string{"first", "second", "third"} {
+			e, log := v.NewApp(t)
+			e.Use(v.MiddlewareWithConfig(Config{Sources: []Source{
+				v.FromJWT("first", "second"), v.FromJWT("first"), v.FromJWT("third"),
+			}}))
+			e.Group("/api", v.JWT(JWTConfig{ContextKey: key, Optional: true})).GET("/whoami", whoami)
+			b := newBrowser(t, e)
+			b.header.Set("Authorization", bearer(t, jwt.MapClaims{"sub": "42"}))
+			want(t, "whoami", b.get("/api/whoami"), "anonymous")
+			if got := strings.Count(log.String(), "echoauth:"); got != 1 || !strings.Contains(log.String(), key) {
+				t.Errorf("log = %s, want the remedy once, with %q", log, key)
+			}
+		}
+	})
+}
+
+// setToken authenticates on its own, with the token that is there by then.
+func setToken(v version) Middleware {
+	return before(func(c Context) error {
+		a, ok, err := v.FromJWT()(c)
+		if err != nil || !ok {
+			return v.HTTPError(http.StatusUnauthorized, "", err)
+		}
+		v.Set(c, a)
+		return nil
+	})
+}

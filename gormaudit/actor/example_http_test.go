@@ -1,0 +1,57 @@
+package actor_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// whoIs stands for how an application authenticates: it returns the id of the
+// user whose credential r carries, "" for none.
+func whoIs(r *http.Request) string {
+	id, password, _ := r.BasicAuth()
+	if password != "swordfish" {
+		return ""
+	}
+	return id
+}
+
+// withActor says, for each request, who makes it. An empty id is anonymous.
+func withActor(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := actor.NewContext(r.Context(), actor.User(whoIs(r)))
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// Without Echo, a middleware of your own puts the actor into the request's
+// context, behind whatever authenticates.
+//
+// With chi, the same function is r.Use(withActor). With gin, it is a handler
+// that sets c.Request = c.Request.WithContext(ctx) and calls c.Next().
+//
+// With gin, write db.WithContext(c.Request.Context()), and not
+// db.WithContext(c): a *gin.Context is a context, too, but it has the values of
+// its request only if the engine's ContextWithFallback is set. Without, nobody
+// said who, and rows have no creator.
+func Example_netHTTP() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /notes", func(w http.ResponseWriter, r *http.Request) {
+		a, _ := actor.FromContext(r.Context()) // db.WithContext(r.Context()) does
+		fmt.Fprintln(w, "created by", a)
+	})
+	handler := withActor(mux)
+
+	for _, password := range []string{"swordfish", "guess"} {
+		r := httptest.NewRequest("POST", "/notes", nil)
+		r.SetBasicAuth("42", password)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		fmt.Print(w.Body)
+	}
+	// Output:
+	// created by user:42
+	// created by anonymous
+}
