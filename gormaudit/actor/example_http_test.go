@@ -40,7 +40,9 @@ func Example_netHTTP() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /notes", func(w http.ResponseWriter, r *http.Request) {
 		a, _ := actor.FromContext(r.Context()) // db.WithContext(r.Context()) does
-		fmt.Fprintln(w, "created by", a)
+		if _, err := fmt.Fprintln(w, "created by", a); err != nil {
+			panic(err)
+		}
 	})
 	handler := withActor(mux)
 

@@ -17,9 +17,8 @@ func answering(a actor.Actor, ok bool, err error) httpauth.Source {
 	return func(httpauth.Context) (actor.Actor, bool, error) { return a, ok, err }
 }
 
-func token(subject string) *jwt.Token {
-	return &jwt.Token{Valid: true, Claims: jwt.MapClaims{"sub": subject}}
-}
+// bobsToken is a token that something verified.
+var bobsToken = &jwt.Token{Valid: true, Claims: jwt.MapClaims{"sub": "2"}}
 
 func TestMiddlewarePutsTheActorIntoBothContexts(t *testing.T) {
 	for _, test := range []struct {
@@ -65,7 +64,7 @@ func TestMiddlewareOrderOfSources(t *testing.T) {
 		if inner {
 			configs = append(configs, httpauth.Config{})
 		}
-		c.Set("user", token("2"))
+		c.Set("user", bobsToken)
 		enter(t, c, configs...)
 		if got := httpauth.Current(c); got != want {
 			t.Errorf("with an outer middleware %v: actor = %v, want %v", inner, got, want)
@@ -82,14 +81,14 @@ func TestAfter(t *testing.T) {
 		want   string
 	}{
 		{"nothing", httpauth.Config{}, func(*carrier) {}, ""},
-		{"a token", httpauth.Config{}, func(c *carrier) { c.Set("user", token("2")) }, "a token was verified after"},
+		{"a token", httpauth.Config{}, func(c *carrier) { c.Set("user", bobsToken) }, "a token was verified after"},
 		{"a token that nobody verified", httpauth.Config{}, func(c *carrier) { c.Set("user", &jwt.Token{}) }, ""},
 		{"a token of a request that somebody signed in", httpauth.Config{}, func(c *carrier) {
-			c.Set("user", token("2"))
+			c.Set("user", bobsToken)
 			httpauth.Set(c, alice)
 		}, ""},
-		{"a token under a key of FromJWT", httpauth.Config{Sources: []httpauth.Source{adapter.FromJWT("a", "b")}}, func(c *carrier) { c.Set("b", token("2")) }, `c.Get("b")`},
-		{"a token under no source's key", httpauth.Config{Sources: []httpauth.Source{}}, func(c *carrier) { c.Set("user", token("2")) }, ""},
+		{"a token under a key of FromJWT", httpauth.Config{Sources: []httpauth.Source{adapter.FromJWT("a", "b")}}, func(c *carrier) { c.Set("b", bobsToken) }, `c.Get("b")`},
+		{"a token under no source's key", httpauth.Config{Sources: []httpauth.Source{}}, func(c *carrier) { c.Set("user", bobsToken) }, ""},
 		{"a session store", httpauth.Config{}, func(c *carrier) { c.Set(storeKey, store) }, "session.Middleware runs after"},
 		{"a session store that no source asks", httpauth.Config{Sources: []httpauth.Source{}}, func(c *carrier) { c.Set(storeKey, store) }, ""},
 	} {

@@ -135,9 +135,11 @@ type routes struct {
 }
 
 func (r *routes) GET(path string, h Handler, mw ...Middleware) { r.add(http.MethodGet, path, h, mw...) }
+
 func (r *routes) POST(path string, h Handler, mw ...Middleware) {
 	r.add(http.MethodPost, path, h, mw...)
 }
+
 func (r *routes) PUT(path string, h Handler, mw ...Middleware) { r.add(http.MethodPut, path, h, mw...) }
 func (r *routes) Any(path string, h Handler, mw ...Middleware) { r.any(path, h, mw...) }
 
