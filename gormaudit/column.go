@@ -2,6 +2,7 @@ package gormaudit
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,6 +18,9 @@ const (
 	updated
 	deleted
 )
+
+// tag is the tag that gives a field the role.
+func (r role) tag() string { return [...]string{"autoCreateBy", "autoUpdateBy", "autoDeleteBy"}[r] }
 
 // column is one by-column.
 type column struct {
@@ -116,6 +120,23 @@ func (c *column) peek(row reflect.Value) reflect.Value {
 		row = row.Field(max(index, -index-1))
 	}
 	return row
+}
+
+// nobody returns what the column is sent for nobody, for people to read, and
+// whether that is NULL.
+func (c *column) nobody() (zero string, hasNull bool) {
+	held := c.convert.zero
+	if c.field.Serializer != nil {
+		held, _ = c.field.ValueOf(context.Background(), reflect.New(c.field.Schema.ModelType).Elem())
+	}
+	held = driverValue(held)
+	if b, ok := held.([]byte); ok {
+		return fmt.Sprintf("%q", b), b == nil
+	}
+	if text, ok := held.(string); ok {
+		return fmt.Sprintf("%q", text), false
+	}
+	return fmt.Sprint(held), held == nil
 }
 
 // pointers hands out new variables for fields that are pointers, so that no

@@ -78,13 +78,57 @@ func (m *model) check() error {
 	if m.err != nil {
 		return m.err
 	}
-	for _, c := range m.columns {
-		if c.role == deleted && len(m.deletedAt) == 0 {
-			return fmt.Errorf("gormaudit: %s.%s says who deleted a row softly, but %s has no soft-delete field such as gorm.DeletedAt",
-				m.table, c.name, m.schema.Name)
+	for n, c := range m.columns {
+		if mistake := m.mistake(n); mistake != "" {
+			return fmt.Errorf("gormaudit: %s.%s %s", m.table, c.name, mistake)
 		}
 	}
 	return nil
+}
+
+// mistake returns what can't be meant by the n-th by-column, or "".
+func (m *model) mistake(n int) string {
+	c := m.columns[n]
+	for _, other := range m.columns[:n] {
+		if other.name == c.name {
+			return fmt.Sprintf("is both %s and %s: one column can't be both (autoUpdateBy alone is written on create, too)", other.role.tag(), c.role.tag())
+		}
+	}
+	switch {
+	case c.role == deleted && len(m.deletedAt) == 0:
+		return fmt.Sprintf("says who deleted a row softly, but %s has no soft-delete field such as gorm.DeletedAt", m.schema.Name)
+	case c.field.AutoCreateTime != 0 || c.field.AutoUpdateTime != 0:
+		return fmt.Sprintf("says who, but GORM writes the time into it: take the time's tag away, or turn it off with the tag gorm:\"%s:false\"", c.role.tag())
+	case c.field.AutoIncrement:
+		return "is an auto-increment key: nobody would be stored as the next number, which is somebody's id (tag autoIncrement:false?)"
+	case c.field.PrimaryKey && c.role != created:
+		return "is part of the primary key, so that the row would get another key when another person writes it"
+	}
+	return ""
+}
+
+// foreignKeys returns what to say of by-columns that can't hold nobody once
+// AutoMigrate has made the foreign key of their relation. It works as long as
+// somebody is signed in, so that it is no mistake.
+func (m *model) foreignKeys(db *gorm.DB) (warnings []string) {
+	if m == nil || db.DisableForeignKeyConstraintWhenMigrating || db.IgnoreRelationshipsWhenMigrating {
+		return nil
+	}
+	for _, relation := range m.schema.Relationships.BelongsTo {
+		if relation.Field.IgnoreMigration || relation.ParseConstraint() == nil {
+			continue
+		}
+		for _, reference := range relation.References {
+			for _, c := range m.columns {
+				if zero, hasNull := c.nobody(); c.field == reference.ForeignKey && !hasNull {
+					warnings = append(warnings, fmt.Sprintf("gormaudit: %s.%s is a %s and says nobody by %s, which a foreign key to %s refuses: "+
+						"make the field a pointer, or tag the relation %s gorm:\"constraint:-\"",
+						m.table, c.name, c.field.FieldType, zero, relation.FieldSchema.Table, relation.Name))
+				}
+			}
+		}
+	}
+	return warnings
 }
 
 // column returns the by-column that name addresses, or nil.

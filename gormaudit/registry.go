@@ -41,6 +41,9 @@ func (r *registry) register(db *gorm.DB, models []any) error {
 		if err := m.check(); err != nil {
 			return err
 		}
+		for _, warning := range m.foreignKeys(db) {
+			db.Logger.Warn(db.Statement.Context, warning)
+		}
 		for _, c := range m.all() {
 			c.preferNativeUUID(db.Name())
 		}

@@ -10,10 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+	"gorm.io/gorm/logger"
 	"gorm.io/gorm/schema"
 	"gorm.io/plugin/dbresolver"
 
@@ -301,12 +303,41 @@ func TestBadConfigIsAnErrorFromUse(t *testing.T) {
 		CreatedBy   string `gorm:"autoCreateBy:false"`
 		CreatedByID uint
 	}
+	type both struct {
+		ID        uint
+		CreatedBy string `gorm:"autoUpdateBy"`
+	}
+	type timed struct {
+		ID        uint
+		CreatedBy int64 `gorm:"autoCreateTime"`
+	}
+	type counted struct {
+		CreatedBy uint `gorm:"primaryKey"`
+	}
+	type keyed struct {
+		CreatedBy uint `gorm:"primaryKey;autoIncrement:false"`
+	}
+	type rekeyed struct {
+		ID        uint
+		UpdatedBy string `gorm:"primaryKey"`
+	}
+	type odd struct { // what works, at least for some
+		ID        uint
+		CreatedBy *string `gorm:"not null;<-:false;uniqueIndex"`
+		UpdatedBy *string `gorm:"->;default:nobody;-:migration"`
+	}
 	tests := []struct {
 		name   string
 		config gormaudit.Config
 		want   string // part of the message, empty for none
 	}{
 		{"zero", gormaudit.Config{}, ""},
+		{"two roles", gormaudit.Config{Models: []any{&both{}}}, "boths.created_by is both autoCreateBy and autoUpdateBy"},
+		{"a time", gormaudit.Config{Models: []any{&timed{}}}, "timeds.created_by says who, but GORM writes the time into it"},
+		{"key that counts up", gormaudit.Config{Models: []any{&counted{}}}, "counteds.created_by is an auto-increment key"},
+		{"key", gormaudit.Config{Models: []any{&keyed{}, &keyRow{}}}, ""},
+		{"key that changes", gormaudit.Config{Models: []any{&rekeyed{}}}, "rekeyeds.updated_by is part of the primary key"},
+		{"odd", gormaudit.Config{Models: []any{&odd{}}}, ""},
 		{"models", gormaudit.Config{Models: policyModels}, ""},
 		{"one turned off", gormaudit.Config{Models: []any{&untwice{}}}, ""},
 		{"unknown policy", gormaudit.Config{Missing: 9}, "unknown MissingPolicy 9"},
@@ -327,6 +358,78 @@ func TestBadConfigIsAnErrorFromUse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A number that refers to a table can't say nobody. It is no mistake as long as
+// somebody is signed in, and where no foreign key is made.
+func TestRelationThatCantSayNobodyIsWarnedOf(t *testing.T) {
+	type pointers struct {
+		ID          uint
+		CreatedByID *uint
+		CreatedBy   *person
+	}
+	type untied struct {
+		ID          uint
+		CreatedByID uint
+		CreatedBy   person `gorm:"constraint:-"`
+	}
+	type unmigrated struct {
+		ID          uint
+		CreatedByID uint
+		CreatedBy   person `gorm:"-:migration"`
+	}
+	const warning = "gormaudit: relations_rows.created_by_id is a uint and says nobody by 0, which a foreign key to people refuses: " +
+		`make the field a pointer, or tag the relation CreatedBy gorm:"constraint:-"`
+	for _, test := range []struct {
+		name   string
+		config gorm.Config
+		model  any
+		want   []string
+	}{
+		{"number", gorm.Config{}, &relationsRow{}, []string{warning}},
+		{"no keys at all", gorm.Config{DisableForeignKeyConstraintWhenMigrating: true}, &relationsRow{}, nil},
+		{"pointer", gorm.Config{}, &pointers{}, nil},
+		{"no key", gorm.Config{}, &untied{}, nil},
+		{"not migrated", gorm.Config{}, &unmigrated{}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var log warnings
+			test.config.Logger = &log
+			db := dbtest.New(t, dbtest.SQLite).Open(t, &test.config)
+			if err := db.Use(gormaudit.NewWithConfig(gormaudit.Config{Models: []any{test.model}})); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(log.texts, test.want) {
+				t.Errorf("db.Use warns %q, want %q", log.texts, test.want)
+			}
+			if test.want == nil {
+				return
+			}
+			db = dbtest.New(t, dbtest.SQLite).Open(t)
+			must(t, errors.Join(db.AutoMigrate(&person{}, test.model), db.Use(gormaudit.New())))
+			if err := db.WithContext(contextOf(actor.Actor{})).Omit("CreatedBy", "UpdatedBy").Create(test.model).Error; err == nil {
+				t.Error("nobody's Create = nil: the warning is wrong")
+			}
+		})
+	}
+}
+
+// warnings is a logger that keeps what it is warned of.
+type warnings struct {
+	logger.Interface
+	texts []string
+}
+
+func (w *warnings) LogMode(logger.LogLevel) logger.Interface { return w }
+
+func (w *warnings) Info(context.Context, string, ...any) {}
+
+func (w *warnings) Error(context.Context, string, ...any) {}
+
+func (w *warnings) Trace(context.Context, time.Time, func() (string, int64), error) {}
+
+func (w *warnings) Warn(_ context.Context, text string, args ...any) {
+	w.texts = append(w.texts, fmt.Sprintf(text, args...))
 }
 
 // Without Config.Models the same is an error of the first write.
