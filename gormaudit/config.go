@@ -22,10 +22,13 @@ type Config struct {
 	// Missing is what happens when nobody said who acts. By default [Warn].
 	Missing MissingPolicy
 	// Models are parsed by db.Use: a by-column that no id fits, a DeletedBy
-	// without a soft-delete field, and a CreatedBy beside a CreatedByID are
-	// errors at start, and writes to their tables are stamped from the first
-	// db.Table("…") on, where GORM knows no model. Without being named here, a
-	// model is known from the first write through it.
+	// without a soft-delete field, a CreatedBy beside a CreatedByID, and a column
+	// with two roles, with a time's tag, that counts up or that makes the row's
+	// key change are errors at start. A number that can't say nobody because its
+	// relation gets a foreign key is a warning in GORM's logger. Writes to the
+	// models' tables are stamped from the first db.Table("…") on, where GORM knows
+	// no model. Without being named here, a model is known from the first write
+	// through it. The database is not asked: [Verify] does that.
 	Models []any
 }
 

@@ -20,7 +20,8 @@ func (e missingError) Error() string {
 func (e missingError) Unwrap() error { return ErrNoActor }
 
 // ColumnError says that an actor's id does not fit its column, or that no id
-// ever can. The statement was not sent.
+// ever can: the statement was not sent. In the error of [Verify] it says that
+// the database's column is not what its field needs.
 type ColumnError struct {
 	// Table is the table's name.
 	Table string
@@ -28,9 +29,9 @@ type ColumnError struct {
 	Column string
 	// Type is the Go type of the column's field.
 	Type reflect.Type
-	// Actor is the actor, as in "user:42"; empty when no id can ever fit.
+	// Actor is the actor, as in "user:42"; empty when it is not about one id.
 	Actor string
-	// ID is the rejected id; empty when no id can ever fit. The message quotes
+	// ID is the rejected id; empty when it is not about one. The message quotes
 	// it, cut to 64 bytes.
 	ID string
 

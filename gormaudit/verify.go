@@ -1,0 +1,157 @@
+package gormaudit
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"gorm.io/gorm"
+)
+
+// Verify compares the by-columns of models with the tables in the database, so
+// that a test, a migration's last step or a program's start finds what would
+// else fail at the first write, or at the first write of nobody. It reports a
+// by-column
+//
+//   - that is not there, or whose table is not;
+//   - of a type that ids of the field's Go type don't fit: text for a uint,
+//     smallint for a uint64, bigint or char(10) for a uuid.UUID, less than the
+//     field's size tag; or, where [Config.ID] is not set, one that can't hold
+//     "system:archiver" although the field is text: uuid, PostgreSQL's char(n),
+//     a foreign key;
+//   - that can't hold nobody: NOT NULL where the field's type has a NULL, or with
+//     a foreign key where it has none and nobody is 0 or "";
+//   - whose foreign key is ON DELETE CASCADE, by which deleting a user deletes
+//     what the user created or changed;
+//   - that the database itself computes or counts up.
+//
+// What [Config.Models] refuses at start is reported too, and so is a model
+// without any by-column. No index is asked for. A trigger's body, a check and a
+// [gorm.io/gorm/schema.Serializer]'s output are not judged.
+//
+// The table is the one that db's writes to the model go to: db.Table("…"), scopes, the
+// naming strategy and dbresolver are heeded. Verify reads the catalogue of
+// PostgreSQL, MariaDB, MySQL or SQLite and changes nothing: an account that may
+// write to the tables may run it. db need not have the plugin.
+//
+// The error has every problem of every model, one a line: errors.As finds the
+// first [*ColumnError], and its Unwrap() []error all. A catalogue that could
+// not be read is an error as well.
+func Verify(db *gorm.DB, models ...any) error {
+	if len(models) == 0 {
+		return errors.New("gormaudit: Verify: no models given")
+	}
+	var problems []error
+	for _, model := range models {
+		problems = append(problems, verify(db, model)...)
+	}
+	return errors.Join(problems...)
+}
+
+func verify(db *gorm.DB, value any) []error {
+	stmt, table, err := targetOf(db, value)
+	if err != nil {
+		return []error{err}
+	}
+	m := newModel(stmt.Schema, quoter(db.Dialector))
+	if m == nil {
+		return []error{fmt.Errorf("gormaudit: Verify: %s has no by-columns: embed gormaudit.By, or tag a field autoCreateBy or autoUpdateBy", stmt.Schema.Name)}
+	}
+	if err := m.check(); err != nil {
+		return []error{err}
+	}
+	live, err := readCatalog(db, reflect.New(stmt.Schema.ModelType).Interface(), table)
+	if err != nil {
+		return []error{err}
+	}
+	if len(live.columns) == 0 {
+		return []error{fmt.Errorf("gormaudit: Verify: %s is not in the database, or this account may not see it: migrate %s", table, stmt.Schema.Name)}
+	}
+	v := verification{dialect: db.Name(), catalog: live, programs: writesPrograms(db)}
+	var problems []error
+	for _, c := range m.columns {
+		for _, problem := range v.problems(c) {
+			problems = append(problems, &ColumnError{Table: table.String(), Column: c.name, Type: c.field.FieldType, cause: errors.New(problem)})
+		}
+	}
+	return problems
+}
+
+// writesPrograms reports whether a program's id goes into text columns as it
+// does by default.
+func writesPrograms(db *gorm.DB) bool {
+	p, ok := db.Plugins[new(Plugin).Name()].(*Plugin)
+	return !ok || p.config.ID == nil
+}
+
+// verification is a model's table being compared.
+type verification struct {
+	catalog
+	dialect  string
+	programs bool
+}
+
+// problems returns what is wrong with one column, each with what to do.
+func (v *verification) problems(c *column) []string {
+	live, ok := v.column(c.name)
+	if !ok {
+		return []string{fmt.Sprintf("the table has no such column: migrate it, or turn the field off with the tag gorm:\"%s:false\"", c.role.tag())}
+	}
+	var problems []string
+	if live.generated {
+		problems = append(problems, "the database computes the column, and no statement may write it: drop the expression, or turn the field off with the tag gorm:\""+c.role.tag()+":false\"")
+	}
+	if live.numbered {
+		problems = append(problems, "the database puts the next number where nobody is, which is somebody's id: drop AUTO_INCREMENT, or take it out of the primary key")
+	}
+	if misfit := requirementOf(c).misfit(storageOf(v.dialect, live.dataType), live.dataType, v.programs); misfit != "" {
+		problems = append(problems, misfit)
+	}
+	return append(problems, v.nobody(c, live)...)
+}
+
+// nobody returns why a column can't hold nobody, or holds more than who.
+func (v *verification) nobody(c *column, live liveColumn) []string {
+	zero, hasNull := c.nobody()
+	keys := v.keysOf(c.name)
+	var problems []string
+	if hasNull && !live.nullable {
+		text := "the database's column is NOT NULL"
+		if len(keys) > 0 {
+			text += " and has the " + keys[0].String()
+		}
+		problems = append(problems, text+", and nobody is written as NULL: drop NOT NULL")
+	}
+	for _, key := range keys {
+		if !hasNull {
+			problems = append(problems, fmt.Sprintf("the %s refuses %s, which is written for nobody: make the field a pointer and the column nullable, or drop the foreign key", key, zero))
+		} else if c.convert.text && v.programs {
+			problems = append(problems, fmt.Sprintf("the %s refuses the id of a program, such as %s: drop the foreign key, or let Config.ID decide", key, aProgram))
+		}
+		if key.cascade {
+			problems = append(problems, fmt.Sprintf("the %s is ON DELETE CASCADE, so that deleting a row there deletes rows here: make it ON DELETE SET NULL or RESTRICT, or drop it", key))
+		}
+	}
+	return problems
+}
+
+// column finds a column as the database finds it: only PostgreSQL tells case apart.
+func (v *verification) column(name string) (liveColumn, bool) {
+	for _, live := range v.columns {
+		if live.name == name || v.dialect != "postgres" && strings.EqualFold(live.name, name) {
+			return live, true
+		}
+	}
+	return liveColumn{}, false
+}
+
+func (v *verification) keysOf(name string) []foreignKey {
+	var found []foreignKey
+	for _, key := range v.keys {
+		if key.column == name || v.dialect != "postgres" && strings.EqualFold(key.column, name) {
+			found = append(found, key)
+		}
+	}
+	return found
+}
