@@ -51,6 +51,13 @@ func _(db *gorm.DB) {
 	}))
 }
 
+func _(db *gorm.DB) error {
+	if err := gormaudit.Verify(db, &Note{}, &Invoice{}); err != nil {
+		return err
+	}
+	return nil
+}
+
 func _(e *echo.Echo) {
 	e.GET("/me", func(c echo.Context) error {
 		user, err := echoauth.User[*Account](c.Request().Context())

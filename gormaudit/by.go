@@ -9,7 +9,8 @@ package gormaudit
 // By[string] becomes a varchar(191) where the database has one, which MySQL
 // can index in any character set. By[uuid.UUID] becomes the database's own
 // uuid type, where there is one, for models named in [Config.Models]; else it
-// is a varchar too.
+// is a varchar too. There are no indexes and no foreign keys: fields of your
+// own have those that you tag them with.
 type By[T any] struct {
 	// CreatedBy is who inserted the row. It is written once.
 	CreatedBy *T `gorm:"size:191" json:"created_by"`

@@ -62,6 +62,9 @@
 // fields with a serializer. An id that doesn't fit fails the statement with a
 // [ColumnError] before it is sent.
 //
+// [Verify] compares models with the tables of the database. The file columns.md
+// beside this package has more of types, foreign keys and indexes.
+//
 // # Who
 //
 // An actor who is a user is stamped by id. A service or a system is stamped as
