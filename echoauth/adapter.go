@@ -16,6 +16,7 @@ var adapter = &httpauth.Adapter{
 		return response.Header(), response.Committed
 	},
 	Route: func(c httpauth.Context) string { return c.(echo.Context).Path() },
+	// Without an IPExtractor, v4 believes anybody's forwarding headers.
 	ClientIP: func(c httpauth.Context) string {
 		if ec := c.(echo.Context); ec.Echo().IPExtractor != nil {
 			return ec.RealIP()

@@ -17,12 +17,8 @@ var adapter = &httpauth.Adapter{
 		return w.Header(), err == nil && response.Committed
 	},
 	Route: func(c httpauth.Context) string { return c.(*echo.Context).Path() },
-	ClientIP: func(c httpauth.Context) string {
-		if ec := c.(*echo.Context); ec.Echo().IPExtractor != nil {
-			return ec.RealIP()
-		}
-		return ""
-	},
+	// Without an IPExtractor, v5 believes no forwarding headers.
+	ClientIP: func(c httpauth.Context) string { return c.(*echo.Context).RealIP() },
 	Log: func(c httpauth.Context, text string, attrs ...slog.Attr) {
 		c.(*echo.Context).Logger().LogAttrs(c.Request().Context(), slog.LevelError, text, attrs...)
 	},

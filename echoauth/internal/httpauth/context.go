@@ -23,8 +23,9 @@ type Adapter struct {
 	// Route returns the path with which the handler of c was registered.
 	Route func(c Context) string
 
-	// ClientIP returns the address that the application's IPExtractor finds,
-	// or "" if the application has none.
+	// ClientIP returns the address that the application's IPExtractor finds.
+	// Without one it may return "", for that of the connection, and never what
+	// a forwarding header says.
 	ClientIP func(c Context) string
 
 	// Log logs a mistake of wiring. The text says everything; attrs repeat

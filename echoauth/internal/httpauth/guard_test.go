@@ -3,6 +3,7 @@ package httpauth_test
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/seed-3826ef92/whodunit/echoauth/internal/httpauth"
@@ -54,5 +55,28 @@ func TestGuard(t *testing.T) {
 			}
 			want(t, "challenge", c.header.Get("WWW-Authenticate"), challenge)
 		})
+	}
+}
+
+// TestGuardTellsOfPreflights tells once, and only of those it refused.
+func TestGuardTellsOfPreflights(t *testing.T) {
+	guard := adapter.RequireUser("", "")
+	var log []string
+	for _, a := range []actor.Actor{alice, {}, {}} {
+		c := newCarrier()
+		c.request.Method = http.MethodOptions
+		c.request.Header.Set("Origin", "https://app.example.com")
+		c.request.Header.Set("Access-Control-Request-Method", "PUT")
+		httpauth.Set(c, a)
+		if _, err := guard.Check(c); err != nil {
+			t.Error(err)
+		}
+		log = append(log, c.log...)
+		if !a.IsAnonymous() && len(log) > 0 {
+			t.Errorf("log of a preflight that passed = %q, want nothing", log)
+		}
+	}
+	if len(log) != 1 || !strings.Contains(log[0], "before RequireUser") {
+		t.Errorf("log = %q, want the order once", log)
 	}
 }

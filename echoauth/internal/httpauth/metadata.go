@@ -16,9 +16,7 @@ func (ad *Adapter) metadata(c Context) actor.Request {
 	header, _ := ad.Response(c)
 	return actor.Request{
 		// The id that Echo's RequestID middleware made is in the response only.
-		ID: cmp.Or(header.Get(headerRequestID), r.Header.Get(headerRequestID)),
-		// Forwarding headers are believed only through the application's
-		// IPExtractor. Without one, Echo v4 would believe anybody's.
+		ID:        cmp.Or(header.Get(headerRequestID), r.Header.Get(headerRequestID)),
 		IP:        cmp.Or(ad.ClientIP(c), peer(r)),
 		UserAgent: r.UserAgent(),
 		Method:    r.Method,

@@ -1,12 +1,14 @@
 package httpauth_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/seed-3826ef92/whodunit/echoauth/internal/httpauth"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
 // withSession carries a request that came with a session of these values.
@@ -126,6 +128,19 @@ func TestLoginAndOut(t *testing.T) {
 	if len(cookies) != 1 || !strings.Contains(cookies[0], "Max-Age=0") {
 		t.Errorf("cookies of the logout = %q, want one that is expired", cookies)
 	}
+}
+
+// TestLoginBetweenMiddlewares signs the owner of an ended session in again,
+// before an inner middleware that finds no credential.
+func TestLoginBetweenMiddlewares(t *testing.T) {
+	c := withSession(t, map[any]any{"echoauth:actor": "1:id=1&kind=user"}) // without a stamp
+	enter(t, c, httpauth.Config{SessionStamp: func(context.Context, actor.Actor) (string, error) { return "new", nil }})
+	want(t, "actor of the ended session", httpauth.Current(c).String(), "anonymous")
+	if err := adapter.Login(c, alice); err != nil {
+		t.Fatal(err)
+	}
+	enter(t, c, httpauth.Config{Sources: []httpauth.Source{}})
+	want(t, "actor of the new one", httpauth.Current(c).String(), "user:1")
 }
 
 func TestLoginErrors(t *testing.T) {
