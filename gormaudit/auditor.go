@@ -21,6 +21,15 @@ func (a *auditor) install(db *gorm.DB) error {
 	a.wrap(db, "ON CONFLICT", rewriteOnConflict)
 	a.wrap(db, "SET", rewriteSet)
 
+	db.ClauseBuilders[installed] = func(clause.Clause, clause.Builder) {}
+	return a.registerCallback(db)
+}
+
+// installed is the name of a builder that no clause has: it marks those that
+// are wrapped.
+const installed = "gormaudit:installed"
+
+func (a *auditor) registerCallback(db *gorm.DB) error {
 	return db.Callback().Update().Before("gorm:update").Register("gormaudit:remember", func(db *gorm.DB) { remember(a, db) })
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 )
 
@@ -30,6 +31,8 @@ type column struct {
 	// declared is false for a column of the table that the statement's declared type
 	// does not have.
 	declared bool
+	// part is set in an UPDATE of several tables.
+	part *part
 	// assignment is the quoted name and "=".
 	assignment string
 	// flat says that no pointer leads to the field.
@@ -76,6 +79,14 @@ func (c *column) spelled(name string) bool {
 	name = bare(name)
 	return sameFold(name, c.name) || sameFold(name, c.field.Name) ||
 		len(name) > maxName && len(c.name) >= maxName && sameFold(name[:maxName], c.name[:maxName])
+}
+
+// target is the column as an assignment names it.
+func (c *column) target() clause.Column {
+	if c.part != nil {
+		return clause.Column{Table: c.part.qualifier, Name: c.name}
+	}
+	return clause.Column{Name: c.name}
 }
 
 // maxName is how many bytes of a name PostgreSQL looks at.

@@ -105,10 +105,7 @@ const rememberedKey = "gormaudit:remembered"
 // although they don't reach the row.
 func remember(a *auditor, db *gorm.DB) {
 	stmt := db.Statement
-	if stmt.Schema == nil {
-		return
-	}
-	m := a.registry.forSchema(stmt)
+	m := a.registry.declaredBy(stmt)
 	if m == nil || m.err != nil || db.Error != nil {
 		return
 	}

@@ -32,6 +32,8 @@ type model struct {
 	insertColumns []quotedColumn
 	// deletedAt are the soft-delete fields that deleted_by follows.
 	deletedAt []deletedAt
+	// parts are the tables of an UPDATE of several.
+	parts []*part
 	// err is why no statement on the model can be right.
 	err error
 }
@@ -136,6 +138,9 @@ func (m *model) column(name string) *column {
 	if name == clause.PrimaryKey {
 		name = m.primaryKey()
 	}
+	if m.parts != nil {
+		return m.columnOfPart(name)
+	}
 	for _, c := range m.columns {
 		if c.name == name {
 			return c
@@ -146,6 +151,17 @@ func (m *model) column(name string) *column {
 	}
 	for _, c := range m.columns {
 		if c.spelled(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// columnOfPart is column where several tables have by-columns.
+func (m *model) columnOfPart(name string) *column {
+	qualified := strings.ContainsRune(name, '.')
+	for _, c := range m.columns {
+		if c.spelled(name) && (!qualified || c.part.owns(clause.Column{Name: name})) {
 			return c
 		}
 	}
@@ -170,6 +186,9 @@ func (m *model) index() {
 	m.otherColumns, m.insertColumns = map[string]otherColumn{}, nil
 	for _, c := range m.columns {
 		c.assignment = m.quote(c.name) + "="
+		if c.part != nil {
+			c.assignment = m.quote(c.part.qualifier) + "." + c.assignment
+		}
 		m.shortest = min(m.shortest, utf8.RuneCountInString(c.name)-strings.Count(c.name, "_"), utf8.RuneCountInString(c.field.Name))
 	}
 	for _, name := range m.schema.DBNames {
@@ -272,6 +291,10 @@ func (m *model) follows(name string) *deletedAt {
 // nothing else left to do but still has to be one.
 func (m *model) itself() clause.Assignment {
 	name := m.primaryKey()
+	if m.parts != nil {
+		c := clause.Column{Table: m.parts[0].qualifier, Name: name}
+		return clause.Assignment{Column: c, Value: c}
+	}
 	return clause.Assignment{Column: clause.Column{Name: name}, Value: clause.Column{Table: clause.CurrentTable, Name: name}}
 }
 

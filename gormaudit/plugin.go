@@ -36,8 +36,13 @@ func (p *Plugin) Initialize(db *gorm.DB) error {
 	if p.config.Missing > Reject {
 		return fmt.Errorf("gormaudit: unknown MissingPolicy %d", p.config.Missing)
 	}
-	a := &auditor{config: p.config, registry: newRegistry()}
-	if err := a.registry.register(db, p.config.Models); err != nil {
+	a := &auditor{config: p.config, registry: newRegistry(db)}
+	if _, ok := db.ClauseBuilders[installed]; ok {
+		// The plugin dbresolver opens its databases with the config of the
+		// gorm.DB that it serves: the same builders, whose auditor knows about both.
+		return a.registerCallback(db)
+	}
+	if err := a.registry.register(p.config.Models); err != nil {
 		return err
 	}
 	if !buildsClauses(db, "VALUES") {

@@ -1,8 +1,10 @@
 package gormaudit
 
 import (
+	"database/sql"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,81 +14,230 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// registry holds the models, by schema and by table. Reading it takes no lock.
+// registry holds what is known of types and tables. Reading it takes no lock.
 type registry struct {
+	db *gorm.DB
+	// pool is db's own, schema the one that unqualified names are in, "" where
+	// that is not known: then a table's schema does not count.
+	pool   *sql.DB
+	schema string
+	// named are the models of Config.Models that have by-columns.
+	named []any
+
 	mu    sync.Mutex
 	known atomic.Pointer[knowledge]
 }
 
 // knowledge is never changed: a new model makes a new one.
 type knowledge struct {
-	bySchema map[*schema.Schema]*model // nil for a model without by-columns
-	byTable  map[string]*model         // by the table's name without schema, lower case
+	// declared are the by-columns that a type has, nil for none.
+	declared map[*schema.Schema]*model
+	// own are those of the table that a type is mapped to, in one database.
+	own map[ownTable]*model
+	// tables are those of a table, whatever type writes to it.
+	tables map[table]*model
+	// pools are those in which Config.Models were looked for.
+	pools map[*sql.DB]bool
 }
 
-func newRegistry() *registry {
-	r := &registry{}
-	r.known.Store(&knowledge{bySchema: map[*schema.Schema]*model{}, byTable: map[string]*model{}})
+type ownTable struct {
+	schema *schema.Schema
+	pool   *sql.DB
+}
+
+func newRegistry(db *gorm.DB) *registry {
+	r := &registry{db: db, pool: databaseOf(db.ConnPool), schema: defaultSchema(db)}
+	r.known.Store(&knowledge{
+		declared: map[*schema.Schema]*model{}, own: map[ownTable]*model{},
+		tables: map[table]*model{}, pools: map[*sql.DB]bool{r.pool: true},
+	})
 	return r
 }
 
 // register learns the models that are known from the start.
-func (r *registry) register(db *gorm.DB, models []any) error {
+func (r *registry) register(models []any) error {
 	for _, value := range models {
-		stmt := &gorm.Statement{DB: db}
+		stmt := &gorm.Statement{DB: r.db, ConnPool: r.db.ConnPool}
 		if err := stmt.Parse(value); err != nil {
 			return fmt.Errorf("gormaudit: Config.Models: %T: %w", value, err)
 		}
-		m := newModel(stmt.Schema, quoter(db.Dialector))
+		m := newModel(stmt.Schema, quoter(r.db.Dialector))
 		if err := m.check(); err != nil {
 			return err
 		}
-		for _, warning := range m.foreignKeys(db) {
-			db.Logger.Warn(db.Statement.Context, warning)
+		for _, warning := range m.foreignKeys(r.db) {
+			r.db.Logger.Warn(r.db.Statement.Context, warning)
 		}
 		for _, c := range m.all() {
-			c.preferNativeUUID(db.Name())
+			c.preferNativeUUID(r.db.Name())
 		}
-		r.learn(stmt)
+		if m != nil {
+			r.named = append(r.named, value)
+		}
+		r.learn(stmt.Schema, r.pool)
 	}
 	return nil
 }
 
-// modelFor returns what is known modelFor the table that a statement writes to, nil when
+// modelFor returns what is known of the table that a statement writes to, nil when
 // it has no by-columns or is not known.
 func (r *registry) modelFor(stmt *gorm.Statement) *model {
-	if stmt == nil {
+	switch {
+	case stmt == nil:
 		return nil // built by something else than a statement
+	case stmt.Schema != nil && writesTo(stmt, stmt.Schema.Table):
+		return r.ofOwnTable(stmt)
 	}
-	var own *model
-	if s := stmt.Schema; s != nil {
-		own = r.forSchema(stmt)
-		if writesTo(stmt, s.Table) {
-			return own
-		}
-	}
-	if known := r.known.Load(); len(known.byTable) > 0 {
-		return known.named(stmt, own)
-	}
-	return own
+	return r.ofTables(stmt, tablesIn(head(stmt)))
 }
 
-// forSchema returns what is known of the type of a statement's model, which may not
-// be what the statement writes to.
-func (r *registry) forSchema(stmt *gorm.Statement) *model {
-	if m, ok := r.known.Load().bySchema[stmt.Schema]; ok {
+// modelForInsert is modelFor an INSERT that has not been begun.
+func (r *registry) modelForInsert(stmt *gorm.Statement) *model {
+	if insert, ok := stmt.Clauses["INSERT"].Expression.(clause.Insert); ok && insert.Table.Name != "" && insert.Table.Name != clause.CurrentTable {
+		return r.ofTables(stmt, tablesIn(insert.Table.Name))
+	}
+	return r.modelFor(stmt)
+}
+
+// ofOwnTable is for a statement that writes to the table of its model.
+func (r *registry) ofOwnTable(stmt *gorm.Statement) *model {
+	pool := r.poolOf(stmt)
+	if m, ok := r.known.Load().own[ownTable{stmt.Schema, pool}]; ok {
 		return m
 	}
-	return r.learn(stmt)
+	r.meet(pool)
+	return r.learn(stmt.Schema, pool)
 }
 
-// modelForInsert is of for an INSERT that has not been begun.
-func (r *registry) modelForInsert(stmt *gorm.Statement) *model {
-	m := r.modelFor(stmt)
-	if insert, ok := stmt.Clauses["INSERT"].Expression.(clause.Insert); ok && insert.Table.Name != "" {
-		return r.known.Load().among(insert.Table.Name, m)
+// ofTables is for a statement that names its tables itself: the by-columns
+// that its type declares and those of the tables.
+func (r *registry) ofTables(stmt *gorm.Statement, names []tableName) *model {
+	declared, pool := r.declaredBy(stmt), r.poolOf(stmt)
+	r.meet(pool)
+	if len(names) > 1 && stmt.Dialector.Name() == "mysql" {
+		return r.ofSeveral(declared, pool, names)
+	}
+	m := declared
+	for _, name := range names {
+		id := r.table(pool, name)
+		t := r.known.Load().tables[id]
+		if declared != nil && declared.err == nil && sameFold(name.name, bare(declared.table)) && (t == nil || !t.covers(declared)) {
+			t = r.learnTable(id, declared) // the same table in another schema
+		}
+		switch {
+		case t == nil:
+		case m == nil:
+			m = t
+		case m.err == nil && !m.covers(t):
+			m = join(m.schema, m, t)
+		}
 	}
 	return m
+}
+
+// ofSeveral is for MySQL's UPDATE of several tables.
+func (r *registry) ofSeveral(declared *model, pool *sql.DB, names []tableName) *model {
+	known := r.known.Load()
+	var parts []*part
+	for _, name := range names {
+		p := &part{qualifier: name.qualifier, model: known.tables[r.table(pool, name)]}
+		if declared != nil && sameFold(name.name, bare(declared.table)) {
+			p.model = declared
+			if t := known.tables[r.table(pool, name)]; t != nil && declared.err == nil && !declared.covers(t) {
+				p.model = join(declared.schema, declared, t)
+			}
+			parts = slices.Insert(parts, 0, p)
+		} else if p.model != nil {
+			parts = append(parts, p)
+		}
+	}
+	return joinParts(declared, parts)
+}
+
+// declaredBy returns the by-columns that the type of a statement's model has, whatever
+// the statement writes to.
+func (r *registry) declaredBy(stmt *gorm.Statement) *model {
+	if stmt.Schema == nil {
+		return nil
+	}
+	m, ok := r.known.Load().declared[stmt.Schema]
+	if !ok {
+		r.change(func(k *knowledge) { m = r.declare(k, stmt.Schema) })
+	}
+	return m
+}
+
+func (r *registry) declare(k *knowledge, s *schema.Schema) *model {
+	m, ok := k.declared[s]
+	if !ok {
+		m = newModel(s, quoter(r.db.Dialector))
+		k.declared[s] = m
+	}
+	return m
+}
+
+// poolOf returns the database that a statement is sent to. A connection that
+// does not tell counts as the one that db was opened with, and so does every
+// one if that does not tell.
+func (r *registry) poolOf(stmt *gorm.Statement) *sql.DB {
+	if r.pool == nil {
+		return nil
+	}
+	if pool := databaseOf(stmt.ConnPool); pool != nil {
+		return pool
+	}
+	return r.pool
+}
+
+func (r *registry) table(pool *sql.DB, name tableName) table {
+	t := table{pool: pool, name: strings.ToLower(name.name)}
+	if schema := strings.ToLower(name.schema); r.schema != "" && schema != r.schema {
+		t.schema = schema
+	}
+	return t
+}
+
+// meet looks where the plugin dbresolver would send the models of
+// Config.Models, once for each of its databases, so that they are known there
+// from the start too.
+func (r *registry) meet(pool *sql.DB) {
+	if r.known.Load().pools[pool] {
+		return
+	}
+	r.change(func(k *knowledge) { k.pools[pool] = true })
+	for _, value := range r.named {
+		if s := r.sentTo(pool, value); s != nil {
+			r.learn(s, pool)
+		}
+	}
+}
+
+// sentTo returns the schema of a model if dbresolver sends its writes to a
+// database, perhaps among others between which it chooses anew each time.
+func (r *registry) sentTo(pool *sql.DB, value any) *schema.Schema {
+	resolve := r.db.Callback().Create().Get("gorm:db_resolver")
+	if resolve == nil {
+		return nil
+	}
+	for range 32 * r.sources() {
+		tx := r.db.Session(&gorm.Session{NewDB: true}).Model(value)
+		if resolve(tx); databaseOf(tx.Statement.ConnPool) == pool && tx.Statement.Parse(value) == nil {
+			return tx.Statement.Schema
+		}
+	}
+	return nil
+}
+
+// sources counts the databases that dbresolver knows, replicas too.
+func (r *registry) sources() int {
+	resolver, ok := r.db.Plugins["gorm:db_resolver"].(interface {
+		Call(f func(gorm.ConnPool) error) error
+	})
+	n := 1
+	if ok {
+		_ = resolver.Call(func(gorm.ConnPool) error { n++; return nil })
+	}
+	return n
 }
 
 // writesTo reports whether a statement, as far as it has come, is plainly on
@@ -117,76 +268,66 @@ func writesTo(stmt *gorm.Statement, table string) bool {
 	return false
 }
 
-// named adds to own what is known of the tables that are named in what the
-// statement has built so far, which holds them whatever way the caller gave
-// them.
-func (k *knowledge) named(stmt *gorm.Statement, own *model) *model {
-	head, _, _ := strings.Cut(stmt.SQL.String(), "(")
-	if head == "" && stmt.TableExpr != nil {
-		head = stmt.TableExpr.SQL
+// head is what a statement has built so far, which names its tables whatever
+// way the caller gave them, or what it will.
+func head(stmt *gorm.Statement) string {
+	switch {
+	case stmt.SQL.Len() > 0:
+		return stmt.SQL.String()
+	case stmt.TableExpr != nil:
+		return stmt.TableExpr.SQL
 	}
-	return k.among(head, own)
+	return stmt.Table
 }
 
-// among adds to own what is known of the tables among the words of text: the
-// head of a statement, or a table's name. Aliases are not tables.
-func (k *knowledge) among(text string, own *model) *model {
-	words := strings.FieldsFunc(strings.ReplaceAll(text, ",", " , "), func(r rune) bool { return strings.ContainsRune(" \t\r\n`\"[];", r) })
-	table := true // the next word names one
-	for n, word := range words {
-		switch {
-		case beforeTable[strings.ToUpper(word)]:
-			table = true
-			continue
-		case !table || word == "." || n+1 < len(words) && words[n+1][0] == '.':
-			continue // an alias, or a schema's name
+// learn adds a type in one database. Other types of the same table learn from it.
+func (r *registry) learn(s *schema.Schema, pool *sql.DB) (own *model) {
+	r.change(func(k *knowledge) {
+		declared := r.declare(k, s)
+		own = r.add(k, r.table(pool, parseName(s.Table)), declared)
+		if own != nil && own.schema != s {
+			own = join(s, declared, own)
 		}
-		table = false
-		switch m := k.byTable[tableKey(word)]; {
-		case m == nil:
-		case own == nil:
-			own = m
-		case own.err == nil && !own.covers(m):
-			own = join(own.schema, own, m)
-		}
-	}
+		k.own[ownTable{s, pool}] = own
+	})
 	return own
 }
 
-// beforeTable are the words that can stand before a table's name.
-var beforeTable = map[string]bool{
-	"INSERT": true, "OR": true, "REPLACE": true, "INTO": true, "UPDATE": true, "DELAYED": true, "HIGH_PRIORITY": true,
-	"LOW_PRIORITY": true, "IGNORE": true, "ABORT": true, "FAIL": true, "ROLLBACK": true, "ONLY": true,
-	",": true, "FROM": true, "JOIN": true, "STRAIGHT_JOIN": true,
+// learnTable adds what a type declares to what is known of a table.
+func (r *registry) learnTable(id table, declared *model) (known *model) {
+	r.change(func(k *knowledge) { known = r.add(k, id, declared) })
+	return known
 }
 
-func tableKey(name string) string {
-	return strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
+func (r *registry) add(k *knowledge, id table, declared *model) *model {
+	known := k.tables[id]
+	switch {
+	case declared == nil:
+		return known
+	case declared.err != nil:
+		return declared
+	case known == nil:
+		known = declared
+	case known.covers(declared):
+		return known
+	default:
+		known = join(known.schema, known, declared)
+	}
+	k.tables[id] = known
+	maps.DeleteFunc(k.own, func(other ownTable, _ *model) bool { // it is found anew
+		return other.pool == id.pool && r.table(id.pool, parseName(other.schema.Table)) == id
+	})
+	return known
 }
 
-// learn adds a statement's schema. Other types of the same table learn from it.
-func (r *registry) learn(stmt *gorm.Statement) *model {
-	s := stmt.Schema
+// change makes new knowledge of the old.
+func (r *registry) change(f func(k *knowledge)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.known.Load()
-	if m, ok := old.bySchema[s]; ok {
-		return m
+	next := &knowledge{
+		declared: maps.Clone(old.declared), own: maps.Clone(old.own), tables: maps.Clone(old.tables), pools: maps.Clone(old.pools),
 	}
-	next := &knowledge{bySchema: maps.Clone(old.bySchema), byTable: maps.Clone(old.byTable)}
-	own, key := newModel(s, quoter(stmt.Dialector)), tableKey(s.Table)
-	next.bySchema[s] = own
-	if own != nil && own.err == nil {
-		if t := next.byTable[key]; t != nil {
-			own = join(t.schema, t, own)
-		}
-		next.byTable[key] = own
-	}
-	for other := range next.bySchema {
-		if t := next.byTable[key]; t != nil && t.schema != other && t.table == other.Table {
-			next.bySchema[other] = join(other, next.bySchema[other], t)
-		}
-	}
+	f(next)
 	r.known.Store(next)
-	return next.bySchema[s]
 }

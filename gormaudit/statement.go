@@ -136,7 +136,7 @@ func (s *statement) omits(c *column) bool {
 		if dot := strings.LastIndexByte(name, '.'); dot >= 0 && !sameFold(bare(name[:dot]), bare(s.Table)) {
 			continue
 		}
-		if s.model.column(name) == c {
+		if s.model.column(name) == c || c.part != nil && c.spelled(name) {
 			return true
 		}
 	}

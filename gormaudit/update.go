@@ -17,6 +17,7 @@ func rewriteSet(a *auditor, stmt *gorm.Statement, m *model, c clause.Clause, nex
 	stmt.Vars = slices.Grow(stmt.Vars, len(set)+4) // GORM would let them grow one by one
 	var u update
 	u.begin(a, stmt, m)
+	u.given = set
 	var buffer [8]string // off the heap
 	assigned, ok := m.assigns(set, buffer[:0])
 	switch {
@@ -68,13 +69,15 @@ func (u *update) build(name string, set clause.Set, assigned []string) {
 // rewritten.
 type update struct {
 	statement
-	set clause.Set
+	// given are the caller's assignments, set those that are sent.
+	given, set clause.Set
 	// built says that set is in the statement already.
 	built bool
 	// softDeleteField is the soft-delete field that set assigns to, if it does, and to
 	// its new value.
-	softDeleteField *deletedAt
-	softDeleteValue any
+	softDeleteField  *deletedAt
+	softDeleteColumn clause.Column
+	softDeleteValue  any
 	// kept are the caller's assignments to by-columns under Preserve.
 	kept []clause.Assignment
 }
@@ -87,10 +90,10 @@ func (u *update) filter(set clause.Set) {
 		if c == nil {
 			u.set = append(u.set, assignment)
 			if d := u.model.follows(assignment.Column.Name); d != nil && u.softDeleteField == nil {
-				u.softDeleteField, u.softDeleteValue = d, assignment.Value
+				u.softDeleteField, u.softDeleteColumn, u.softDeleteValue = d, assignment.Column, assignment.Value
 			}
 		} else if u.mode == preserve && c.role != created && !isZero(assignment.Value) && !offers(assignment.Value, c) {
-			u.kept = append(u.kept, clause.Assignment{Column: clause.Column{Name: c.name}, Value: assignment.Value})
+			u.kept = append(u.kept, clause.Assignment{Column: c.target(), Value: assignment.Value})
 		}
 	}
 }
@@ -103,7 +106,7 @@ func offers(value any, c *column) bool {
 
 func (u *update) softDelete() {
 	for _, c := range u.model.columns {
-		if c.role != deleted || u.mode == skip || u.omits(c) {
+		if c.role != deleted || u.mode == skip || u.omits(c) || !u.changes(c) {
 			continue
 		}
 		u.reportMissing("delete")
@@ -119,7 +122,7 @@ func (u *update) update() {
 		case c.role == created || u.keep(c):
 		case c.role == deleted:
 			u.followDeletedAt(c)
-		case u.mode == skip || u.SkipHooks || u.omits(c):
+		case u.mode == skip || u.SkipHooks || u.omits(c) || !u.changes(c):
 		default:
 			u.reportMissing("update")
 			if u.hasActor {
@@ -127,6 +130,12 @@ func (u *update) update() {
 			}
 		}
 	}
+}
+
+// changes reports whether the statement changes c's table: of several, some may
+// only be joined.
+func (u *update) changes(c *column) bool {
+	return c.part == nil || slices.ContainsFunc(u.given, func(a clause.Assignment) bool { return c.part.owns(a.Column) })
 }
 
 // keep adds what the caller assigned to c under Preserve.
@@ -140,7 +149,7 @@ func (u *update) keep(c *column) bool {
 
 func (u *update) preserved(c *column) *clause.Assignment {
 	for n := range u.kept {
-		if u.kept[n].Column.Name == c.name {
+		if u.kept[n].Column == c.target() {
 			return &u.kept[n]
 		}
 	}
@@ -154,7 +163,7 @@ func (u *update) assign(c *column, v *value) {
 	}
 	u.writeBack(c, v)
 	if !u.built {
-		u.set = append(u.set, clause.Assignment{Column: clause.Column{Name: c.name}, Value: v.bind})
+		u.set = append(u.set, clause.Assignment{Column: c.target(), Value: v.bind})
 		return
 	}
 	_ = u.WriteByte(',')
@@ -180,7 +189,7 @@ func (u *update) writeBack(c *column, v *value) {
 // in an ordinary update. Bringing a row back clears it. Deleting a row by hand
 // says who, unless the row was deleted before.
 func (u *update) followDeletedAt(c *column) {
-	if u.softDeleteField == nil || u.mode == skip || u.omits(c) {
+	if u.softDeleteField == nil || u.mode == skip || u.omits(c) || c.part != nil && !c.part.owns(u.softDeleteColumn) {
 		return
 	}
 	if u.softDeleteField.isLive(u.softDeleteValue) {
@@ -196,12 +205,13 @@ func (u *update) followDeletedAt(c *column) {
 	if !u.hasActor {
 		return
 	}
-	self, at := clause.Column{Name: c.name}, clause.Column{Name: u.softDeleteField.name}
+	self, at := c.target(), c.target()
+	at.Name = u.softDeleteField.name
 	u.prepend(c, clause.Expr{SQL: "CASE WHEN ? THEN ? ELSE ? END", Vars: []any{u.softDeleteField.lives(at), u.valueFor(c).bind, self}})
 }
 
 // prepend adds an assignment before all others: MySQL evaluates them in order,
 // and this one asks what the soft-delete field was before.
 func (u *update) prepend(c *column, value any) {
-	u.set = append(clause.Set{{Column: clause.Column{Name: c.name}, Value: value}}, u.set...)
+	u.set = append(clause.Set{{Column: c.target(), Value: value}}, u.set...)
 }

@@ -1,0 +1,57 @@
+package gormaudit
+
+import (
+	"strings"
+
+	"gorm.io/gorm/clause"
+)
+
+// part is a table of an UPDATE of several, with by-columns of its own.
+type part struct {
+	// qualifier is the table's alias or name, which its columns need before
+	// them.
+	qualifier string
+	model     *model
+}
+
+// joinParts returns the model of an UPDATE of several tables. Its first part is
+// the table of the statement's own model, if that declares by-columns.
+func joinParts(declared *model, parts []*part) *model {
+	if len(parts) == 0 {
+		return declared
+	}
+	first := parts[0].model
+	if first.err != nil {
+		return first
+	}
+	m := &model{schema: first.schema, table: first.table, quote: first.quote, parts: parts}
+	for n, p := range parts {
+		for _, c := range p.model.columns {
+			same := *c
+			same.part = p
+			same.declared = c.declared && n == 0 && declared != nil && declared.schema == first.schema
+			m.columns = append(m.columns, &same)
+		}
+		m.deletedAt = append(m.deletedAt, p.model.deletedAt...)
+	}
+	m.index()
+	m.otherColumns, m.insertColumns = nil, nil // they are not the columns of one table
+	return m
+}
+
+// owns reports whether an assignment is to the part's table: by the name before
+// the column, or because the table has such a column.
+func (p *part) owns(c clause.Column) bool {
+	table, name := c.Table, c.Name
+	if dot := strings.LastIndexByte(name, '.'); table == "" && dot >= 0 {
+		table, name = name[:dot], name[dot+1:]
+	}
+	if table != "" {
+		return sameFold(bare(table), bare(p.qualifier))
+	}
+	if name == clause.PrimaryKey || p.model.has(name) {
+		return true
+	}
+	_, ok := p.model.otherColumns[name]
+	return ok
+}
