@@ -1,6 +1,7 @@
 package gormaudit
 
 import (
+	"errors"
 	"fmt"
 
 	"gorm.io/gorm"
@@ -17,12 +18,18 @@ type auditor struct {
 // the builders of the clauses that name columns. GORM asks them last, when
 // Dest, Select, Omit, hooks and other plugins have had their say.
 func (a *auditor) install(db *gorm.DB) error {
+	if err := a.refuse(db); err != nil {
+		return err
+	}
+	a.wrapAll(db)
+	db.ClauseBuilders[installed] = func(clause.Clause, clause.Builder) {}
+	return a.registerCallback(db)
+}
+
+func (a *auditor) wrapAll(db *gorm.DB) {
 	a.wrap(db, "VALUES", rewriteValues)
 	a.wrap(db, "ON CONFLICT", rewriteOnConflict)
 	a.wrap(db, "SET", rewriteSet)
-
-	db.ClauseBuilders[installed] = func(clause.Clause, clause.Builder) {}
-	return a.registerCallback(db)
 }
 
 // installed is the name of a builder that no clause has: it marks those that
@@ -63,14 +70,35 @@ func (a *auditor) build(stmt *gorm.Statement, m *model, name string, c clause.Cl
 	}
 }
 
-// refuseInserts is for dialects that write INSERT statements themselves, as
-// gorm.io/driver/sqlserver does: created_by could not be kept from callers.
-func (a *auditor) refuseInserts(db *gorm.DB) error {
-	a.wrap(db, "SET", rewriteSet)
-	return db.Callback().Create().Before("gorm:create").Register("gormaudit:refuse", func(db *gorm.DB) {
-		if m := a.registry.modelForInsert(db.Statement); m != nil && db.Error == nil {
-			_ = db.AddError(fmt.Errorf("gormaudit: create on %q: the dialect %s builds INSERT statements around GORM's clauses, so by-columns can't be protected",
-				m.table, db.Name()))
-		}
-	})
+// refuse makes errors of the statements whose by-columns db's dialect does not
+// send as they are stamped: they could not be kept from callers.
+func (a *auditor) refuse(db *gorm.DB) error {
+	create, update, del := db.Callback().Create(), db.Callback().Update(), db.Callback().Delete()
+	const name = "gormaudit:refuse"
+	var errs []error
+	if !trusted(db, create.Get("gorm:create"), create.Clauses, createProbes()) {
+		errs = append(errs, create.Before("gorm:create").Register(name, func(db *gorm.DB) {
+			a.refuseStatement(db, "create", a.registry.modelForInsert(db.Statement))
+		}))
+	}
+	if !trusted(db, update.Get("gorm:update"), update.Clauses, updateProbes()) {
+		errs = append(errs, update.Before("gorm:update").Register(name, func(db *gorm.DB) {
+			a.refuseStatement(db, "update", a.registry.modelForUpdate(db.Statement))
+		}))
+	}
+	if !trusted(db, del.Get("gorm:delete"), del.Clauses, deleteProbes()) {
+		errs = append(errs, del.Before("gorm:delete").Register(name, func(db *gorm.DB) {
+			if m := a.registry.modelFor(db.Statement); m.writesOnDelete(db.Statement) {
+				a.refuseStatement(db, "delete", m)
+			}
+		}))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *auditor) refuseStatement(db *gorm.DB, operation string, m *model) {
+	if m != nil && db.Error == nil {
+		_ = db.AddError(fmt.Errorf("gormaudit: %s on %q: the dialect %s builds its statement around GORM's clauses, so by-columns can't be protected",
+			operation, m.table, db.Name()))
+	}
 }

@@ -240,6 +240,11 @@ func (m *model) has(name string) bool {
 	return false
 }
 
+// writesOnDelete reports whether a delete is an UPDATE that says who.
+func (m *model) writesOnDelete(stmt *gorm.Statement) bool {
+	return m != nil && !stmt.Unscoped && len(m.deletedAt) > 0 && slices.ContainsFunc(m.columns, func(c *column) bool { return c.role == deleted })
+}
+
 // covers reports whether m has all of other's by-columns.
 func (m *model) covers(other *model) bool {
 	for _, c := range other.columns {

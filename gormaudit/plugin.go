@@ -45,8 +45,5 @@ func (p *Plugin) Initialize(db *gorm.DB) error {
 	if err := a.registry.register(p.config.Models); err != nil {
 		return err
 	}
-	if !buildsClauses(db, "VALUES") {
-		return a.refuseInserts(db)
-	}
 	return a.install(db)
 }

@@ -93,10 +93,21 @@ func (r *registry) modelFor(stmt *gorm.Statement) *model {
 
 // modelForInsert is modelFor an INSERT that has not been begun.
 func (r *registry) modelForInsert(stmt *gorm.Statement) *model {
-	if insert, ok := stmt.Clauses["INSERT"].Expression.(clause.Insert); ok && insert.Table.Name != "" && insert.Table.Name != clause.CurrentTable {
-		return r.ofTables(stmt, tablesIn(insert.Table.Name))
+	insert, _ := stmt.Clauses["INSERT"].Expression.(clause.Insert)
+	return r.modelForClause(stmt, insert.Table)
+}
+
+// modelForUpdate is modelFor an UPDATE that has not been begun.
+func (r *registry) modelForUpdate(stmt *gorm.Statement) *model {
+	update, _ := stmt.Clauses["UPDATE"].Expression.(clause.Update)
+	return r.modelForClause(stmt, update.Table)
+}
+
+func (r *registry) modelForClause(stmt *gorm.Statement, t clause.Table) *model {
+	if t.Name == "" || t.Name == clause.CurrentTable {
+		return r.modelFor(stmt)
 	}
-	return r.modelFor(stmt)
+	return r.ofTables(stmt, tablesIn(t.Name))
 }
 
 // ofOwnTable is for a statement that writes to the table of its model.

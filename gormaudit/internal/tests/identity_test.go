@@ -44,7 +44,9 @@ func looseWrites(table string) map[string]func(db *gorm.DB) *gorm.DB {
 			return db.Table(table).Create([]map[string]any{{"title": "m"}, {"title": "n"}})
 		},
 		"local struct": func(db *gorm.DB) *gorm.DB { return db.Table(table).Create(&local{Title: "s"}) },
-		"Updates":      func(db *gorm.DB) *gorm.DB { return db.Table(table).Where("1 = 1").Updates(map[string]any{"title": "u"}) },
+		"Updates": func(db *gorm.DB) *gorm.DB {
+			return db.Table(table).Where("1 = 1").Updates(map[string]any{"title": "u"})
+		},
 		"Updates of local struct": func(db *gorm.DB) *gorm.DB {
 			return db.Table(table).Model(&local{}).Where("1 = 1").Updates(&local{Title: "v"})
 		},
@@ -276,7 +278,7 @@ func TestModelsAreKnownOnTheirSources(t *testing.T) {
 				for _, s := range sources {
 					rows = append(rows, s.rows(t, "pages")...)
 				}
-				if len(rows) != 4 || strings.Contains(fmt.Sprint(rows), "66") {
+				if len(rows) != 4 || strings.Contains(fmt.Sprint(rows), "_by:66") {
 					t.Errorf("the sources hold %v, want four rows and no forgery", rows)
 				}
 				for what, write := range looseWrites("pages") {
