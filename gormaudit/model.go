@@ -157,11 +157,19 @@ func (m *model) column(name string) *column {
 	return nil
 }
 
+// columnFor returns the by-column that an assignment is to, or nil.
+func (m *model) columnFor(c clause.Column) *column {
+	if m.parts != nil && c.Table != "" {
+		return m.columnOfPart(c.Table + "." + c.Name)
+	}
+	return m.column(c.Name)
+}
+
 // columnOfPart is column where several tables have by-columns.
 func (m *model) columnOfPart(name string) *column {
-	qualified := strings.ContainsRune(name, '.')
+	p := m.partOf(clause.Column{Name: name})
 	for _, c := range m.columns {
-		if c.spelled(name) && (!qualified || c.part.owns(clause.Column{Name: name})) {
+		if c.part == p && c.spelled(name) {
 			return c
 		}
 	}

@@ -39,19 +39,23 @@ func joinParts(declared *model, parts []*part) *model {
 	return m
 }
 
-// owns reports whether an assignment is to the part's table: by the name before
-// the column, or because the table has such a column.
-func (p *part) owns(c clause.Column) bool {
+// partOf returns the part that an assignment is to, nil where it is a table
+// without by-columns: by the name before the column, or else the first that has
+// such a column.
+func (m *model) partOf(c clause.Column) *part {
 	table, name := c.Table, c.Name
 	if dot := strings.LastIndexByte(name, '.'); table == "" && dot >= 0 {
 		table, name = name[:dot], name[dot+1:]
 	}
-	if table != "" {
-		return sameFold(bare(table), bare(p.qualifier))
+	for _, p := range m.parts {
+		if table != "" && sameFold(bare(table), bare(p.qualifier)) || table == "" && p.has(name) {
+			return p
+		}
 	}
-	if name == clause.PrimaryKey || p.model.has(name) {
-		return true
-	}
-	_, ok := p.model.otherColumns[name]
-	return ok
+	return nil
+}
+
+func (p *part) has(column string) bool {
+	_, ok := p.model.otherColumns[column]
+	return ok || p.model.column(column) != nil
 }

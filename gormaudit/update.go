@@ -86,7 +86,7 @@ type update struct {
 func (u *update) filter(set clause.Set) {
 	u.set = make(clause.Set, 0, len(set)+2)
 	for _, assignment := range set {
-		c := u.model.column(assignment.Column.Name)
+		c := u.model.columnFor(assignment.Column)
 		if c == nil {
 			u.set = append(u.set, assignment)
 			if d := u.model.follows(assignment.Column.Name); d != nil && u.softDeleteField == nil {
@@ -135,7 +135,7 @@ func (u *update) update() {
 // changes reports whether the statement changes c's table: of several, some may
 // only be joined.
 func (u *update) changes(c *column) bool {
-	return c.part == nil || slices.ContainsFunc(u.given, func(a clause.Assignment) bool { return c.part.owns(a.Column) })
+	return c.part == nil || slices.ContainsFunc(u.given, func(a clause.Assignment) bool { return u.model.partOf(a.Column) == c.part })
 }
 
 // keep adds what the caller assigned to c under Preserve.
@@ -189,7 +189,7 @@ func (u *update) writeBack(c *column, v *value) {
 // in an ordinary update. Bringing a row back clears it. Deleting a row by hand
 // says who, unless the row was deleted before.
 func (u *update) followDeletedAt(c *column) {
-	if u.softDeleteField == nil || u.mode == skip || u.omits(c) || c.part != nil && !c.part.owns(u.softDeleteColumn) {
+	if u.softDeleteField == nil || u.mode == skip || u.omits(c) || c.part != nil && c.part != u.model.partOf(u.softDeleteColumn) {
 		return
 	}
 	if u.softDeleteField.isLive(u.softDeleteValue) {

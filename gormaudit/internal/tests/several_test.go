@@ -1,0 +1,152 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// order and item are two tables with by-columns that one UPDATE can change.
+type (
+	order struct {
+		ID    uint
+		Label string
+		gormaudit.SoftBy[string]
+		DeletedAt gorm.DeletedAt
+	}
+	item struct {
+		ID      uint
+		OrderID uint
+		Name    string
+		gormaudit.SoftBy[string]
+		DeletedAt gorm.DeletedAt
+	}
+)
+
+func (order) TableName() string { return "purchases" }
+
+// MySQL and MariaDB change several tables in one UPDATE: those whose columns it
+// sets. The others are only joined.
+func TestUpdateOfSeveralTables(t *testing.T) {
+	const untouched = "5 5 NULL"
+	on := " ON i.order_id = o.id"
+	tests := []struct {
+		name        string
+		update      func(db *gorm.DB) *gorm.DB
+		order, item string
+	}{
+		{
+			"both", func(db *gorm.DB) *gorm.DB {
+				return db.Table("purchases o JOIN items i" + on).Where("o.id = 1").Updates(forged{"o.label": "x", "i.name": "y", "o.created_by": "66", "i.updated_by": "66"})
+			}, "5 7 NULL", "5 7 NULL",
+		},
+		{
+			"the first", func(db *gorm.DB) *gorm.DB {
+				return db.Table("purchases AS o INNER JOIN items AS i" + on).Where("o.id = 1").Updates(forged{"o.label": "x"})
+			}, "5 7 NULL", untouched,
+		},
+		{
+			"the second, without its alias before the column", func(db *gorm.DB) *gorm.DB {
+				return db.Table("purchases o JOIN items i" + on).Where("o.id = 1").Updates(forged{"name": "y"})
+			}, untouched, "5 7 NULL",
+		},
+		{
+			"names in full", func(db *gorm.DB) *gorm.DB {
+				return db.Table("`purchases`, `items`").Where("purchases.id = 1 AND items.order_id = 1").
+					Updates(forged{"purchases.label": "x", "`items`.`name`": "y", "items.CREATED_BY": "66"})
+			}, "5 7 NULL", "5 7 NULL",
+		},
+		{
+			"one that is not known", func(db *gorm.DB) *gorm.DB {
+				return db.Table("bills b JOIN purchases o ON o.id = b.id").Where("b.id = 1").Updates(forged{"total": 3})
+			}, untouched, untouched,
+		},
+		{
+			"one that is not known, by its alias", func(db *gorm.DB) *gorm.DB {
+				return db.Table("purchases o LEFT JOIN bills b ON o.id = b.id").Where("b.id = 1").Updates(forged{"b.total": 3})
+			}, untouched, untouched,
+		},
+		{
+			"one that is not known, and its model", func(db *gorm.DB) *gorm.DB {
+				return db.Model(&bill{}).Table("bills b JOIN purchases o ON o.id = b.id").Where("b.id = 1").Updates(forged{"o.label": "x", "o.created_by": "66", "b.total": 3})
+			}, "5 7 NULL", untouched,
+		},
+		{
+			"a model", func(db *gorm.DB) *gorm.DB {
+				return db.Model(&item{}).Unscoped().Table("items i JOIN purchases o" + on).Where("o.id = 1").Updates(forged{"name": "y", "created_by": "66"})
+			}, untouched, "5 7 NULL",
+		},
+		{
+			"a model that is only joined", func(db *gorm.DB) *gorm.DB {
+				return db.Model(&item{}).Unscoped().Table("items i JOIN purchases o" + on).Where("o.id = 1").Updates(forged{"o.label": "y", "i.created_by": "66"})
+			}, "5 7 NULL", "5 7 NULL", // an assignment to a by-column alone is a touch
+		},
+		{
+			"forgeries alone", func(db *gorm.DB) *gorm.DB {
+				return db.Table("purchases o JOIN items i" + on).Where("o.id = 1").Updates(forged{"o.created_by": "66"})
+			}, "5 7 NULL", untouched,
+		},
+		{
+			"nobody said, forgeries alone", func(db *gorm.DB) *gorm.DB {
+				return db.WithContext(context.Background()).Table("purchases o JOIN items i" + on).Where("o.id = 1").Updates(forged{"o.created_by": "66", "i.updated_by": "66"})
+			}, untouched, untouched,
+		},
+		{
+			"deleted by hand", func(db *gorm.DB) *gorm.DB {
+				return db.Table("purchases o JOIN items i" + on).Where("o.id = 1").Updates(forged{"i.deleted_at": now(), "o.label": "x"})
+			}, "5 7 NULL", "5 7 7",
+		},
+		{
+			"Omit", func(db *gorm.DB) *gorm.DB {
+				return db.Table("purchases o JOIN items i" + on).Omit("updated_by").Where("o.id = 1").Updates(forged{"o.label": "x", "i.name": "y"})
+			}, untouched, untouched,
+		},
+		{
+			"Preserve", func(db *gorm.DB) *gorm.DB {
+				return db.WithContext(gormaudit.Preserve(acting(7))).Table("purchases o JOIN items i" + on).Where("o.id = 1").
+					Updates(forged{"o.label": "x", "o.updated_by": "8", "i.name": "y", "i.updated_by": "9"})
+			}, "5 8 NULL", "5 9 NULL",
+		},
+		{
+			"clause.Set", func(db *gorm.DB) *gorm.DB {
+				to := func(table, name string) clause.Column { return clause.Column{Table: table, Name: name} }
+				set := clause.Set{{Column: to("i", "updated_by"), Value: "66"}, {Column: to("i", "name"), Value: "y"}, {Column: to("i", "created_by"), Value: "66"}}
+				return db.Table("purchases o JOIN items i" + on).Clauses(set).Where("o.id = 1").Updates(forged{})
+			}, untouched, "5 7 NULL",
+		},
+		{
+			"clause.Update", func(db *gorm.DB) *gorm.DB {
+				table := clause.Table{Name: "purchases o JOIN items i" + on, Raw: true}
+				return db.Model(&bill{}).Clauses(clause.Update{Table: table}).Where("o.id = 1").Updates(forged{"i.name": "y", "i.created_by": "66"})
+			}, untouched, "5 7 NULL",
+		},
+	}
+	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
+		s := newStage(t, dbtest.New(t, kind), gormaudit.Config{Models: []any{&order{}, &item{}}}, &order{}, &item{}, &bill{})
+		by := gormaudit.SoftBy[string]{CreatedBy: ptr("5"), UpdatedBy: ptr("5")}
+		for _, test := range tests {
+			t.Run(fmt.Sprintf("%s, %s", kind, test.name), func(t *testing.T) {
+				for _, table := range []string{"purchases", "items", "bills"} {
+					must(t, s.plain.Exec("DELETE FROM "+table).Error)
+				}
+				ok(t, s.plain.Create(&order{ID: 1, SoftBy: by}))
+				ok(t, s.plain.Create(&item{ID: 1, OrderID: 1, SoftBy: by}))
+				ok(t, s.plain.Create(&bill{ID: 1}))
+				must(t, test.update(s.user(7)).Error)
+				columns := []string{"created_by", "updated_by", "deleted_by"}
+				if got := s.cells(t, "purchases", 1, columns...); got != test.order {
+					t.Errorf("the order holds %q, want %q", got, test.order)
+				}
+				if got := s.cells(t, "items", 1, columns...); got != test.item {
+					t.Errorf("the item holds %q, want %q", got, test.item)
+				}
+			})
+		}
+	}
+}
