@@ -29,6 +29,14 @@ type Config struct {
 	// models' tables are stamped from the first db.Table("…") on, where GORM knows
 	// no model. Without being named here, a model is known from the first write
 	// through it. The database is not asked: [Verify] does that.
+	//
+	// What is known of a table holds for one database (the [sql.DB]) and one
+	// schema. The models named here are known in the database that db was opened
+	// with and in those to which the plugin dbresolver sends them. A name without
+	// a schema is in the one that db's address says, by default public on
+	// PostgreSQL; a SET search_path is not seen. Where the address does not say,
+	// as on MySQL opened with a connection and no DSNConfig, tables of one name
+	// in two schemas are taken for one.
 	Models []any
 }
 

@@ -36,7 +36,9 @@
 //
 // What can't keep that is refused, on models with by-columns: an INSERT OR
 // REPLACE or a REPLACE, which deletes the row that knew its creator, and every
-// create on SQL Server, whose driver builds its INSERT around GORM's clauses.
+// create on SQL Server and ClickHouse, whose drivers build their INSERT around
+// GORM's clauses. So is each operation that another driver builds so: db.Use
+// looks at what it would send, and sends nothing.
 //
 // # Security
 //

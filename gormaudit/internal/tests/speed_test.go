@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
 var speed = flag.Bool("speed", false, "measure the ratios of the README's speed table, which takes a minute")
@@ -304,5 +305,22 @@ func TestAllocations(t *testing.T) {
 					c.ways[2].name, stamped, c.ways[0].name, first, stamped-first, budget)
 			}
 		})
+	}
+}
+
+// In a default transaction, too, a model without by-columns costs no
+// allocation: the transaction tells whose it is.
+func TestAllocationsInATransaction(t *testing.T) {
+	allocations := func(plugins ...gorm.Plugin) float64 {
+		db := dbtest.New(t, dbtest.SQLite).Open(t)
+		must(t, db.AutoMigrate(&freePage{}))
+		for _, plugin := range plugins {
+			must(t, db.Use(plugin))
+		}
+		ok(t, db.Create(&freePage{ID: 1}))
+		return testing.AllocsPerRun(200, func() { _ = db.Model(&freePage{ID: 1}).Update("title", "x") })
+	}
+	if without, with := allocations(), allocations(gormaudit.New()); with > without {
+		t.Errorf("an update allocates %v times, %v without the plugin", with, without)
 	}
 }
