@@ -114,7 +114,7 @@ func (p probe) isStamped(db *gorm.DB, callback func(*gorm.DB), clauses []string)
 func probing(db *gorm.DB, conn *offline) *gorm.DB {
 	tx := db.Session(&gorm.Session{NewDB: true, Context: context.Background(), SkipDefaultTransaction: true, Logger: logger.Discard})
 	tx.ClauseBuilders = maps.Clone(db.ClauseBuilders)
-	tx.Config.ConnPool, tx.Statement.ConnPool = conn, conn
+	tx.ConnPool, tx.Statement.ConnPool = conn, conn
 	tx.DryRun, tx.PrepareStmt = false, false
 	a := &auditor{registry: newRegistry(tx)}
 	a.config.Actor = func(context.Context) (actor.Actor, bool) { return actor.User(probedActor), true }

@@ -125,7 +125,7 @@ func (r *registry) ofOwnTable(stmt *gorm.Statement) *model {
 func (r *registry) ofTables(stmt *gorm.Statement, names []tableName) *model {
 	declared, pool := r.declaredBy(stmt), r.poolOf(stmt)
 	r.meet(pool)
-	if len(names) > 1 && stmt.Dialector.Name() == "mysql" {
+	if len(names) > 1 && stmt.Name() == "mysql" {
 		return r.ofSeveral(declared, pool, names)
 	}
 	m := declared
@@ -215,12 +215,12 @@ func (r *registry) meet(pool *sql.DB) {
 	if r.known.Load().pools[pool] {
 		return
 	}
-	r.change(func(k *knowledge) { k.pools[pool] = true })
 	for _, value := range r.named {
 		if s := r.sentTo(pool, value); s != nil {
 			r.learn(s, pool)
 		}
 	}
+	r.change(func(k *knowledge) { k.pools[pool] = true }) // last: others must not go on before
 }
 
 // sentTo returns the schema of a model if dbresolver sends its writes to a

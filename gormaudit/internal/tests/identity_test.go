@@ -149,7 +149,8 @@ func TestTheSchemaOfUnqualifiedNames(t *testing.T) {
 		{"MySQL", mysqlIn("shop"), []string{"shop.pages", "`shop`.`pages`", "SHOP . pages AS p"}, []string{"legacy.pages", "`legacy`.`pages`"}},
 		{
 			"MySQL without an address", mysql.New(mysql.Config{Conn: noop{}, SkipInitializeWithVersion: true}),
-			[]string{"shop.pages", "legacy.pages"}, []string{"legacy.other"},
+			[]string{"shop.pages", "legacy.pages"},
+			[]string{"legacy.other"},
 		},
 		{"PostgreSQL", postgresIn("host=x dbname=y"), []string{"public.pages", `"public"."pages"`, "x.public.pages p"}, []string{"legacy.pages", "x.legacy.pages p"}},
 		{"a search_path", postgresIn("host=x search_path=shop dbname=y"), []string{"shop.pages"}, []string{"public.pages"}},
@@ -299,7 +300,7 @@ func TestAnotherTypeOfATable(t *testing.T) {
 	plugin := gormaudit.New()
 	s := newSQLiteStage(t, gormaudit.Config{}, &page{})
 	other := &stage{DB: dbtest.New(t, dbtest.SQLite).Open(t)}
-	other.plain = other.DB.Session(&gorm.Session{NewDB: true})
+	other.plain = other.Session(&gorm.Session{NewDB: true})
 	must(t, other.Use(plugin))
 	must(t, other.AutoMigrate(&Page{}))
 	ok(t, s.user(5).Create(&page{ID: 1}))
