@@ -12,6 +12,9 @@ import (
 type auditor struct {
 	config   Config
 	registry *registry
+	places   *places
+	// ownActor says that Config.Actor is the application's.
+	ownActor bool
 }
 
 // install puts the auditor where every INSERT and UPDATE of GORM passes: into
@@ -60,6 +63,15 @@ func (a *auditor) wrap(db *gorm.DB, name string, f rewrite) {
 }
 
 func (a *auditor) build(stmt *gorm.Statement, m *model, name string, c clause.Clause, next builder, f rewrite) {
+	if a.config.DryRun {
+		a.rehearse(stmt, m, name, c, f)
+		next.build(c, stmt)
+		return
+	}
+	a.rewrite(stmt, m, name, c, next, f)
+}
+
+func (a *auditor) rewrite(stmt *gorm.Statement, m *model, name string, c clause.Clause, next builder, f rewrite) {
 	switch {
 	case m.err != nil:
 		_ = stmt.AddError(m.err)
@@ -67,6 +79,19 @@ func (a *auditor) build(stmt *gorm.Statement, m *model, name string, c clause.Cl
 		m.refuse(stmt, name, c)
 	default:
 		f(a, stmt, m, c, next)
+	}
+}
+
+// rehearse rewrites a clause of a copy of the statement, which tells what would
+// happen and is thrown away.
+func (a *auditor) rehearse(stmt *gorm.Statement, m *model, name string, c clause.Clause, f rewrite) {
+	db := *stmt.DB
+	db.Statement = stmt // not so for a statement that somebody made by hand
+	draft := db.Session(&gorm.Session{Initialized: true}).Statement
+	draft.BuildClauses = stmt.BuildClauses
+	a.rewrite(draft, m, name, c, builder{custom: func(clause.Clause, clause.Builder) {}}, f)
+	if draft.Error != nil {
+		a.reportFailure(stmt, m.table, operation(stmt, name), draft.Error)
 	}
 }
 
@@ -97,8 +122,14 @@ func (a *auditor) refuse(db *gorm.DB) error {
 }
 
 func (a *auditor) refuseStatement(db *gorm.DB, operation string, m *model) {
-	if m != nil && db.Error == nil {
-		_ = db.AddError(fmt.Errorf("gormaudit: %s on %q: the dialect %s builds its statement around GORM's clauses, so by-columns can't be protected",
-			operation, m.table, db.Name()))
+	if m == nil || db.Error != nil {
+		return
 	}
+	err := fmt.Errorf("gormaudit: %s on %q: the dialect %s builds its statement around GORM's clauses, so by-columns can't be protected",
+		operation, m.table, db.Name())
+	if a.config.DryRun {
+		a.reportFailure(db.Statement, m.table, operation, err)
+		return
+	}
+	_ = db.AddError(err)
 }

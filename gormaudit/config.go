@@ -38,6 +38,17 @@ type Config struct {
 	// as on MySQL opened with a connection and no DSNConfig, tables of one name
 	// in two schemas are taken for one.
 	Models []any
+	// Observe is told of every [Event], for metrics and tests, whatever Missing
+	// and the logger say. By default nobody is. It runs on the goroutine that
+	// writes, before the statement is sent, in its transaction: it must be fast
+	// and safe for concurrent use, and must not write through the same gorm.DB.
+	Observe func(ctx context.Context, e Event)
+	// DryRun changes nothing: statements and models are what GORM alone makes of
+	// them, callers' values reach by-columns, nothing is refused. Observe is told
+	// what would be stamped, dropped and fail, and who is missing. It is for
+	// getting to know an application that is there already, and by default off.
+	// Errors in Models are errors from db.Use all the same.
+	DryRun bool
 }
 
 // MissingPolicy is what happens when a write's context has no actor: nobody
@@ -50,11 +61,12 @@ type MissingPolicy uint8
 
 const (
 	// Warn writes the row with by-columns NULL on create and as they are on
-	// update and delete, and says so, once a statement, through GORM's logger
-	// with operation, table and the caller's file and line. A logger at level
-	// Error or Silent shows nothing. It is the default.
+	// update and delete, and says so through GORM's logger with operation, table
+	// and the lines of [Event.Frames]. Of each place it logs the 1st, 10th, 100th
+	// time and so on. A logger at level Error or Silent shows nothing:
+	// Config.Observe counts whatever the level. It is the default.
 	Warn MissingPolicy = iota
-	// Allow does as Warn does, silently.
+	// Allow does as Warn does and logs nothing.
 	Allow
 	// Reject fails the write with [ErrNoActor]. Nothing is written.
 	Reject

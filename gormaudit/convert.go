@@ -319,6 +319,17 @@ func driverValue(v any) any {
 	}
 }
 
+// sameValue reports whether a database is sent the same for two values, whatever
+// their types.
+func sameValue(a, b any) bool {
+	if a, ok := a.(string); ok {
+		if b, ok := b.(string); ok {
+			return a == b
+		}
+	}
+	return fmt.Sprint(driverValue(a)) == fmt.Sprint(driverValue(b))
+}
+
 func isZero(v any) bool {
 	if v == nil {
 		return true

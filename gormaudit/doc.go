@@ -73,4 +73,20 @@
 // "service:42" or "system:archiver" in a text column and as NULL in one that
 // holds users' ids only; [Config.ID] decides otherwise. Anonymous is stamped
 // as NULL. A context without an actor is a matter of [MissingPolicy].
+//
+// # Diagnostics
+//
+// A write without a context, a write with a context in which nobody acts, and
+// a caller's value for a by-column that is dropped are told apart: in the log,
+// with up to three lines of the application, of which the last is outside the
+// package of the first; and to [Config.Observe] as an [Event], whatever the
+// log's level. The log has each place at 1, 10, 100 times and so on. A
+// *gin.Context hides the actor of its request: pass c.Request.Context().
+//
+// With [Config.DryRun] nothing is changed, and Observe is told what would be.
+// The file adopting.md beside this package leads an application that is
+// already there from DryRun over [Warn] to [Reject].
+//
+// A second db.Use on the same gorm.DB is [gorm.ErrRegistered], GORM's bare
+// "registered": the first plugin stays, with its Config.
 package gormaudit

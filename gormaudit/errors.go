@@ -7,14 +7,15 @@ import (
 )
 
 // ErrNoActor is what a write fails with under [Reject] when its context has no
-// actor. The message names operation and table.
+// actor. The message names operation and table, and what to do: it tells a
+// forgotten WithContext from a context in which nobody acts.
 var ErrNoActor = errors.New("gormaudit: no actor in the context")
 
-// missingError is ErrNoActor, with what to do about it.
-type missingError struct{ op, table string }
+// missingError is ErrNoActor, with what is wrong and what to do about it.
+type missingError struct{ op, table, problem string }
 
 func (e missingError) Error() string {
-	return fmt.Sprintf("gormaudit: %s on %q: no actor in the context (db.WithContext(ctx)? actor.NewContext?)", e.op, e.table)
+	return fmt.Sprintf("gormaudit: %s on %q: %s", e.op, e.table, e.problem)
 }
 
 func (e missingError) Unwrap() error { return ErrNoActor }

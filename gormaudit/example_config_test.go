@@ -5,6 +5,7 @@ package gormaudit_test
 import (
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
@@ -74,5 +75,38 @@ func ExampleMissingPolicy() {
 	fmt.Println(err)
 	// Output:
 	// true
-	// gormaudit: create on "notes": no actor in the context (db.WithContext(ctx)? actor.NewContext?)
+	// gormaudit: create on "notes": no context, and so no actor; pass the request's: db.WithContext(ctx)
+}
+
+// A number in place of a quiet log: each kind of event on each table, as a
+// metric with labels would have it.
+func ExampleConfig_observe() {
+	events := expvar.NewMap("gormaudit") // or a prometheus.CounterVec
+	config := gormaudit.Config{Observe: func(_ context.Context, e gormaudit.Event) {
+		events.Add(e.Kind.String()+" "+e.Table, 1)
+	}}
+	db := openMemory(config, &Note{})
+
+	db.Create(&Note{Title: "forgot WithContext"})
+	db.WithContext(signedIn("ada")).Model(&Note{}).Where("id = 1").Update("created_by", "mallory")
+	db.WithContext(signedIn("ada")).Create(&Note{})
+	fmt.Println(events)
+	// Output: {"dropped notes": 1, "no_context notes": 1}
+}
+
+// Before an application trusts the plugin, it asks what it would do.
+func ExampleConfig_dryRun() {
+	config := gormaudit.Config{DryRun: true, Observe: func(_ context.Context, e gormaudit.Event) {
+		fmt.Println(e.Kind, e.Operation, e.Table, e.Column)
+	}}
+	db := openMemory(config, &Note{})
+
+	author := "grace"
+	db.WithContext(signedIn("ada")).Create(&Note{SoftBy: gormaudit.SoftBy[string]{CreatedBy: &author}})
+	printRow(db, "notes", "created_by", "updated_by")
+	// Output:
+	// dropped create notes created_by
+	// would_stamp create notes created_by
+	// would_stamp create notes updated_by
+	// created_by grace, updated_by NULL
 }

@@ -22,13 +22,19 @@ func rewriteValues(a *auditor, stmt *gorm.Statement, m *model, c clause.Clause, 
 	}
 	i := insert{columns: values.Columns, rows: values.Values}
 	i.begin(a, stmt, m)
+	if a.config.DryRun {
+		i.rows = slices.Clone(i.rows)
+		for r, row := range i.rows {
+			i.rows[r] = slices.Clone(row)
+		}
+	}
+	_, i.upsert = stmt.Clauses["ON CONFLICT"]
 	i.arrange()
 	var buffer [3]stampedColumn // off the heap
 	stamps := i.decide(buffer[:0])
 	if stmt.Error != nil {
 		return // nothing is sent, so that nothing is written into models either
 	}
-	_, i.upsert = stmt.Clauses["ON CONFLICT"]
 	i.pointers.rows = len(i.rows)
 	stmt.Vars = slices.Grow(stmt.Vars, len(i.rows)*len(i.columns)) // GORM would let them grow one by one
 	if next.buildsStandard(&c) && len(i.columns) > 0 {
@@ -69,6 +75,9 @@ type insert struct {
 	rearranged bool
 	// upsert says that rows may be there already.
 	upsert bool
+	// keys are the indexes of the primary key in columns, nil before they are
+	// asked for.
+	keys []int
 }
 
 // indexes keeps those of a usual model off the heap.
@@ -92,6 +101,8 @@ type stampedColumn struct {
 	*column
 	index int
 	value value
+	// dropped and stamped say that it was reported.
+	dropped, stamped bool
 }
 
 // arrange finds the by-columns, each once and by its own name, and adds those
@@ -113,11 +124,16 @@ func (i *insert) arrange() {
 // hasModelColumns reports whether the columns are GORM's own, of a model, each once. A
 // map can come in Dest's place after GORM has seen a model there.
 func (i *insert) hasModelColumns() bool {
+	return !i.fromMap() && len(i.Omits) == 0 && !i.model.ambiguous && i.targets.value.IsValid()
+}
+
+// fromMap reports whether the rows are made of maps.
+func (i *insert) fromMap() bool {
 	switch i.Dest.(type) {
 	case map[string]any, *map[string]any, []map[string]any, *[]map[string]any:
-		return false
+		return true
 	}
-	return len(i.Omits) == 0 && !i.model.ambiguous && i.targets.value.IsValid()
+	return false
 }
 
 // find looks where GORM puts the columns if nothing is selected, first.
@@ -143,6 +159,9 @@ func (i *insert) resolveSpellings(at []int) {
 		}
 		n := slices.Index(i.model.columns, c)
 		if at[n] >= 0 || i.omits(c) {
+			if at[n] >= 0 {
+				i.reportSecond(j, c)
+			}
 			i.drop(j)
 			j--
 			continue
@@ -151,6 +170,19 @@ func (i *insert) resolveSpellings(at []int) {
 		if i.columns[j].Name != c.name || i.columns[j].Raw {
 			i.cloneColumns()
 			i.columns[j] = clause.Column{Name: c.name}
+		}
+	}
+}
+
+// reportSecond reports what column j holds, a second spelling of c.
+func (i *insert) reportSecond(j int, c *column) {
+	gets := i.nobody(c)
+	if c.role != deleted && i.mode != skip && i.hasActor {
+		gets = *i.valueFor(c)
+	}
+	for _, row := range i.rows {
+		if j < len(row) && i.isDropped(c, row[j], &gets, row) {
+			i.reportDropped("create", c)
 		}
 	}
 }
@@ -192,7 +224,7 @@ func (i *insert) decide(stamps []stampedColumn) []stampedColumn {
 			continue
 		}
 		if c.role == deleted || i.mode == skip {
-			stamps = append(stamps, stampedColumn{c, index, i.nobody(c)})
+			stamps = append(stamps, stampedColumn{column: c, index: index, value: i.nobody(c)})
 			continue
 		}
 		i.reportMissing("create")
@@ -200,7 +232,7 @@ func (i *insert) decide(stamps []stampedColumn) []stampedColumn {
 		if i.Error != nil {
 			break
 		}
-		stamps = append(stamps, stampedColumn{c, index, *v})
+		stamps = append(stamps, stampedColumn{column: c, index: index, value: *v})
 	}
 	return stamps
 }
@@ -215,8 +247,14 @@ func (i *insert) stamp(r int, stamps []stampedColumn) {
 		if s.index >= len(row) || i.mode == preserve && !isZero(row[s.index]) {
 			continue
 		}
+		if !s.dropped && given(row[s.index]) && i.isDropped(s.column, row[s.index], &s.value, row) {
+			s.dropped = true
+			i.reportDropped("create", s.column)
+		}
 		row[s.index] = s.value.bind
 		switch {
+		case i.auditor.config.DryRun:
+			i.rehearse(s)
 		case !s.declared || !model.IsValid() || i.upsert && !s.in(i.ctx, model).IsZero():
 		case s.direct >= 0 && s.value.kind == textValue:
 			model.Field(s.direct).SetString(s.value.text)
@@ -224,6 +262,64 @@ func (i *insert) stamp(r int, stamps []stampedColumn) {
 			i.store(s.column, model, &s.value)
 		}
 	}
+}
+
+// rehearse reports a stamp of a dry run, in place of setting it in the model.
+func (i *insert) rehearse(s *stampedColumn) {
+	if !s.stamped && i.hasActor && i.mode != skip && s.role != deleted {
+		s.stamped = true
+		i.reportStamp("create", s.column)
+	}
+}
+
+// given reports whether a row may hold a caller's value.
+func given(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case string:
+		return v != ""
+	case *string:
+		return v != nil
+	case uint:
+		return v != 0
+	case *uint:
+		return v != nil
+	}
+	return !isZero(v)
+}
+
+// isDropped reports whether a caller gave c's value v in a row and gets
+// another one. It is not the caller's if GORM puts it there, and may be the
+// row's own if the row may be there already.
+func (i *insert) isDropped(c *column, v any, gets *value, row []any) bool {
+	switch nobody := i.nobody(c); {
+	case sameValue(v, gets.bind), sameValue(v, nobody.bind), sameValue(v, ""), v == c.field.DefaultValueInterface:
+		return false
+	case i.fromMap():
+		return true
+	}
+	_, isDefault := v.(clause.Expr)
+	return !isDefault && (!i.upsert || !i.hasKey(row))
+}
+
+// hasKey reports whether the primary key is set in a row.
+func (i *insert) hasKey(row []any) bool {
+	if i.keys == nil {
+		i.keys = []int{}
+		for _, field := range i.model.schema.PrimaryFields {
+			i.keys = append(i.keys, slices.IndexFunc(i.columns, func(column clause.Column) bool { return column.Name == field.DBName }))
+		}
+	}
+	for _, index := range i.keys {
+		if index < 0 || index >= len(row) || isZero(row[index]) {
+			return false
+		}
+		if _, isDefault := row[index].(clause.Expr); isDefault {
+			return false
+		}
+	}
+	return true
 }
 
 // build is [clause.Values.Build], with names that are quoted already and each

@@ -2,6 +2,7 @@ package gormaudit
 
 import (
 	"reflect"
+	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -98,6 +99,22 @@ func clone(v reflect.Value) reflect.Value {
 // seen.
 func (*remembered) Build(clause.Builder) {}
 
+// hold reports whether all models held v in a column's field, and not nothing.
+func (r *remembered) hold(m *model, c *column, v any) bool {
+	f := 0
+	for _, other := range m.columns[:slices.Index(m.columns, c)] {
+		if other.declared {
+			f++
+		}
+	}
+	for _, fields := range r.fields {
+		if !c.declared || f >= len(fields) || fields[f].pointee.IsZero() || !sameValue(fields[f].pointee.Interface(), v) {
+			return false
+		}
+	}
+	return len(r.fields) > 0
+}
+
 const rememberedKey = "gormaudit:remembered"
 
 // remember runs before gorm:update. There, GORM copies the values of a map or
@@ -160,6 +177,9 @@ func putBack(u *update) {
 		return
 	}
 	delete(u.Clauses, rememberedKey)
+	if u.auditor.config.DryRun {
+		return
+	}
 	for n, fields := range r.fields {
 		row, f := r.targets.at(n), 0
 		for _, c := range u.model.columns {

@@ -10,7 +10,11 @@ import (
 
 // Plugin stamps created_by, updated_by and deleted_by on everything that goes
 // through the [gorm.DB] it is registered with. One Plugin may serve several.
-type Plugin struct{ config Config }
+type Plugin struct {
+	config Config
+	// ownActor says that Config.Actor is the application's.
+	ownActor bool
+}
 
 var _ gorm.Plugin = (*Plugin)(nil)
 
@@ -19,14 +23,17 @@ func New() *Plugin { return NewWithConfig(Config{}) }
 
 // NewWithConfig returns a plugin. A bad config is an error from db.Use.
 func NewWithConfig(config Config) *Plugin {
-	if config.Actor == nil {
-		config.Actor = actor.FromContext
+	p := &Plugin{config: config, ownActor: config.Actor != nil}
+	if !p.ownActor {
+		p.config.Actor = actor.FromContext
 	}
-	return &Plugin{config: config}
+	return p
 }
 
 // Name implements [gorm.Plugin]. GORM refuses a second plugin of this name
-// with [gorm.ErrRegistered].
+// with [gorm.ErrRegistered], before the plugin is asked: the bare "registered"
+// that a second db.Use returns means that the same gorm.DB has it already, with
+// the Config of the first.
 func (p *Plugin) Name() string { return "gormaudit" }
 
 // Initialize implements [gorm.Plugin]; db.Use calls it. It must run before db
@@ -36,7 +43,7 @@ func (p *Plugin) Initialize(db *gorm.DB) error {
 	if p.config.Missing > Reject {
 		return fmt.Errorf("gormaudit: unknown MissingPolicy %d", p.config.Missing)
 	}
-	a := &auditor{config: p.config, registry: newRegistry(db)}
+	a := &auditor{config: p.config, registry: newRegistry(db), places: newPlaces(), ownActor: p.ownActor}
 	if _, ok := db.ClauseBuilders[installed]; ok {
 		// The plugin dbresolver opens its databases with the config of the
 		// gorm.DB that it serves: the same builders, whose auditor knows about both.

@@ -116,7 +116,7 @@ func probing(db *gorm.DB, conn *offline) *gorm.DB {
 	tx.ClauseBuilders = maps.Clone(db.ClauseBuilders)
 	tx.ConnPool, tx.Statement.ConnPool = conn, conn
 	tx.DryRun, tx.PrepareStmt = false, false
-	a := &auditor{registry: newRegistry(tx)}
+	a := &auditor{registry: newRegistry(tx), places: newPlaces()}
 	a.config.Actor = func(context.Context) (actor.Actor, bool) { return actor.User(probedActor), true }
 	a.wrapAll(tx)
 	return tx

@@ -3,6 +3,7 @@ package gormaudit
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type statement struct {
 	actor    actor.Actor
 	hasActor bool // who acts; anonymous is said too
 	reported bool
+	dropped  []*column // that were reported
 	targets  targets
 
 	// The last value, for the next column like its one.
@@ -52,12 +54,35 @@ func (s *statement) reportMissing(op string) {
 		return
 	}
 	s.reported = true
-	switch s.auditor.config.Missing {
-	case Reject:
-		_ = s.AddError(missingError{op, s.model.table})
-	case Warn:
-		s.Logger.Warn(s.ctx, "gormaudit: %s on %q: no actor in the context, called from %s (db.WithContext(ctx)? actor.NewContext?)",
-			op, s.model.table, caller())
+	config := &s.auditor.config
+	kind, problem := s.auditor.missing(s.Statement)
+	message := problem
+	if config.Missing == Allow || config.Missing == Reject && !config.DryRun {
+		message = ""
+	}
+	s.auditor.report(s.Statement, Event{Kind: kind, Operation: op, Table: s.model.table}, message)
+	if config.Missing == Reject && !config.DryRun {
+		_ = s.AddError(missingError{op, s.model.table, problem})
+	}
+}
+
+// reportDropped tells of a caller's value that does not reach the row, once.
+func (s *statement) reportDropped(op string, c *column) {
+	if slices.Contains(s.dropped, c) {
+		return
+	}
+	s.dropped = append(s.dropped, c)
+	message := "the caller's value is dropped; only the plugin writes this column, imports aside (gormaudit.Preserve)"
+	if c.role == created && op != "create" {
+		message = "the caller's value is dropped; this column is written once, on create (one that may change can't be a by-column)"
+	}
+	s.auditor.report(s.Statement, Event{Kind: EventDropped, Operation: op, Table: s.model.table, Column: c.name}, message)
+}
+
+// reportStamp tells of a stamp that a dry run would set.
+func (s *statement) reportStamp(op string, c *column) {
+	if s.auditor.config.DryRun {
+		s.auditor.report(s.Statement, Event{Kind: EventWouldStamp, Operation: op, Table: s.model.table, Column: c.name}, "")
 	}
 }
 

@@ -1,6 +1,7 @@
 package gormaudit
 
 import (
+	"reflect"
 	"slices"
 
 	"gorm.io/gorm"
@@ -23,6 +24,9 @@ func rewriteSet(a *auditor, stmt *gorm.Statement, m *model, c clause.Clause, nex
 	switch {
 	case !ok || c.AfterExpression != nil || len(set) == 0:
 		u.filter(set)
+		for n := range u.taken {
+			u.judge(&u.taken[n])
+		}
 		putBack(&u)
 	case next.buildsStandard(&c):
 		u.build(c.Name, set, assigned)
@@ -78,24 +82,75 @@ type update struct {
 	softDeleteField  *deletedAt
 	softDeleteColumn clause.Column
 	softDeleteValue  any
-	// kept are the caller's assignments to by-columns under Preserve.
-	kept []clause.Assignment
+	// kept are the assignments to by-columns that Preserve keeps, taken are those
+	// that are taken out.
+	kept  []clause.Assignment
+	taken []assignment
+}
+
+// assignment is one to a by-column.
+type assignment struct {
+	*column
+	value any
 }
 
 // filter takes the by-columns out. The caller's own slice stays as it is.
 func (u *update) filter(set clause.Set) {
 	u.set = make(clause.Set, 0, len(set)+2)
-	for _, assignment := range set {
-		c := u.model.columnFor(assignment.Column)
-		if c == nil {
-			u.set = append(u.set, assignment)
-			if d := u.model.follows(assignment.Column.Name); d != nil && u.softDeleteField == nil {
-				u.softDeleteField, u.softDeleteColumn, u.softDeleteValue = d, assignment.Column, assignment.Value
+	for _, a := range set {
+		switch c := u.model.columnFor(a.Column); {
+		case c == nil:
+			u.set = append(u.set, a)
+			if d := u.model.follows(a.Column.Name); d != nil && u.softDeleteField == nil {
+				u.softDeleteField, u.softDeleteColumn, u.softDeleteValue = d, a.Column, a.Value
 			}
-		} else if u.mode == preserve && c.role != created && !isZero(assignment.Value) && !offers(assignment.Value, c) {
-			u.kept = append(u.kept, clause.Assignment{Column: c.target(), Value: assignment.Value})
+		case u.mode == preserve && c.role != created && !isZero(a.Value) && !offers(a.Value, c):
+			u.kept = append(u.kept, clause.Assignment{Column: c.target(), Value: a.Value})
+		default:
+			u.taken = append(u.taken, assignment{c, a.Value})
 		}
 	}
+}
+
+// judge reports an assignment that was taken out, unless it changes nothing: it
+// is what the row gets anyway, or what it holds as far as the caller's model
+// says. The by-fields of a row that is updated through its own struct were
+// usually loaded with it, and no query asks.
+func (u *update) judge(a *assignment) {
+	if u.isOwnRow() && !u.selects(a.column) || u.stamps(a.column) && sameValue(a.value, u.valueFor(a.column).bind) {
+		return
+	}
+	if r, ok := u.Clauses[rememberedKey].Expression.(*remembered); ok && r.hold(u.model, a.column, a.value) {
+		return
+	}
+	u.reportDropped("update", a.column)
+}
+
+// stamps reports whether an UPDATE stamps c with whoever acts.
+func (u *update) stamps(c *column) bool {
+	if !u.hasActor || u.mode == skip || u.SkipHooks || u.omits(c) {
+		return false
+	}
+	return c.role == updated || c.role == deleted && u.softDeleteField != nil && !u.softDeleteField.isLive(u.softDeleteValue)
+}
+
+// isOwnRow reports whether the assignments come from a whole row of the model.
+func (u *update) isOwnRow() bool {
+	dest := dereference(reflect.ValueOf(u.Dest))
+	if !dest.IsValid() || dest.Type() != u.model.schema.ModelType || len(u.model.schema.PrimaryFields) == 0 {
+		return false
+	}
+	for _, field := range u.model.schema.PrimaryFields {
+		if _, zero := field.ValueOf(u.ctx, dest); zero {
+			return false
+		}
+	}
+	return true
+}
+
+// selects reports whether the caller's Select names c.
+func (u *update) selects(c *column) bool {
+	return slices.ContainsFunc(u.Selects, func(name string) bool { return u.model.column(name) == c })
 }
 
 // offers reports whether an upsert assigns to updated_by what the INSERT
@@ -111,7 +166,7 @@ func (u *update) softDelete() {
 		}
 		u.reportMissing("delete")
 		if u.hasActor {
-			u.assign(c, u.valueFor(c))
+			u.assign("delete", c)
 		}
 	}
 }
@@ -126,7 +181,7 @@ func (u *update) update() {
 		default:
 			u.reportMissing("update")
 			if u.hasActor {
-				u.assign(c, u.valueFor(c))
+				u.assign("update", c)
 			}
 		}
 	}
@@ -157,10 +212,12 @@ func (u *update) preserved(c *column) *clause.Assignment {
 }
 
 // assign adds a stamp to the statement and to the models it was made from.
-func (u *update) assign(c *column, v *value) {
+func (u *update) assign(op string, c *column) {
+	v := u.valueFor(c)
 	if u.Error != nil {
 		return
 	}
+	u.reportStamp(op, c)
 	u.writeBack(c, v)
 	if !u.built {
 		u.set = append(u.set, clause.Assignment{Column: c.target(), Value: v.bind})
@@ -174,7 +231,7 @@ func (u *update) assign(c *column, v *value) {
 // writeBack writes a stamp into the models that the statement was made from, if
 // GORM writes back into them too.
 func (u *update) writeBack(c *column, v *value) {
-	if !c.declared || !u.ReflectValue.IsValid() || !u.ReflectValue.CanAddr() {
+	if u.auditor.config.DryRun || !c.declared || !u.ReflectValue.IsValid() || !u.ReflectValue.CanAddr() {
 		return
 	}
 	u.pointers.rows = u.targets.len()
@@ -207,6 +264,7 @@ func (u *update) followDeletedAt(c *column) {
 	}
 	self, at := c.target(), c.target()
 	at.Name = u.softDeleteField.name
+	u.reportStamp("delete", c)
 	u.prepend(c, clause.Expr{SQL: "CASE WHEN ? THEN ? ELSE ? END", Vars: []any{u.softDeleteField.lives(at), u.valueFor(c).bind, self}})
 }
 

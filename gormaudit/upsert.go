@@ -17,6 +17,9 @@ func rewriteOnConflict(a *auditor, stmt *gorm.Statement, m *model, c clause.Clau
 		var u upsert
 		u.begin(a, stmt, m)
 		u.filter(conflict.DoUpdates)
+		for n := range u.taken {
+			u.judge(&u.taken[n], conflict.UpdateAll)
+		}
 		u.stamp(!conflict.UpdateAll && u.nested())
 		if len(u.set) == 0 {
 			u.set = clause.Set{m.itself()}
@@ -48,6 +51,18 @@ func (u *upsert) stamp(bookkeeping bool) {
 			u.add(c, clause.Column{Table: "excluded", Name: c.name})
 		}
 	}
+}
+
+// judge reports an assignment that was taken out, unless the row gets the same
+// anyway or GORM wrote it for UpdateAll.
+func (u *upsert) judge(a *assignment, all bool) {
+	if offered, ok := a.value.(clause.Column); ok && offered.Table == "excluded" && offered.Name == a.name && (all || a.role != created) {
+		return
+	}
+	if a.role == updated && u.hasActor && u.mode != skip && !u.omits(a.column) && sameValue(a.value, u.valueFor(a.column).bind) {
+		return
+	}
+	u.reportDropped("create", a.column)
 }
 
 func (u *upsert) add(c *column, value any) {

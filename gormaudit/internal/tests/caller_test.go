@@ -34,7 +34,7 @@ func TestMissingNamesTheCallerOfRevert(t *testing.T) {
 	if err := history.Revert(db, changes[0]); err != nil {
 		t.Fatal(err)
 	}
-	want := "called from " + file + ":" + strconv.Itoa(line+1) + " "
+	want := " at " + file + ":" + strconv.Itoa(line+1) + ", "
 	if got := j.take(); len(got) != 1 || !strings.Contains(got[0], want) {
 		t.Errorf("warnings = %q, want one with %q", got, want)
 	}

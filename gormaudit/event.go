@@ -1,0 +1,66 @@
+package gormaudit
+
+import (
+	"runtime"
+	"strconv"
+)
+
+// Event is what [Config.Observe] is told about one statement: that nobody said
+// who acts, that a caller's value is dropped, or what a [Config.DryRun] found.
+// It holds no value of a row.
+type Event struct {
+	Kind EventKind
+	// Operation is "create", "update" or "delete", which is a soft one. An upsert
+	// is a create, and so is the insert that Save falls back to.
+	Operation string
+	// Table is the table that is written to.
+	Table string
+	// Column is the by-column. It is empty where Kind is about the statement.
+	Column string
+	// Frames say where in the application that was, innermost first: the line
+	// that called GORM, the line by which its package was entered if that is
+	// another one, and the line outside that package. So a repository's own line
+	// is not all. They are at most three, and fewer where the stack has no more.
+	Frames []runtime.Frame
+}
+
+// EventKind says what an [Event] is about.
+type EventKind uint8
+
+const (
+	// EventNoContext is a write without a context, or with
+	// [context.Background]: WithContext was forgotten.
+	EventNoContext EventKind = iota + 1
+	// EventNoActor is a write with a context in which nobody is said to act.
+	EventNoActor
+	// EventDropped is a caller's value for a by-column that does not reach the
+	// row. Not told are a value that is what the row gets anyway, and the
+	// by-fields of a whole row that is saved or updated through its own struct:
+	// they are usually what was loaded. An assignment to such a field, as in
+	// note.CreatedBy = x before db.Save(&note), can't be told from it without a
+	// query.
+	EventDropped
+	// EventWouldStamp is a by-column that would be stamped, if it were not for
+	// [Config.DryRun]; in an upsert, in the rows that are new.
+	EventWouldStamp
+	// EventWouldFail is a write that would fail, if it were not for
+	// [Config.DryRun]: an id does not fit its column, or the statement can't be
+	// protected. The log has the error.
+	EventWouldFail
+)
+
+var eventKinds = [...]string{
+	EventNoContext:  "no_context",
+	EventNoActor:    "no_actor",
+	EventDropped:    "dropped",
+	EventWouldStamp: "would_stamp",
+	EventWouldFail:  "would_fail",
+}
+
+// String returns the kind in the form of a metric's label, such as "no_actor".
+func (k EventKind) String() string {
+	if int(k) < len(eventKinds) && eventKinds[k] != "" {
+		return eventKinds[k]
+	}
+	return "EventKind(" + strconv.Itoa(int(k)) + ")"
+}

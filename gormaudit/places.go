@@ -1,0 +1,128 @@
+package gormaudit
+
+import (
+	"hash/maphash"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// places knows the lines of the application that events come from, and counts
+// how often the log was told of each.
+type places struct {
+	seed maphash.Seed
+	mu   sync.Mutex
+	// stacks are the frames of whole stacks, by their hash. To find them takes
+	// longer than all else.
+	stacks map[uint64][]runtime.Frame
+	counts map[place]uint64
+}
+
+// place is an event as the log counts it. All its lines belong to it: another
+// caller of one function of a repository is another place.
+type place struct {
+	kind                     EventKind
+	operation, table, column string
+	lines                    [maxFrames]line
+}
+
+type line struct {
+	file   string
+	number int
+}
+
+const (
+	maxFrames = 3
+	// maxPlaces bounds the memory. The places beyond it share one count.
+	maxPlaces = 1000
+	// maxDepth is how much of a stack is looked at.
+	maxDepth = 128
+)
+
+func newPlaces() *places {
+	return &places{seed: maphash.MakeSeed(), stacks: map[uint64][]runtime.Frame{}, counts: map[place]uint64{}}
+}
+
+// frames returns where in the application the calling goroutine is.
+func (p *places) frames() []runtime.Frame {
+	var stack [maxDepth]uintptr
+	depth := runtime.Callers(2, stack[:])
+	hash := maphash.Comparable(p.seed, stack)
+	p.mu.Lock()
+	found, ok := p.stacks[hash]
+	p.mu.Unlock()
+	if !ok {
+		found = framesOf(stack[:depth])
+		p.mu.Lock()
+		if len(p.stacks) < maxPlaces {
+			p.stacks[hash] = found
+		}
+		p.mu.Unlock()
+	}
+	return slices.Clone(found) // whoever gets it may change it
+}
+
+// count returns how often there was an event like e from its place, this one
+// included.
+func (p *places) count(e *Event) uint64 {
+	key := place{kind: e.Kind, operation: e.Operation, table: e.Table, column: e.Column}
+	for n := range min(len(e.Frames), maxFrames) {
+		key.lines[n] = line{e.Frames[n].File, e.Frames[n].Line}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.counts[key]; !known && len(p.counts) >= maxPlaces {
+		key = place{}
+	}
+	p.counts[key]++
+	return p.counts[key]
+}
+
+// framesOf returns the first frame of a stack that is the application's, the
+// last one of the same package before the stack leaves it, if that is another
+// one, and the first one outside.
+func framesOf(stack []uintptr) []runtime.Frame {
+	var found []runtime.Frame
+	for frames, more := runtime.CallersFrames(stack), len(stack) > 0; more; {
+		var frame runtime.Frame
+		frame, more = frames.Next()
+		switch {
+		case isLibrary(frame.Function):
+		case len(found) == 0:
+			found = append(found, frame)
+		case packageOf(frame.Function) != packageOf(found[0].Function):
+			return append(found, frame)
+		default:
+			found = append(found[:1], frame)
+		}
+	}
+	return found
+}
+
+// isLibrary reports whether a function is GORM's, this package's, the history's
+// or the runtime's.
+func isLibrary(function string) bool {
+	for _, prefix := range [...]string{"gorm.io/", thisPackage, historyPackage, "runtime."} {
+		if strings.HasPrefix(function, prefix) {
+			return true
+		}
+	}
+	return function == ""
+}
+
+// The packages end in a dot, so that they are no prefixes of their tests'
+// packages.
+const (
+	thisPackage    = "github.com/seed-3826ef92/whodunit/gormaudit."
+	historyPackage = "github.com/seed-3826ef92/whodunit/gormaudit/history."
+)
+
+// packageOf returns the import path in a function's name, in which dots after
+// the last slash are escaped.
+func packageOf(function string) string {
+	name, _, _ := strings.Cut(function, "[") // type arguments have paths of their own
+	slash := strings.LastIndexByte(name, '/') + 1
+	path, _, _ := strings.Cut(name[slash:], ".")
+	return name[:slash] + path
+}
