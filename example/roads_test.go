@@ -23,8 +23,8 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// The roads that gormaudit/adopting.md, gormaudit/actor/workers.md and
-// echoauth/jwt.md describe, walked. See TestDocumentedCodeCompiles.
+// The roads that gormaudit/actor/workers.md and echoauth/jwt.md describe,
+// walked. See TestDocumentedCodeCompiles.
 
 func openEmpty(t *testing.T) *gorm.DB {
 	t.Helper()
@@ -44,56 +44,6 @@ func pool(t *testing.T, db *gorm.DB) *sql.DB {
 		t.Fatal(err)
 	}
 	return pool
-}
-
-type Invoice struct {
-	gorm.Model
-	gormaudit.SoftBy[uint]
-	Total int
-}
-
-func TestAdoptingInAFullDatabase(t *testing.T) {
-	db, e := openEmpty(t), echo.New()
-	for _, statement := range []string{
-		"CREATE TABLE invoices (id integer PRIMARY KEY, created_at datetime, updated_at datetime, deleted_at datetime, total integer, closed_by integer)",
-		"INSERT INTO invoices (id, total, closed_by) VALUES (1, 100, 7), (2, 200, NULL)",
-	} {
-		if err := db.Exec(statement).Error; err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := db.AutoMigrate(&Invoice{}); err != nil {
-		t.Fatal(err)
-	}
-	register := func() error {
-		e.Use(echoauth.Middleware())
-		if err := db.Use(gormaudit.NewWithConfig(gormaudit.Config{Models: []any{&Invoice{}}})); err != nil {
-			return err
-		}
-		return nil
-	}
-	if err := register(); err != nil {
-		t.Fatal(err)
-	}
-	backfill := func() error {
-		ctx := gormaudit.Preserve(actor.NewContext(context.Background(), actor.System("backfill")))
-		err := db.WithContext(ctx).Table("invoices").Where("updated_by IS NULL").
-			Updates(map[string]any{"updated_by": gorm.Expr("closed_by")}).Error
-		return err
-	}
-	if err := backfill(); err != nil {
-		t.Fatal(err)
-	}
-	expectRow(t, pool(t, db), "SELECT group_concat(coalesce(updated_by, 'NULL')) FROM invoices", "7,NULL")
-
-	strict := openEmpty(t)
-	config := gormaudit.Config{Missing: gormaudit.Reject, Models: []any{&Invoice{}}}
-	if err := errors.Join(strict.AutoMigrate(&Invoice{}), strict.Use(gormaudit.NewWithConfig(config))); err != nil {
-		t.Fatal(err)
-	}
-	if err := strict.Create(&Invoice{}).Error; !errors.Is(err, gormaudit.ErrNoActor) {
-		t.Errorf("a write that nobody signs = %v, want ErrNoActor", err)
-	}
 }
 
 type Message struct {

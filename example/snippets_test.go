@@ -23,6 +23,7 @@ import (
 type (
 	Account    struct{ ID uint }
 	Attachment struct{ ID uint }
+	Invoice    struct{ ID uint }
 	Tag        struct{ ID uint }
 )
 

@@ -1,0 +1,272 @@
+package tests
+
+import (
+	"context"
+	"errors"
+	"expvar"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/tests/chatstore"
+)
+
+// The application of gormaudit/adopting.md, which goes that way here. It has
+// three traps: a creator_id that is handed over, a repository, whose line is the
+// same for all its callers, and a NOT NULL author_id that refers to users.
+
+var audit = expvar.NewMap("gormaudit") // GET /debug/vars
+
+func count(_ context.Context, e gormaudit.Event) {
+	audit.Add(strings.TrimSpace(strings.Join([]string{e.Kind.String(), e.Operation, e.Table, e.Column}, " ")), 1)
+}
+
+// takeNumbers returns the numbers since the last time, by name.
+func takeNumbers() []string {
+	numbers := []string{}
+	audit.Do(func(v expvar.KeyValue) { numbers = append(numbers, v.Key+": "+v.Value.String()) })
+	audit.Init()
+	return numbers
+}
+
+// How tables were made before: InitSchema of an empty database.
+func initSchema(t *testing.T, db *gorm.DB) {
+	t.Helper()
+	type User struct {
+		ID   uint
+		Name string
+	}
+	type Chat struct {
+		ID        uint
+		Title     string
+		CreatorID uint
+	}
+	type Message struct {
+		ID       uint
+		Text     string
+		AuthorID uint `gorm:"not null"`
+		Author   User
+	}
+	must(t, db.AutoMigrate(&User{}, &Chat{}, &Message{}))
+	ok(t, db.Create(&[]User{{ID: 7}, {ID: 8}, {ID: 9}}))
+	ok(t, db.Create(&Chat{ID: 1, Title: "old", CreatorID: 8}))
+}
+
+var addWho = func(tx *gorm.DB) error {
+	type Chat struct{ gormaudit.By[uint] } // copies: the models of today will not be those of next year
+	type Message struct{ gormaudit.By[uint] }
+	for _, model := range []any{&Chat{}, &Message{}} {
+		for _, field := range []string{"CreatedBy", "UpdatedBy"} {
+			if err := tx.Migrator().AddColumn(model, field); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// handlers are the application's writes, by those who call the repository.
+func handlers(s *chatstore.Store, row func(id, creator uint) any, model any) []struct {
+	name  string
+	write func(ctx context.Context) error
+} {
+	return []struct {
+		name  string
+		write func(ctx context.Context) error
+	}{
+		{"create", func(ctx context.Context) error { return s.Create(ctx, row(10, 7)) }},
+		{"create for another", func(ctx context.Context) error { return s.Create(ctx, row(11, 9)) }},
+		{"rename", func(ctx context.Context) error { return s.Rename(ctx, model, 1, "new") }},
+		{"rename from another handler", func(ctx context.Context) error { return s.Rename(ctx, model, 1, "newer") }},
+		{"hand over", func(ctx context.Context) error { return s.HandOver(ctx, model, 1, 9) }},
+	}
+}
+
+// A creator_id that is tagged although it may be given and handed over: without
+// DryRun both come to nothing; with it nothing changes and the numbers say so.
+func TestAdoptingTagsACreatorThatChanges(t *testing.T) {
+	type Chat struct {
+		ID        uint
+		Title     string
+		CreatorID uint `gorm:"autoCreateBy"`
+	}
+	row := func(id, creator uint) any { return &Chat{ID: id, CreatorID: creator} }
+	for _, dry := range []bool{true, false} {
+		dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+			initSchema(t, d.Open(t))
+			s := &stage{DB: d.Open(t), plain: d.Open(t)}
+			must(t, s.Use(gormaudit.NewWithConfig(gormaudit.Config{DryRun: dry, Observe: count, Models: []any{&Chat{}}})))
+			takeNumbers()
+			for _, h := range handlers(&chatstore.Store{DB: s.DB}, row, &Chat{}) {
+				if err := h.write(contextOf(actor.User(7))); err != nil {
+					t.Errorf("%s = %v", h.name, err)
+				}
+			}
+			want := []string{"dropped create chats creator_id: 1", "dropped update chats creator_id: 1"}
+			if dry {
+				want = append(want, "would_stamp create chats creator_id: 2")
+			}
+			if got := takeNumbers(); !slices.Equal(got, want) {
+				t.Errorf("DryRun %t: counted %q, want %q", dry, got, want)
+			}
+			given, handed := "9", "9"
+			if !dry {
+				given, handed = "7", "8"
+			}
+			if got := s.cell(t, "chats", "creator_id", 11) + s.cell(t, "chats", "creator_id", 1); got != given+handed {
+				t.Errorf("DryRun %t: creators are %s, want %s", dry, got, given+handed)
+			}
+		})
+	}
+}
+
+// Chat as adopting.md ends: the application's creator beside who wrote the row.
+type Chat struct {
+	ID        uint
+	Title     string
+	CreatorID uint // may be given and handed over: the application's own
+	gormaudit.By[uint]
+}
+
+type Message struct {
+	ID       uint
+	Text     string
+	AuthorID uint // NOT NULL, refers to users: the application's own
+	gormaudit.By[uint]
+}
+
+func TestAdopting(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		s := &stage{DB: d.Open(t), plain: d.Open(t)}
+		initSchema(t, s.plain)
+		row := func(id, creator uint) any { return &Chat{ID: id, CreatorID: creator} }
+		j := newJournal()
+		use := func(config gormaudit.Config) []struct {
+			name  string
+			write func(ctx context.Context) error
+		} {
+			s.DB = d.Open(t)
+			s.Logger = j
+			must(t, s.Use(gormaudit.NewWithConfig(config)))
+			takeNumbers()
+			return handlers(&chatstore.Store{DB: s.DB}, row, &Chat{})
+		}
+		dryRun := func() error {
+			db := s.DB
+			err := db.Use(gormaudit.NewWithConfig(gormaudit.Config{
+				DryRun:  true,
+				Observe: count,
+				Models:  []any{&Chat{}, &Message{}},
+			}))
+			return err
+		}
+
+		// The tables were not migrated: nothing can be written at all, by GORM alone either.
+		must(t, dryRun())
+		if err := s.user(7).Create(&Chat{}).Error; err == nil || !strings.Contains(err.Error(), "created_by") {
+			t.Errorf("Create before the migration = %v, want an error about created_by", err)
+		}
+		if err := gormaudit.Verify(s.plain, &Chat{}, &Message{}); err == nil || !strings.Contains(err.Error(), "chats.created_by") || !strings.Contains(err.Error(), "messages.updated_by") {
+			t.Errorf("Verify before the migration = %v, want an error that names what is missing", err)
+		}
+		must(t, addWho(s.plain))
+		must(t, gormaudit.Verify(s.plain, &Chat{}, &Message{}))
+
+		writes := use(gormaudit.Config{DryRun: true, Observe: count, Models: []any{&Chat{}, &Message{}}})
+		for _, h := range writes {
+			must(t, h.write(contextOf(actor.User(7))))
+		}
+		want := []string{
+			"no_context update chats: 2",
+			"would_stamp create chats created_by: 2", "would_stamp create chats updated_by: 2", "would_stamp update chats updated_by: 1",
+		}
+		if got := takeNumbers(); !slices.Equal(got, want) {
+			t.Errorf("DryRun counted %q, want %q", got, want)
+		}
+		// Both handlers that share a line of the repository are named.
+		if got := j.take(); len(got) != 2 || !strings.Contains(got[0], "/chatstore/store.go:") || !strings.Contains(got[0], "adoption_test.go:") || got[0] == got[1] {
+			t.Errorf("logged %q, want the repository's line with each of its callers", got)
+		}
+		if got := s.by(t, "chats", 10); got != "NULL NULL" {
+			t.Errorf("DryRun: row holds %q, want nothing", got)
+		}
+
+		// Warn goes on counting, and writes.
+		ok(t, s.plain.Exec("DELETE FROM chats WHERE id > 1"))
+		writes = use(gormaudit.Config{Observe: count, Models: []any{&Chat{}, &Message{}}})
+		for _, h := range writes {
+			must(t, h.write(contextOf(actor.User(7))))
+		}
+		if got, want := takeNumbers(), []string{"no_context update chats: 2"}; !slices.Equal(got, want) {
+			t.Errorf("Warn counted %q, want %q", got, want)
+		}
+		if got := s.by(t, "chats", 11) + " " + s.cell(t, "chats", "creator_id", 11); got != "7 7 9" {
+			t.Errorf("row holds %q, want 7 7, and the creator that was given", got)
+		}
+		if got := s.cell(t, "chats", "creator_id", 1); got != "9" {
+			t.Errorf("creator_id = %s, want 9, to whom the chat was handed over", got)
+		}
+
+		// With Rename mended, Reject refuses nobody. A job says who it is.
+		ok(t, s.plain.Exec("DELETE FROM chats WHERE id > 1"))
+		config := gormaudit.Config{Missing: gormaudit.Reject, Observe: count, Models: []any{&Chat{}, &Message{}}}
+		writes = use(config)
+		for _, h := range writes {
+			if err := h.write(contextOf(actor.User(7))); strings.HasPrefix(h.name, "rename") != errors.Is(err, gormaudit.ErrNoActor) {
+				t.Errorf("%s under Reject = %v", h.name, err)
+			}
+		}
+		must(t, s.as(actor.System("archiver")).Create(&Message{ID: 1, AuthorID: 8}).Error)
+		if got := fmt.Sprint(s.by(t, "messages", 1), " ", s.cell(t, "messages", "author_id", 1)); got != "NULL NULL 8" {
+			t.Errorf("row of a job holds %q, want nobody's, with its author", got)
+		}
+	})
+}
+
+// A tagged author_id that is NOT NULL and refers to users can't hold a job or a
+// visitor: the database says so at the first of them, Verify at start.
+func TestAdoptingTagsAColumnThatCanNotHoldNobody(t *testing.T) {
+	type Message struct {
+		ID       uint
+		Text     string
+		AuthorID uint `gorm:"autoCreateBy"`
+	}
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		initSchema(t, d.Open(t))
+		s := &stage{DB: d.Open(t), plain: d.Open(t)}
+		must(t, s.Use(gormaudit.NewWithConfig(gormaudit.Config{Observe: count, Models: []any{&Message{}}})))
+		if err := gormaudit.Verify(s.plain, &Message{}); err == nil || !strings.Contains(err.Error(), "messages.author_id") {
+			t.Errorf("Verify = %v, want an error about author_id", err)
+		}
+		must(t, s.user(7).Create(&Message{}).Error)
+		for _, nobody := range []actor.Actor{actor.System("archiver"), {}} {
+			if err := s.as(nobody).Create(&Message{}).Error; err == nil {
+				t.Errorf("Create by %v: nil, want the foreign key's error", nobody)
+			}
+		}
+	})
+}
+
+// What is known of rows that are there is filled in by SQL and by Preserve.
+func TestAdoptingBackfills(t *testing.T) {
+	s := newSQLiteStage(t, gormaudit.Config{Missing: gormaudit.Reject}, &Chat{})
+	db := s.DB
+	ok(t, s.plain.Create(&Chat{ID: 1, CreatorID: 8}))
+	backfill := func(tx *gorm.DB) error {
+		return tx.Exec("UPDATE chats SET created_by = creator_id WHERE created_by IS NULL").Error
+	}
+	must(t, backfill(s.plain))
+	ctx := gormaudit.Preserve(actor.NewContext(context.Background(), actor.System("backfill")))
+	err := db.WithContext(ctx).Model(&Chat{}).Where("updated_by IS NULL").
+		Updates(map[string]any{"updated_by": gorm.Expr("creator_id")}).Error
+	must(t, err)
+	if got := s.by(t, "chats", 1); got != "8 8" {
+		t.Errorf("row holds %q, want 8 8", got)
+	}
+}
