@@ -126,15 +126,6 @@ func isAPI(c echo.Context) bool {
 	return strings.HasPrefix(c.Request().URL.Path, "/api/")
 }
 
-func securityHeaders() middleware.SecureConfig {
-	config := middleware.DefaultSecureConfig
-	config.XFrameOptions = "DENY"
-	config.ReferrerPolicy = "same-origin"
-	config.ContentSecurityPolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; " +
-		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-	return config
-}
-
 func cacheForAnHour(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Response().Header().Set(echo.HeaderCacheControl, "public, max-age=3600")
