@@ -47,18 +47,7 @@ func (a *app) routes() *echo.Echo {
 
 // routePages serves people with browsers: sessions say who they are.
 func (a *app) routePages(g *echo.Group) {
-	g.Use(session.Middleware(a.store))
-	// Before the next, which asks the database: the page that says it is gone
-	// has a form, too.
-	g.Use(middleware.CSRFWithConfig(middleware.CSRFConfig{
-		TokenLookup:    "form:csrf",
-		CookieName:     "_csrf",
-		CookiePath:     "/",
-		CookieMaxAge:   int(sessionLifetime.Seconds()),
-		CookieHTTPOnly: true,
-		CookieSameSite: http.SameSiteLaxMode,
-		ErrorHandler:   refuseForm,
-	}))
+	g.Use(refuseOtherSites(), session.Middleware(a.store))
 	g.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
 		Sources:      []echoauth.Source{echoauth.FromSession()},
 		Load:         a.loadUser,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -59,37 +60,60 @@ func (b *browser) get(path string) answer {
 	return b.read(response, err)
 }
 
-// submit opens a page and sends the form there whose action it names, with the
-// page's CSRF token.
+// submit opens a page and sends the form there whose action it names.
 func (b *browser) submit(page, action string, form url.Values) answer {
 	b.tb.Helper()
-	return b.post(action, b.token(page), form)
+	return b.send(b.get(page), action, form)
 }
 
-func (b *browser) post(action, csrf string, form url.Values) answer {
+// send fills in the form of a page whose action it names, and sends it with
+// what the page hid in it.
+func (b *browser) send(page answer, action string, form url.Values) answer {
 	b.tb.Helper()
-	sent := url.Values{"csrf": {csrf}}
+	sent := page.form(b.tb, action)
 	for name, values := range form {
 		sent[name] = values
 	}
-	response, err := b.http.PostForm(b.url+action, sent)
+	return b.post(action, sent)
+}
+
+func (b *browser) post(action string, form url.Values) answer {
+	b.tb.Helper()
+	response, err := b.http.PostForm(b.url+action, form)
 	return b.read(response, err)
 }
 
-var csrfField = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
-
-func (b *browser) token(page string) string {
+// postFrom sends a form as a page somewhere would: with the headers by which a
+// browser says where that is, given as name and value in turn.
+func (b *browser) postFrom(action string, form url.Values, headers ...string) answer {
 	b.tb.Helper()
-	return b.tokenOf(b.get(page))
+	request, err := http.NewRequest("POST", b.url+action, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := b.http.Do(request)
+	return b.read(response, err)
 }
 
-func (b *browser) tokenOf(a answer) string {
-	b.tb.Helper()
-	match := csrfField.FindStringSubmatch(a.Body)
-	if match == nil {
-		b.tb.Fatalf("%s (%d) has no CSRF token:\n%s", a.Path, a.Status, a.Body)
+var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
+
+// form returns what a page hides in the form whose action is given.
+func (a answer) form(tb testing.TB, action string) url.Values {
+	tb.Helper()
+	_, rest, ok := strings.Cut(a.Body, `method="post" action="`+action+`"`)
+	if !ok {
+		tb.Fatalf("%s (%d) has no form for %s:\n%s", a.Path, a.Status, action, a.Body)
 	}
-	return match[1]
+	text, _, _ := strings.Cut(rest, "</form>")
+	fields := url.Values{}
+	for _, match := range hiddenField.FindAllStringSubmatch(text, -1) {
+		fields.Add(match[1], html.UnescapeString(match[2]))
+	}
+	return fields
 }
 
 func (b *browser) read(response *http.Response, err error) answer {

@@ -59,6 +59,8 @@ func (a *app) classify(c echo.Context, err error) *echo.HTTPError {
 		return failure
 	case errors.Is(err, gorm.ErrRecordNotFound):
 		return echo.NewHTTPError(http.StatusNotFound)
+	case errors.Is(err, errOtherSite):
+		return echo.NewHTTPError(http.StatusForbidden, "Another site sent this. Do it here, if it was you.").WithInternal(err)
 	case errors.Is(err, errConflict):
 		return echo.NewHTTPError(http.StatusConflict, err.Error())
 	case errors.Is(err, echoauth.ErrImpersonating), errors.Is(err, echoauth.ErrNotImpersonating):
@@ -87,12 +89,8 @@ func (a *app) showProblem(c echo.Context, failure *echo.HTTPError) error {
 	if advice, ok := failure.Message.(string); ok && advice != http.StatusText(failure.Code) {
 		p.Advice = advice
 	}
-	p.Draft = draftOf(c)
+	if !errors.Is(failure, errOtherSite) { // whose words are no draft of the visitor's
+		p.Draft = draftOf(c)
+	}
 	return a.render(c, failure.Code, "problem", p.Title, p)
-}
-
-// refuseForm answers a form without a valid CSRF token. It can't be offered to
-// be sent again: that would be the other site's form.
-func refuseForm(err error, _ echo.Context) error {
-	return echo.NewHTTPError(http.StatusForbidden, "This form is too old. Open the page again.").WithInternal(err)
 }

@@ -21,9 +21,8 @@ var files embed.FS
 type page struct {
 	Title    string
 	SignedIn bool
-	Me       *User // nil when nobody is signed in, or the record can't be had
-	ActedBy  *User // who is really at the keyboard, while acting as Me
-	CSRF     string
+	Me       *User  // nil when nobody is signed in, or the record can't be had
+	ActedBy  *User  // who is really at the keyboard, while acting as Me
 	Flash    string // what the previous request did
 	Path     string
 	Data     any // what this page shows
@@ -39,7 +38,6 @@ func (a *app) render(c echo.Context, status int, name, title string, data any) e
 		Path:     c.Request().URL.Path,
 		Data:     data,
 	}
-	p.CSRF, _ = c.Get("csrf").(string)
 	// A page about a lost database must not need it: without names, then.
 	p.Me, _ = echoauth.User[*User](ctx)
 	if by := echoauth.Current(c).Impersonator; !by.IsAnonymous() {

@@ -31,7 +31,7 @@ func TestPages(t *testing.T) {
 		if a.Path != "/signin" || !strings.Contains(a.Body, `name="next" value="/account"`) {
 			t.Fatalf("GET /account = %d at %s, want the sign-in page, which knows the way back", a.Status, a.Path)
 		}
-		a = b.post("/signin", b.tokenOf(a), url.Values{"name": {"bob"}, "password": {seedPassword}, "next": {"/account"}})
+		a = b.send(a, "/signin", url.Values{"name": {"bob"}, "password": {seedPassword}})
 		if a.Path != "/account" {
 			t.Errorf("after sign-in at %s, want /account", a.Path)
 		}
@@ -78,9 +78,9 @@ func TestPages(t *testing.T) {
 		var created note
 		bob.call("POST", "/api/notes", `{"title":"Busy"}`, &created)
 		path := fmt.Sprintf("/notes/%d", created.ID)
-		csrf := alice.token(path)
+		editor := alice.get(path)
 		bob.call("PUT", "/api"+path, `{"title":"Busy","body":"Bob was faster"}`, nil)
-		a := alice.post(path, csrf, url.Values{"title": {"Busy"}, "body": {"Alice was slower"}, "version": {"1"}})
+		a := alice.send(editor, path, url.Values{"title": {"Busy"}, "body": {"Alice was slower"}})
 		expect(t, "late save", a, http.StatusConflict, "Bob was faster", "Alice was slower", `name="version" value="2"`)
 		expectStamps(t, s.database(t), "Busy", stamps{"bob", "bob", "NULL"})
 		if status := bob.call("PUT", "/api"+path, `{"title":"Busy","version":1}`, nil); status != http.StatusConflict {
@@ -119,13 +119,13 @@ func TestActAs(t *testing.T) {
 	actAsBob := fmt.Sprintf("/users/%d/act-as", bobID)
 
 	expect(t, "users for a member", bob.get("/users"), http.StatusForbidden, "Not for you")
-	expect(t, "act as, for a member", bob.submit("/", actAsBob, nil), http.StatusForbidden)
+	expect(t, "act as, for a member", bob.post(actAsBob, nil), http.StatusForbidden)
 
 	expect(t, "act as", alice.submit("/users", actAsBob, nil), http.StatusOK, "you act as <strong>bob</strong>")
 	alice.submit("/notes/new", "/notes", url.Values{"title": {"By proxy"}})
 	expectStamps(t, db, "By proxy", stamps{"bob", "bob", "NULL"})
 	expect(t, "users while acting", alice.get("/users"), http.StatusForbidden)
-	expect(t, "password while acting", alice.submit("/", "/account/password",
+	expect(t, "password while acting", alice.post("/account/password",
 		url.Values{"current": {seedPassword}, "new": {"new password"}, "again": {"new password"}}), http.StatusForbidden)
 
 	expect(t, "stop", alice.submit("/", "/act-as/stop", nil), http.StatusOK, "Users")
