@@ -17,14 +17,16 @@ import (
 
 // app is what the handlers share.
 type app struct {
+	config config
 	db     *gorm.DB
 	store  sessions.Store
 	tokens tokens
 	jobs   sync.WaitGroup // work that outlives its request
+	warned sync.Once      // see warnOfScheme
 }
 
-func newApp(db *gorm.DB, store sessions.Store, tokens tokens) *app {
-	return &app{db: db, store: store, tokens: tokens}
+func newApp(config config, db *gorm.DB, store sessions.Store) *app {
+	return &app{config: config, db: db, store: store, tokens: newTokens(config.secrets)}
 }
 
 // routes returns the whole application as one handler.
@@ -33,8 +35,9 @@ func (a *app) routes() *echo.Echo {
 	e.HideBanner, e.HidePort = true, true
 	e.Renderer = newTemplates()
 	e.HTTPErrorHandler = a.showError
-	e.IPExtractor = echo.ExtractIPDirect()
-	e.Use(logRequests(), middleware.Recover(), middleware.SecureWithConfig(securityHeaders()))
+	e.IPExtractor = a.config.ipExtractor()
+	e.SchemeExtractor = func(*http.Request) string { return a.config.scheme() }
+	e.Use(logRequests(), middleware.Recover(), securityHeaders())
 	e.Use(middleware.BodyLimit("1M"), middleware.ContextTimeout(10*time.Second))
 
 	e.GET("/healthz", a.health)
@@ -47,10 +50,11 @@ func (a *app) routes() *echo.Echo {
 
 // routePages serves people with browsers: sessions say who they are.
 func (a *app) routePages(g *echo.Group) {
-	g.Use(refuseOtherSites(), session.Middleware(a.store))
+	g.Use(a.refuseOtherSites(), session.Middleware(a.store))
 	g.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
 		Sources:      []echoauth.Source{echoauth.FromSession()},
 		Load:         a.loadUser,
+		SessionName:  cookieName(a.config.scheme(), "session"),
 		SessionStamp: a.sessionStamp,
 		Request:      true, // for the history
 	}))
@@ -89,6 +93,7 @@ func (a *app) routePeople(people *echo.Group) {
 // routeAPI serves programs: tokens say who they are, and a cookie says
 // nothing, so no other site's form can do anything here.
 func (a *app) routeAPI(g *echo.Group) {
+	g.Use(neverCache)
 	g.POST("/token", a.postToken)
 
 	authenticated := g.Group("/notes", a.tokens.middleware(), echoauth.MiddlewareWithConfig(echoauth.Config{
@@ -113,6 +118,15 @@ func (a *app) health(c echo.Context) error {
 
 func isAPI(c echo.Context) bool {
 	return strings.HasPrefix(c.Request().URL.Path, "/api/")
+}
+
+// neverCache is for what one person sees: it must not come to the next from a
+// cache.
+func neverCache(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+		return next(c)
+	}
 }
 
 func cacheForAnHour(next echo.HandlerFunc) echo.HandlerFunc {

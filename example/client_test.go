@@ -54,6 +54,14 @@ func signIn(tb testing.TB, s *server, name, password string) *browser {
 	return b
 }
 
+func (b *browser) site() *url.URL {
+	site, err := url.Parse(b.url)
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	return site
+}
+
 func (b *browser) get(path string) answer {
 	b.tb.Helper()
 	response, err := b.http.Get(b.url + path)
@@ -93,6 +101,9 @@ func (b *browser) postFrom(action string, form url.Values, headers ...string) an
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for i := 0; i < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			request.Host = headers[i+1]
+		}
 		request.Header.Set(headers[i], headers[i+1])
 	}
 	response, err := b.http.Do(request)

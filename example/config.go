@@ -3,7 +3,13 @@ package main
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
 	"strings"
+
+	"github.com/labstack/echo/v4"
 )
 
 // config is what the environment says. Nothing has to be set.
@@ -11,6 +17,17 @@ type config struct {
 	// addr is where to listen: ADDR, or every interface at PORT. By default
 	// 127.0.0.1:8080.
 	addr string
+	// publicURL is PUBLIC_URL: where people reach the application, such as
+	// https://notes.example. If that is https, which a proxy speaks for the
+	// application, cookies are for https alone. By default people come by plain
+	// http to any address of this machine, as in development, and nothing they
+	// send is safe from who listens on the way.
+	publicURL string
+	// proxies are TRUSTED_PROXIES, addresses and networks separated by commas:
+	// whose X-Forwarded-For says where a request comes from. By default nobody's.
+	// Behind a proxy that is not among them, everybody has the proxy's address,
+	// in the history and for the limits of signing in.
+	proxies []*net.IPNet
 	// databaseURL is DATABASE_URL: postgres://… or mysql://…. By default an
 	// SQLite file, notes.db, in the working directory.
 	databaseURL string
@@ -49,7 +66,65 @@ func readConfig(getenv func(string) string) (config, error) {
 	if c.redisPrefix == "" {
 		c.redisPrefix = "notes:"
 	}
-	return c, c.readSecrets(getenv("SESSION_KEYS"))
+	return c, errors.Join(
+		c.readPublicURL(getenv("PUBLIC_URL")),
+		c.readProxies(getenv("TRUSTED_PROXIES")),
+		c.readSecrets(getenv("SESSION_KEYS")),
+	)
+}
+
+// scheme is how browsers reach the application: "https" or "http".
+func (c *config) scheme() string {
+	if strings.HasPrefix(c.publicURL, "https://") {
+		return "https"
+	}
+	return "http"
+}
+
+// ipExtractor tells the address of a client from those of proxies.
+func (c *config) ipExtractor() echo.IPExtractor {
+	if len(c.proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	// Nobody is trusted for being near.
+	trusted := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, network := range c.proxies {
+		trusted = append(trusted, echo.TrustIPRange(network))
+	}
+	return echo.ExtractIPFromXFFHeader(trusted...)
+}
+
+func (c *config) readPublicURL(address string) error {
+	address = strings.TrimSuffix(address, "/")
+	u, err := url.Parse(address)
+	if address != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Scheme+"://"+u.Host != address) {
+		return errors.New("PUBLIC_URL: it has to look like https://notes.example, without a path")
+	}
+	c.publicURL = address
+	return nil
+}
+
+func (c *config) readProxies(list string) error {
+	if list == "" {
+		return nil
+	}
+	for _, text := range strings.Split(list, ",") {
+		network, err := parseNetwork(strings.TrimSpace(text))
+		if err != nil {
+			return fmt.Errorf("TRUSTED_PROXIES: %w", err)
+		}
+		c.proxies = append(c.proxies, network)
+	}
+	return nil
+}
+
+// parseNetwork takes one address, too.
+func parseNetwork(text string) (*net.IPNet, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		text = netip.PrefixFrom(addr, addr.BitLen()).String()
+	}
+	_, network, err := net.ParseCIDR(text)
+	return network, err
 }
 
 func (c *config) readSecrets(keys string) error {

@@ -33,6 +33,10 @@ func TestStartFailures(t *testing.T) {
 		{"no MySQL there", t.TempDir(), "DATABASE_URL=mysql://nobody:secret@127.0.0.1:1/none", "database mysql"},
 		{"no such kind of database", t.TempDir(), "DATABASE_URL=oracle://secret@db", "DATABASE_URL"},
 		{"no Redis there", t.TempDir(), "REDIS_URL=redis://127.0.0.1:1", "REDIS_URL"},
+		{"a public address with a path", t.TempDir(), "PUBLIC_URL=https://notes.example/app", "PUBLIC_URL"},
+		{"a public address without a scheme", t.TempDir(), "PUBLIC_URL=notes.example", "PUBLIC_URL"},
+		{"a public address with a password", t.TempDir(), "PUBLIC_URL=https://me:secret@notes.example", "PUBLIC_URL"},
+		{"a proxy that is no address", t.TempDir(), "TRUSTED_PROXIES=10.0.0.0/8, nginx", "TRUSTED_PROXIES"},
 		{"a short key", t.TempDir(), "SESSION_KEYS=secret", "SESSION_KEYS"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -168,7 +172,7 @@ func TestLostSessions(t *testing.T) {
 // forget drops a cookie, as a browser does when its time is over.
 func (b *browser) forget(name string) {
 	b.tb.Helper()
-	u, _ := url.Parse(b.url)
+	u := b.site()
 	kept := b.http.Jar.Cookies(u)
 	b.http.Jar, _ = cookiejar.New(nil)
 	for _, cookie := range kept {

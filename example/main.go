@@ -61,9 +61,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 
-	app := newApp(db, store, newTokens(config.secrets))
+	app := newApp(config, db, store)
 	app.startArchiver(ctx)
 	defer app.jobs.Wait()
-	announce(os.Stdout, listener.Addr())
+	announce(os.Stdout, listener.Addr(), config)
 	return serve(ctx, listener, app.routes(), config.debugAddr)
 }

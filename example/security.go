@@ -2,7 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -15,8 +19,13 @@ var errOtherSite = errors.New("this request comes from another site")
 // visitor's cookies, a sibling host's page too. The browser itself says where a
 // request comes from, so forms carry no token. A program that is no browser
 // says nothing and passes: it has nobody's cookies but its own.
-func refuseOtherSites() echo.MiddlewareFunc {
+func (a *app) refuseOtherSites() echo.MiddlewareFunc {
 	protection := http.NewCrossOriginProtection()
+	if a.config.publicURL != "" { // which the Host that a proxy sends may not be
+		if err := protection.AddTrustedOrigin(a.config.publicURL); err != nil {
+			panic(err) // readPublicURL takes nothing else
+		}
+	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if protection.Check(c.Request()) != nil {
@@ -27,11 +36,42 @@ func refuseOtherSites() echo.MiddlewareFunc {
 	}
 }
 
-func securityHeaders() middleware.SecureConfig {
-	config := middleware.DefaultSecureConfig
+// securityHeaders tells browsers what no page here needs, and so what an
+// attacker shall not have either.
+func securityHeaders() echo.MiddlewareFunc {
+	config := middleware.DefaultSecureConfig // among others, nosniff
+	config.XSSProtection = ""                // a filter of old browsers that did harm
 	config.XFrameOptions = "DENY"
 	config.ReferrerPolicy = "same-origin"
 	config.ContentSecurityPolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; " +
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-	return config
+	// On https alone. Subdomains decide for themselves.
+	config.HSTSMaxAge, config.HSTSExcludeSubdomains = int(365*24*time.Hour/time.Second), true
+	secure := middleware.SecureWithConfig(config)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return secure(func(c echo.Context) error {
+			c.Response().Header().Set("Cross-Origin-Opener-Policy", "same-origin")
+			c.Response().Header().Set("Cross-Origin-Resource-Policy", "same-origin")
+			return next(c)
+		})
+	}
+}
+
+// warnOfScheme says once that a browser signed in over another scheme than that
+// of PUBLIC_URL, which decides about the cookies: its next page may know nobody.
+func (a *app) warnOfScheme(c echo.Context) {
+	origin := fmt.Sprintf("%.200s", c.Request().Header.Get(echo.HeaderOrigin))
+	scheme, _, _ := strings.Cut(origin, "://")
+	problem, remedy := "", ""
+	switch {
+	case scheme == "http" && c.Scheme() == "https":
+		problem = "a browser that signs in over plain http drops a cookie that is for https alone, and is not signed in"
+		remedy = "open " + a.config.publicURL + " there, or unset PUBLIC_URL"
+	case scheme == "https" && c.Scheme() == "http":
+		problem = "a browser signed in over https, and its cookie would go over plain http, too"
+		remedy = "set PUBLIC_URL=" + origin
+	default:
+		return
+	}
+	a.warned.Do(func() { slog.WarnContext(c.Request().Context(), problem, "at", origin, "remedy", remedy) })
 }

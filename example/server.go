@@ -29,13 +29,20 @@ func listen(addr string) (net.Listener, error) {
 }
 
 // announce says where to point the browser and who can sign in.
-func announce(out io.Writer, addr net.Addr) {
+func announce(out io.Writer, addr net.Addr, config config) {
 	host, port, _ := net.SplitHostPort(addr.String())
-	if ip := net.ParseIP(host); ip.IsUnspecified() || ip.IsLoopback() {
+	ip := net.ParseIP(host)
+	if ip.IsUnspecified() || ip.IsLoopback() {
 		host = "localhost"
 	}
-	_, _ = fmt.Fprintf(out, "Notes are at http://%s\nSign in as alice (admin), bob or carol. Their first password is %q.\n",
-		net.JoinHostPort(host, port), seedPassword)
+	_, _ = fmt.Fprintf(out, "Notes are at http://%s\n", net.JoinHostPort(host, port))
+	switch {
+	case config.scheme() == "https":
+		_, _ = fmt.Fprintf(out, "People reach them at %s. Over plain http nobody stays signed in.\n", config.publicURL)
+	case !ip.IsLoopback():
+		_, _ = fmt.Fprintln(out, "This is plain http, which others in the network can read. PUBLIC_URL=https://... behind a proxy ends that.")
+	}
+	_, _ = fmt.Fprintf(out, "Sign in as alice (admin), bob or carol. Their first password is %q.\n", seedPassword)
 }
 
 // serve serves until ctx is done, and lets running requests finish then.

@@ -116,7 +116,7 @@ func command(tb testing.TB, dir string, env ...string) *exec.Cmd {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
 		switch name {
-		case "ADDR", "PORT", "DATABASE_URL", "REDIS_URL", "REDIS_PREFIX", "SESSION_KEYS", "DEBUG_ADDR":
+		case "ADDR", "PORT", "DATABASE_URL", "REDIS_URL", "REDIS_PREFIX", "SESSION_KEYS", "DEBUG_ADDR", "PUBLIC_URL", "TRUSTED_PROXIES":
 		default:
 			process.Env = append(process.Env, variable)
 		}

@@ -19,6 +19,7 @@ func openSessions(c config) (sessions.Store, error) {
 		Path:     "/",
 		MaxAge:   int(sessionLifetime.Seconds()),
 		HttpOnly: true,
+		Secure:   c.scheme() == "https",
 		SameSite: http.SameSiteLaxMode,
 	}
 	if c.redisURL == "" {

@@ -43,6 +43,7 @@ func (a *app) signIn(c echo.Context) error {
 	if err := echoauth.Login(c, actor.User(user.ID)); err != nil {
 		return err
 	}
+	a.warnOfScheme(c)
 	if form.Draft != nil {
 		return a.render(c, http.StatusOK, "resend", "Send again", form.Draft)
 	}
