@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -36,7 +38,11 @@ func (a *app) changePassword(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if problems := newPassword(user, c.FormValue("current"), c.FormValue("new"), c.FormValue("again")); len(problems) > 0 {
+	problems, err := a.newPassword(ctx, user, c.FormValue("current"), c.FormValue("new"), c.FormValue("again"))
+	if err != nil {
+		return err
+	}
+	if len(problems) > 0 {
 		return a.render(c, http.StatusUnprocessableEntity, "account", "Your account", accountForm{User: user, Problems: problems})
 	}
 	err = a.db.WithContext(ctx).Model(&User{ID: user.ID}).Update("password_hash", user.PasswordHash).Error
@@ -52,18 +58,24 @@ func (a *app) changePassword(c echo.Context) error {
 
 // newPassword gives user the new password in memory, or says what is wrong, by
 // field.
-func newPassword(user *User, current, password, again string) map[string]string {
-	problems := map[string]string{}
-	if !user.hasPassword(current) {
+func (a *app) newPassword(ctx context.Context, user *User, current, password, again string) (problems map[string]string, err error) {
+	problems = map[string]string{}
+	err = a.passwords.check(ctx, user, current)
+	if errors.Is(err, errWrongPassword) {
 		problems["current"] = "This is not your password."
+	} else if err != nil {
+		return nil, err
 	}
 	if password != again {
 		problems["again"] = "This differs from the new password."
 	}
-	if len(problems) == 0 {
+	if len(problems) > 0 {
+		return problems, nil
+	}
+	err = a.passwords.inTurn(ctx, func() {
 		if problem := user.setPassword(password); problem != "" {
 			problems["new"] = problem
 		}
-	}
-	return problems
+	})
+	return problems, err
 }

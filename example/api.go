@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -29,10 +28,7 @@ func (a *app) postToken(c echo.Context) error {
 	if err := c.Bind(&credentials); err != nil {
 		return err
 	}
-	user, err := a.authenticate(c.Request().Context(), credentials.Name, credentials.Password)
-	if errors.Is(err, errWrongPassword) {
-		return echo.NewHTTPError(http.StatusUnauthorized, err.Error())
-	}
+	user, err := a.authenticate(c.Request().Context(), c.RealIP(), credentials.Name, credentials.Password)
 	if err != nil {
 		return err
 	}

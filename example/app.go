@@ -17,16 +17,17 @@ import (
 
 // app is what the handlers share.
 type app struct {
-	config config
-	db     *gorm.DB
-	store  sessions.Store
-	tokens tokens
-	jobs   sync.WaitGroup // work that outlives its request
-	warned sync.Once      // see warnOfScheme
+	config    config
+	db        *gorm.DB
+	store     sessions.Store
+	tokens    tokens
+	passwords *passwords
+	jobs      sync.WaitGroup // work that outlives its request
+	warned    sync.Once      // see warnOfScheme
 }
 
 func newApp(config config, db *gorm.DB, store sessions.Store) *app {
-	return &app{config: config, db: db, store: store, tokens: newTokens(config.secrets)}
+	return &app{config: config, db: db, store: store, tokens: newTokens(config.secrets), passwords: newPasswords()}
 }
 
 // routes returns the whole application as one handler.

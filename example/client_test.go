@@ -40,6 +40,26 @@ func newBrowser(tb testing.TB, s *server) *browser {
 	return &browser{tb: tb, url: s.URL, http: &http.Client{Jar: jar, Transport: transport}}
 }
 
+// from makes a browser's requests those of a client with that address, as a
+// proxy passes them on that the server was told to trust: see behindProxy.
+func (b *browser) from(address string) *browser {
+	b.http.Transport = forwarded(address)
+	return b
+}
+
+// behindProxy lets a server believe what addresses its clients have. One
+// address may not sign in as often as a crowd does.
+const behindProxy = "TRUSTED_PROXIES=127.0.0.1, ::1"
+
+// forwarded is the address of a client.
+type forwarded string
+
+func (f forwarded) RoundTrip(request *http.Request) (*http.Response, error) {
+	request = request.Clone(request.Context())
+	request.Header.Set("X-Forwarded-For", string(f))
+	return transport.RoundTrip(request)
+}
+
 // transport keeps enough connections for a crowd.
 var transport = &http.Transport{MaxIdleConnsPerHost: 300}
 
@@ -145,6 +165,7 @@ type program struct {
 	tb    testing.TB
 	url   string
 	token string
+	from  string // the client's address, see behindProxy; by default the real one
 }
 
 // apiSignIn returns a client with a token of its own.
@@ -186,6 +207,9 @@ func (p *program) call(method, path, body string, out any) (status int) {
 	}
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
+	}
+	if p.from != "" {
+		request.Header.Set("X-Forwarded-For", p.from)
 	}
 	if p.token != "" {
 		request.Header.Set("Authorization", "Bearer "+p.token)

@@ -34,18 +34,18 @@ func TestTwoHundredAtOnce(t *testing.T) {
 		// ten seconds is told to come back later.
 		people = 40
 	}
-	s := startServer(t)
+	s := startServer(t, behindProxy)
 	db := s.database(t)
 	addCrowd(t, db, people)
 
 	var crowd sync.WaitGroup
 	for i := range people {
 		crowd.Go(func() {
-			name := fmt.Sprintf("crowd%d", i)
+			name, address := fmt.Sprintf("crowd%d", i), fmt.Sprintf("192.0.2.%d", i)
 			if i%2 == 0 {
-				writePages(t, s, name, rounds)
+				writePages(t, newBrowser(t, s).from(address), name, rounds)
 			} else {
-				writeAPI(t, s, name, rounds)
+				writeAPI(t, &program{tb: t, url: s.URL, from: address}, name, rounds)
 			}
 		})
 	}
@@ -57,8 +57,7 @@ func TestTwoHundredAtOnce(t *testing.T) {
 	expectRow(t, db, "SELECT count(*) FROM notes WHERE title LIKE 'by crowd%' AND (created_by IS NULL OR updated_by IS NULL)", "0")
 }
 
-func writePages(t *testing.T, s *server, name string, rounds int) {
-	b := newBrowser(t, s)
+func writePages(t *testing.T, b *browser, name string, rounds int) {
 	if a := b.submit("/signin", "/signin", url.Values{"name": {name}, "password": {crowdPassword}}); a.Path != "/" {
 		t.Errorf("sign in as %s = %d at %s, want / next", name, a.Status, a.Path)
 		return
@@ -72,8 +71,7 @@ func writePages(t *testing.T, s *server, name string, rounds int) {
 
 // writeAPI also changes notes after it has created them, in between of what
 // everybody else does.
-func writeAPI(t *testing.T, s *server, name string, rounds int) {
-	p := &program{tb: t, url: s.URL}
+func writeAPI(t *testing.T, p *program, name string, rounds int) {
 	var body struct{ Token string }
 	if status := p.call("POST", "/api/token", fmt.Sprintf(`{"name":%q,"password":%q}`, name, crowdPassword), &body); status != http.StatusOK {
 		t.Errorf("token for %s = %d, want 200", name, status)

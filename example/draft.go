@@ -21,7 +21,7 @@ type draft struct {
 type draftField struct{ Name, Value string }
 
 // secretFields never come back in a page.
-var secretFields = []string{"password", "current", "new", "again", "draft_action", "draft_fields"}
+var secretFields = []string{"username", "password", "current", "new", "again", "draft_action", "draft_fields"}
 
 // draftOf returns what a request sent, or nil for one that sent no form.
 func draftOf(c echo.Context) *draft {

@@ -26,8 +26,9 @@ var problems = map[int]problem{
 	http.StatusMethodNotAllowed:      {Title: "Nothing here", Advice: "This address answers other requests."},
 	http.StatusConflict:              {Title: "Somebody was faster", Advice: "Have a look at how it is now."},
 	http.StatusRequestEntityTooLarge: {Title: "Too long", Advice: "At most a megabyte can be sent at once."},
+	http.StatusTooManyRequests:       {Title: "Not so fast"},
 	http.StatusInternalServerError:   {Title: "That went wrong", Advice: "The error is in the server's log. Nothing was changed."},
-	http.StatusServiceUnavailable:    {Title: "The database does not answer", Advice: "Nothing was changed. Try again in a moment.", Resend: true},
+	http.StatusServiceUnavailable:    {Title: "Not just now", Advice: "The database does not answer. Nothing was changed. Try again in a moment.", Resend: true},
 }
 
 // showError answers a request that failed: programs get JSON, people a page.
@@ -61,6 +62,12 @@ func (a *app) classify(c echo.Context, err error) *echo.HTTPError {
 		return echo.NewHTTPError(http.StatusNotFound)
 	case errors.Is(err, errOtherSite):
 		return echo.NewHTTPError(http.StatusForbidden, "Another site sent this. Do it here, if it was you.").WithInternal(err)
+	case errors.Is(err, errWrongPassword):
+		return echo.NewHTTPError(http.StatusUnauthorized, "This name and this password don't belong together.")
+	case errors.Is(err, errTooManyTries):
+		return later(c, http.StatusTooManyRequests, "There were too many tries. Wait a minute, then try again.")
+	case errors.Is(err, errBusy):
+		return later(c, http.StatusServiceUnavailable, "There is too much to do just now. Nothing was changed. Try again in a moment.")
 	case errors.Is(err, errConflict):
 		return echo.NewHTTPError(http.StatusConflict, err.Error())
 	case errors.Is(err, echoauth.ErrImpersonating), errors.Is(err, echoauth.ErrNotImpersonating):
@@ -69,6 +76,12 @@ func (a *app) classify(c echo.Context, err error) *echo.HTTPError {
 		return echo.NewHTTPError(http.StatusServiceUnavailable)
 	}
 	return echo.NewHTTPError(http.StatusInternalServerError)
+}
+
+// later is an error that is over in some seconds.
+func later(c echo.Context, status int, message string) *echo.HTTPError {
+	c.Response().Header().Set(echo.HeaderRetryAfter, "10")
+	return echo.NewHTTPError(status, message)
 }
 
 // askToSignIn answers a request whose session has ended with the sign-in page.

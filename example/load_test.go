@@ -28,12 +28,12 @@ func TestLoad(t *testing.T) {
 		t.Skip("WHODUNIT_LOAD is not set to a duration: no load")
 	}
 	debug := freeAddress(t)
-	s := startServer(t, "DEBUG_ADDR="+debug)
+	s := startServer(t, behindProxy, "DEBUG_ADDR="+debug)
 	db := s.database(t)
 	addCrowd(t, db, loadPeople)
 	load, shared := &load{free: make(chan *worker, loadPeople)}, &shelf{}
 	for i := range loadPeople {
-		load.free <- newWorker(t, s, fmt.Sprintf("crowd%d", i), shared)
+		load.free <- newWorker(t, s, i, shared)
 	}
 
 	load.everybody(t) // the runtime keeps what it needed at the busiest moment
@@ -141,9 +141,10 @@ func (s *shelf) any() (n shelved, ok bool) {
 	return s.notes[rand.IntN(len(s.notes))], true
 }
 
-func newWorker(t *testing.T, s *server, name string, shared *shelf) *worker {
+func newWorker(t *testing.T, s *server, i int, shared *shelf) *worker {
 	t.Helper()
-	w := &worker{name: name, shared: shared, browser: newBrowser(t, s), program: &program{tb: t, url: s.URL}}
+	name, address := fmt.Sprintf("crowd%d", i), fmt.Sprintf("192.0.2.%d", i)
+	w := &worker{name: name, shared: shared, browser: newBrowser(t, s).from(address), program: &program{tb: t, url: s.URL, from: address}}
 	w.browser.submit("/signin", "/signin", url.Values{"name": {name}, "password": {crowdPassword}})
 	var body struct{ Token string }
 	w.program.call("POST", "/api/token", fmt.Sprintf(`{"name":%q,"password":%q}`, name, crowdPassword), &body)

@@ -32,10 +32,11 @@ func (a *app) signIn(c echo.Context) error {
 		Next:  echoauth.SafeNext(c.FormValue("next")),
 		Draft: decodeDraft(c.FormValue("draft_action"), c.FormValue("draft_fields")),
 	}
-	user, err := a.authenticate(c.Request().Context(), form.Name, c.FormValue("password"))
-	if errors.Is(err, errWrongPassword) {
-		form.Problem = "This name and this password don't belong together."
-		return a.render(c, http.StatusUnauthorized, "signin", "Sign in", form)
+	user, err := a.authenticate(c.Request().Context(), c.RealIP(), form.Name, c.FormValue("password"))
+	if errors.Is(err, errWrongPassword) || errors.Is(err, errTooManyTries) || errors.Is(err, errBusy) {
+		failure := a.classify(c, err)
+		form.Problem, _ = failure.Message.(string)
+		return a.render(c, failure.Code, "signin", "Sign in", form)
 	}
 	if err != nil {
 		return err

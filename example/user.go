@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 	"gorm.io/gorm"
@@ -43,19 +43,14 @@ func (u *User) IsAdmin() bool { return u.Role == Admin }
 // IsPerson reports whether u is somebody who can sign in.
 func (u *User) IsPerson() bool { return u.Role != Program }
 
-const (
-	minPassword = 8
-	maxPassword = 72 // bytes: bcrypt reads no more
-)
-
 // setPassword changes the hash in memory. It returns what is wrong with the
 // password, for its owner to read.
 func (u *User) setPassword(password string) (problem string) {
 	switch {
-	case len(password) < minPassword:
+	case utf8.RuneCountInString(password) < minPassword:
 		return "Use at least 8 characters."
 	case len(password) > maxPassword:
-		return "Use at most 72 characters."
+		return "Use at most 72 characters, and fewer where they are not the English alphabet's."
 	}
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.DefaultCost)
 	if err != nil {
@@ -65,33 +60,22 @@ func (u *User) setPassword(password string) (problem string) {
 	return ""
 }
 
-func (u *User) hasPassword(password string) bool {
-	return bcrypt.CompareHashAndPassword([]byte(u.PasswordHash), []byte(password)) == nil
-}
-
-var errWrongPassword = errors.New("wrong name or password")
-
-// authenticate returns the user of that name, or errWrongPassword.
-func (a *app) authenticate(ctx context.Context, name, password string) (*User, error) {
-	var user User
-	err := a.db.WithContext(ctx).Where("role <> ?", Program).Take(&user, "name = ?", strings.TrimSpace(name)).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		// The same work as for a name that exists, whose existence would show
-		// in the time otherwise.
-		user.PasswordHash = nobodysHash()
-	} else if err != nil {
+// authenticate returns the person of that name who signs in from an address. It
+// returns what passwords.admit and passwords.check do.
+func (a *app) authenticate(ctx context.Context, address, name, password string) (*User, error) {
+	if err := a.passwords.admit(address); err != nil {
 		return nil, err
 	}
-	if !user.hasPassword(password) || user.ID == 0 {
-		return nil, errWrongPassword
+	user := User{Name: strings.TrimSpace(name)}
+	err := a.db.WithContext(ctx).Where("role <> ?", Program).Take(&user, "name = ?", user.Name).Error
+	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, err
+	}
+	if err := a.passwords.check(ctx, &user, password); err != nil {
+		return nil, err
 	}
 	return &user, nil
 }
-
-var nobodysHash = sync.OnceValue(func() string {
-	hash, _ := bcrypt.GenerateFromPassword([]byte("nobody's password"), bcrypt.DefaultCost)
-	return string(hash)
-})
 
 // user returns the user with an id, or gorm.ErrRecordNotFound.
 func (a *app) user(ctx context.Context, id string) (*User, error) {
