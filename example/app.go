@@ -22,12 +22,19 @@ type app struct {
 	store     sessions.Store
 	tokens    tokens
 	passwords *passwords
-	jobs      sync.WaitGroup // work that outlives its request
-	warned    sync.Once      // see warnOfScheme
+	jobs      *jobs
+	warned    sync.Once // see warnOfScheme
 }
 
 func newApp(config config, db *gorm.DB, store sessions.Store) *app {
-	return &app{config: config, db: db, store: store, tokens: newTokens(config.secrets), passwords: newPasswords()}
+	return &app{
+		config:    config,
+		db:        db,
+		store:     store,
+		tokens:    newTokens(config.secrets),
+		passwords: newPasswords(),
+		jobs:      newJobs(),
+	}
 }
 
 // routes returns the whole application as one handler.

@@ -17,7 +17,7 @@ const (
 // done. There is no request here, so the job says itself who it is.
 func (a *app) startArchiver(ctx context.Context) {
 	ctx = actor.NewContext(ctx, archiver)
-	a.jobs.Go(func() {
+	a.jobs.running.Go(func() {
 		ticker := time.NewTicker(archiveEvery)
 		defer ticker.Stop()
 		for {

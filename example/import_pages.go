@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -33,13 +36,36 @@ func (a *app) importNotes(c echo.Context) error {
 		return a.render(c, http.StatusUnprocessableEntity, "import", "Import notes", importForm{text, problem})
 	}
 	ctx := actor.Detach(c.Request().Context())
-	a.jobs.Go(func() {
-		if err := a.db.WithContext(ctx).CreateInBatches(&notes, 100).Error; err != nil {
+	err := a.jobs.start(func() {
+		if err := a.createNotes(ctx, notes); err != nil {
 			slog.ErrorContext(ctx, "import notes", "error", err)
 		}
 	})
+	if err != nil {
+		return err
+	}
 	flash(c, count(len(notes), "note")+" on the way.")
 	return c.Redirect(http.StatusSeeOther, "/")
+}
+
+// maxImport is how many notes an import may have. Its text alone bounds it by
+// much more: a megabyte is room for 300,000.
+const maxImport = 500
+
+// importBatch is how many notes are written in one transaction. Between two,
+// other people's writes get their turn.
+const importBatch = 20
+
+// createNotes stores many new notes. An error leaves those before it.
+func (a *app) createNotes(ctx context.Context, notes []Note) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for batch := range slices.Chunk(notes, importBatch) {
+		if err := a.db.WithContext(ctx).Create(&batch).Error; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parseNotes reads paragraphs: the first line of each is a title. It returns
@@ -55,7 +81,9 @@ func parseNotes(text string) (notes []Note, problem string) {
 		for _, problem := range note.validate() {
 			return nil, fmt.Sprintf("Note %d: %s", len(notes)+1, problem)
 		}
-		notes = append(notes, note)
+		if notes = append(notes, note); len(notes) > maxImport {
+			return nil, fmt.Sprintf("These are too many: import at most %d notes at once.", maxImport)
+		}
 	}
 	if len(notes) == 0 {
 		return nil, "There is nothing to import."

@@ -63,7 +63,7 @@ func run(ctx context.Context) error {
 
 	app := newApp(config, db, store)
 	app.startArchiver(ctx)
-	defer app.jobs.Wait()
+	defer app.jobs.wait()
 	announce(os.Stdout, listener.Addr(), config)
 	return serve(ctx, listener, app.routes(), config.debugAddr)
 }

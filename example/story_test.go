@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 )
@@ -73,29 +71,4 @@ func TestSeedAndArchiverSignTheirRows(t *testing.T) {
 		}
 		expectStamps(t, db, "Summer party", want)
 	})
-}
-
-// An import answers at once and goes on as the same person, also while the
-// server shuts down.
-func TestImportOutlivesItsRequest(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no interrupt for a process, and one that is killed forgets its jobs")
-	}
-	dir := t.TempDir()
-	s := startServerIn(t, dir)
-	carol := signIn(t, s, "carol", seedPassword)
-	var text strings.Builder
-	for i := range 5000 {
-		fmt.Fprintf(&text, "Imported %d\r\nText\r\n\r\n", i)
-	}
-	if a := carol.submit("/notes/import", "/notes/import", url.Values{"text": {text.String()}}); !strings.Contains(a.Body, "5000 notes on the way") {
-		t.Errorf("import answered %d without saying what happens", a.Status)
-	}
-	s.stop(t)
-	var total, carols int
-	err := s.database(t).QueryRow(`SELECT count(*), count(CASE WHEN users.name = 'carol' THEN 1 END)
-		FROM notes LEFT JOIN users ON users.id = notes.created_by WHERE title LIKE 'Imported %'`).Scan(&total, &carols)
-	if err != nil || total != 5000 || carols != 5000 {
-		t.Errorf("imported = %d notes, %d of them carol's, %v; want 5000, 5000, nil", total, carols, err)
-	}
 }
