@@ -10,18 +10,20 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"gorm.io/gorm/clause"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
 // importForm is what the import page shows.
 type importForm struct {
+	Key     *string // see formKey
 	Text    string
 	Problem string
 }
 
 func (a *app) importPage(c echo.Context) error {
-	return a.render(c, http.StatusOK, "import", "Import notes", importForm{})
+	return a.render(c, http.StatusOK, "import", "Import notes", importForm{Key: newFormKey()})
 }
 
 // importNotes makes a note of each paragraph. The answer does not wait for
@@ -30,11 +32,12 @@ func (a *app) importPage(c echo.Context) error {
 // A process that is killed forgets its jobs. What must survive that belongs
 // into a job queue, with the actor beside it as JSON.
 func (a *app) importNotes(c echo.Context) error {
-	text := c.FormValue("text")
+	key, text := formKey(c), c.FormValue("text")
 	notes, problem := parseNotes(text)
 	if problem != "" {
-		return a.render(c, http.StatusUnprocessableEntity, "import", "Import notes", importForm{text, problem})
+		return a.render(c, http.StatusUnprocessableEntity, "import", "Import notes", importForm{key, text, problem})
 	}
+	keyNotes(notes, key)
 	ctx := actor.Detach(c.Request().Context())
 	err := a.jobs.start(func() {
 		if err := a.createNotes(ctx, notes); err != nil {
@@ -56,12 +59,24 @@ const maxImport = 500
 // other people's writes get their turn.
 const importBatch = 20
 
-// createNotes stores many new notes. An error leaves those before it.
+// keyNotes gives each note of a form a key of its own.
+func keyNotes(notes []Note, form *string) {
+	if form == nil {
+		return
+	}
+	for n := range notes {
+		key := fmt.Sprintf("%s-%d", *form, n)
+		notes[n].FormKey = &key
+	}
+}
+
+// createNotes stores many new notes, but for those that there are already: see
+// createNote. An error leaves those before it.
 func (a *app) createNotes(ctx context.Context, notes []Note) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for batch := range slices.Chunk(notes, importBatch) {
-		if err := a.db.WithContext(ctx).Create(&batch).Error; err != nil {
+		if err := a.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&batch).Error; err != nil {
 			return err
 		}
 	}

@@ -9,8 +9,10 @@ import (
 	"unicode/utf8"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
 // Note is what the application is about. Its by-columns fill themselves.
@@ -19,6 +21,7 @@ type Note struct {
 	Title      string         `json:"title" form:"title" gorm:"size:200"`
 	Body       string         `json:"body" form:"body"`
 	Version    uint           `json:"version" form:"version" gorm:"history:-"` // counts the changes of title and body
+	FormKey    *string        `json:"-" gorm:"size:40;uniqueIndex;history:-"`  // see formKey
 	ArchivedAt *time.Time     `json:"archived_at" gorm:"index:idx_notes_list,priority:2"`
 	CreatedAt  time.Time      `json:"created_at"`
 	UpdatedAt  time.Time      `json:"updated_at" gorm:"index:idx_notes_list,priority:3"`
@@ -117,12 +120,32 @@ func (a *app) note(ctx context.Context, id uint) (*Note, error) {
 // createNote stores a new note whose texts came from outside. Select names what
 // such a note may set. The by-columns are not among it, and are stamped all the
 // same, whatever the note holds there.
+//
+// Where a note has the same FormKey already, that is the note: the form was
+// sent twice.
 func (a *app) createNote(ctx context.Context, note Note) (*Note, error) {
 	note.ID, note.Version = 0, 1
-	if err := a.db.WithContext(ctx).Select("Title", "Body", "Version").Create(&note).Error; err != nil {
+	err := a.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).
+		Select("Title", "Body", "Version", "FormKey").Create(&note).Error
+	if err != nil {
 		return nil, err
 	}
+	if note.FormKey != nil {
+		return a.noteOfForm(ctx, note.FormKey)
+	}
 	return a.note(ctx, note.ID)
+}
+
+// noteOfForm returns the note that ctx's actor wrote by the form with a key, also
+// from the trash.
+func (a *app) noteOfForm(ctx context.Context, key *string) (*Note, error) {
+	var note Note
+	who, _ := actor.FromContext(ctx)
+	err := a.db.WithContext(ctx).Unscoped().Take(&note, "form_key = ? AND created_by = ?", key, who.ID).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, errConflict // it is somebody else's key
+	}
+	return &note, err
 }
 
 var errConflict = errors.New("the note was changed in the meantime")

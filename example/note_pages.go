@@ -68,7 +68,7 @@ type noteForm struct {
 }
 
 func (a *app) newNotePage(c echo.Context) error {
-	return a.render(c, http.StatusOK, "note", "New note", noteForm{Note: &Note{}})
+	return a.render(c, http.StatusOK, "note", "New note", noteForm{Note: &Note{FormKey: newFormKey()}})
 }
 
 func (a *app) notePage(c echo.Context) error {
@@ -84,6 +84,7 @@ func (a *app) postNote(c echo.Context) error {
 	if err := c.Bind(&note); err != nil {
 		return err
 	}
+	note.FormKey = formKey(c)
 	if problems := note.validate(); len(problems) > 0 {
 		return a.render(c, http.StatusUnprocessableEntity, "note", "New note", noteForm{Note: &note, Problems: problems})
 	}
