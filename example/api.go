@@ -25,7 +25,7 @@ func (a *app) postToken(c echo.Context) error {
 		Name     string `json:"name"`
 		Password string `json:"password"`
 	}
-	if err := c.Bind(&credentials); err != nil {
+	if err := readBody(c, &credentials); err != nil {
 		return err
 	}
 	user, err := a.authenticate(c.Request().Context(), c.RealIP(), credentials.Name, credentials.Password)
@@ -106,10 +106,10 @@ func (a *app) apiRestore(c echo.Context) error {
 	return respond(c, http.StatusOK, note, err)
 }
 
-// bindNote reads a note from the body alone, and refuses what is no note. A
+// bindNote reads a note from the body alone, and refuses what can't be one. A
 // body that also brings a created_by is no danger: see createNote.
 func bindNote(c echo.Context, note *Note) error {
-	if err := (&echo.DefaultBinder{}).BindBody(c, note); err != nil {
+	if err := readBody(c, note); err != nil {
 		return err
 	}
 	if problems := note.validate(); len(problems) > 0 {

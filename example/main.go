@@ -16,7 +16,8 @@
 // outlives its request keeps its person: import_pages.go. The models are in
 // user.go and note.go, the history of a note in trail.go, the handlers in
 // api.go and the files named _pages.go, what people see in templates and
-// assets. programs.go shows how programs get names of their own where
+// assets. What keeps others out is in security.go, passwords.go and sessions.go,
+// what bounds the work in passwords.go and jobs.go. programs.go shows how programs get names of their own where
 // by-columns hold integers.
 package main
 

@@ -81,7 +81,7 @@ func (a *app) notePage(c echo.Context) error {
 
 func (a *app) postNote(c echo.Context) error {
 	var note Note
-	if err := c.Bind(&note); err != nil {
+	if err := readBody(c, &note); err != nil {
 		return err
 	}
 	note.FormKey = formKey(c)
@@ -101,7 +101,7 @@ func (a *app) putNote(c echo.Context) error {
 		return err
 	}
 	var note Note
-	if err := c.Bind(&note); err != nil {
+	if err := readBody(c, &note); err != nil {
 		return err
 	}
 	if problems := note.validate(); len(problems) > 0 {

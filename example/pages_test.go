@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -170,4 +171,48 @@ func TestAPI(t *testing.T) {
 	t.Run("a session is no credential", func(t *testing.T) {
 		expect(t, "GET /api/notes with a cookie", signIn(t, s, "bob", seedPassword).get("/api/notes"), http.StatusUnauthorized)
 	})
+}
+
+// An error says what is wrong with the request, and nothing of the program.
+func TestErrorsNameNoGo(t *testing.T) {
+	s := startServer(t)
+	bob, page := apiSignIn(t, s, "bob"), signIn(t, s, "bob", seedPassword)
+	inside := regexp.MustCompile(`(?i)main\.|strconv|json:|unmarshal|uint|struct|offset|code=|internal=|expected|gorm|echo\.|\bEOF\b|goroutine|\.go\b|jwt\.`)
+	for _, tt := range []struct {
+		method, path, body string
+		want               int
+	}{
+		{"POST", "/api/notes", `[]`, http.StatusBadRequest},
+		{"POST", "/api/notes", `"text"`, http.StatusBadRequest},
+		{"POST", "/api/notes", `{"title":5}`, http.StatusBadRequest},
+		{"POST", "/api/notes", `{"title":"x","version":-1}`, http.StatusBadRequest},
+		{"POST", "/api/notes", `{"title":"x","version":1e99}`, http.StatusBadRequest},
+		{"POST", "/api/notes", `{"title":"x","created_at":"today"}`, http.StatusBadRequest},
+		{"POST", "/api/notes", `{"title":"x","created_by":"me"}`, http.StatusBadRequest},
+		{"POST", "/api/notes", `{"title":"x"`, http.StatusBadRequest},
+		{"POST", "/api/notes", `{"title":"x",}`, http.StatusBadRequest},
+		{"POST", "/api/notes", `{"title":"` + strings.Repeat("x", 2<<20) + `"}`, http.StatusRequestEntityTooLarge},
+		{"PUT", "/api/notes/1", `{"title":{}}`, http.StatusBadRequest},
+		{"PUT", "/api/notes/99999999999999999999", `{"title":"x"}`, http.StatusNotFound},
+		{"DELETE", "/api/notes/-1", "", http.StatusNotFound},
+		{"GET", "/api/notes?page=x&list=x", "", http.StatusOK},
+		{"PATCH", "/api/notes/1", `{}`, http.StatusNotFound},
+		{"POST", "/api/token", `{"name":{},"password":[]}`, http.StatusBadRequest},
+		{"POST", "/api/token", `<name>bob</name>`, http.StatusBadRequest},
+	} {
+		var answer map[string]any
+		if got := bob.call(tt.method, tt.path, tt.body, &answer); got != tt.want {
+			t.Errorf("%s %s %.40s = %d, want %d", tt.method, tt.path, tt.body, got, tt.want)
+		}
+		if message := fmt.Sprint(answer["error"]); inside.MatchString(message) {
+			t.Errorf("%s %s %.40s answers %q, which names %q", tt.method, tt.path, tt.body, message, inside.FindString(message))
+		}
+	}
+	for _, version := range []string{"x", "-1", "99999999999999999999"} {
+		a := page.post("/notes/1", url.Values{"title": {"x"}, "version": {version}})
+		expect(t, "version "+version, a, http.StatusBadRequest)
+		if inside.MatchString(a.Body) {
+			t.Errorf("the page names %q:\n%s", inside.FindString(a.Body), a.Body)
+		}
+	}
 }
