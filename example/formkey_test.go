@@ -40,12 +40,17 @@ func TestFormSentTwice(t *testing.T) {
 			t.Errorf("key of the form = %q, then %q, want the same", form.Get("key"), mended.Get("key"))
 		}
 
-		// Whoever has another's key sees and gets nothing of it.
-		form.Set("title", "Hers")
+		// Whoever goes back to a form and writes something else means that.
+		form.Set("title", "First")
 		bob.post("/notes", form)
-		carol := signIn(t, s, "carol", seedPassword)
-		expect(t, "with somebody else's key", carol.post("/notes", form), http.StatusConflict)
-		expectStamps(t, db, "Hers", stamps{"bob", "bob", "NULL"})
+		form.Set("title", "Second")
+		bob.post("/notes", form)
+		expectStamps(t, db, "First", stamps{"bob", "bob", "NULL"})
+		expectStamps(t, db, "Second", stamps{"bob", "bob", "NULL"})
+
+		// Somebody else's form is somebody else's note.
+		expect(t, "with bob's key", signIn(t, s, "carol", seedPassword).post("/notes", form), http.StatusOK)
+		expectRow(t, db, "SELECT count(DISTINCT created_by) FROM notes WHERE title = 'Second'", "2")
 	})
 }
 

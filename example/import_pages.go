@@ -17,13 +17,13 @@ import (
 
 // importForm is what the import page shows.
 type importForm struct {
-	Key     *string // see formKey
+	Key     string // see formKey
 	Text    string
 	Problem string
 }
 
 func (a *app) importPage(c echo.Context) error {
-	return a.render(c, http.StatusOK, "import", "Import notes", importForm{Key: newFormKey()})
+	return a.render(c, http.StatusOK, "import", "Import notes", importForm{Key: formKey(c)})
 }
 
 // importNotes makes a note of each paragraph. The answer does not wait for
@@ -32,12 +32,14 @@ func (a *app) importPage(c echo.Context) error {
 // A process that is killed forgets its jobs. What must survive that belongs
 // into a job queue, with the actor beside it as JSON.
 func (a *app) importNotes(c echo.Context) error {
-	key, text := formKey(c), c.FormValue("text")
+	text := c.FormValue("text")
 	notes, problem := parseNotes(text)
 	if problem != "" {
-		return a.render(c, http.StatusUnprocessableEntity, "import", "Import notes", importForm{key, text, problem})
+		return a.render(c, http.StatusUnprocessableEntity, "import", "Import notes", importForm{formKey(c), text, problem})
 	}
-	keyNotes(notes, key)
+	for n := range notes {
+		notes[n].FormKey = noteKey(c, n, &notes[n])
+	}
 	ctx := actor.Detach(c.Request().Context())
 	err := a.jobs.start(func() {
 		if err := a.createNotes(ctx, notes); err != nil {
@@ -58,17 +60,6 @@ const maxImport = 500
 // importBatch is how many notes are written in one transaction. Between two,
 // other people's writes get their turn.
 const importBatch = 20
-
-// keyNotes gives each note of a form a key of its own.
-func keyNotes(notes []Note, form *string) {
-	if form == nil {
-		return
-	}
-	for n := range notes {
-		key := fmt.Sprintf("%s-%d", *form, n)
-		notes[n].FormKey = &key
-	}
-}
 
 // createNotes stores many new notes, but for those that there are already: see
 // createNote. An error leaves those before it.

@@ -62,13 +62,14 @@ func (a *app) notesPage(c echo.Context) error {
 type noteForm struct {
 	Note     *Note           // what was written
 	Stored   *Note           // what is in the database; nil for a new note
+	Key      string          // of the form of a new note
 	Names    map[uint]string // behind the by-columns of Stored
 	Problems map[string]string
 	Conflict bool
 }
 
 func (a *app) newNotePage(c echo.Context) error {
-	return a.render(c, http.StatusOK, "note", "New note", noteForm{Note: &Note{FormKey: newFormKey()}})
+	return a.render(c, http.StatusOK, "note", "New note", noteForm{Note: &Note{}, Key: formKey(c)})
 }
 
 func (a *app) notePage(c echo.Context) error {
@@ -84,10 +85,10 @@ func (a *app) postNote(c echo.Context) error {
 	if err := readBody(c, &note); err != nil {
 		return err
 	}
-	note.FormKey = formKey(c)
 	if problems := note.validate(); len(problems) > 0 {
-		return a.render(c, http.StatusUnprocessableEntity, "note", "New note", noteForm{Note: &note, Problems: problems})
+		return a.render(c, http.StatusUnprocessableEntity, "note", "New note", noteForm{Note: &note, Key: formKey(c), Problems: problems})
 	}
+	note.FormKey = noteKey(c, 0, &note)
 	if _, err := a.createNote(c.Request().Context(), note); err != nil {
 		return err
 	}
