@@ -38,7 +38,7 @@ func expectTries(t *testing.T, what string, want int, try func(n int) (status in
 		})
 	}
 	tries.Wait()
-	if got := int(admitted.Load()); got < want || got > want+1 { // one is granted again after seconds
+	if got := int(admitted.Load()); got < want || got > want+2 { // some are granted again after seconds
 		t.Errorf("%s: %d tries were let in, %d refused, want %d let in", what, got, refused.Load(), want)
 	}
 }
@@ -91,13 +91,13 @@ func TestTriesAreCountedByTheRealAddress(t *testing.T) {
 func TestCurrentPasswordIsCounted(t *testing.T) {
 	s := startServer(t)
 	bob := signIn(t, s, "bob", seedPassword)
-	tried := 0
-	for bob.post("/account/password", url.Values{"current": {"wrong"}}).Status == http.StatusUnprocessableEntity && tried < 20 {
-		tried++
-	}
-	if tried < 9 || tried > 11 {
-		t.Errorf("%d wrong current passwords were looked at, want 9 after a sign-in", tried)
-	}
+	expectTries(t, "the form, after a sign-in", 9, func(int) int {
+		status := bob.post("/account/password", url.Values{"current": {"wrong"}}).Status
+		if status == http.StatusUnprocessableEntity {
+			return http.StatusUnauthorized // as pages and tokens say it
+		}
+		return status
+	})
 	expect(t, "the session", bob.get("/"), http.StatusOK)
 }
 
@@ -115,21 +115,25 @@ func TestHealthWhileManySignIn(t *testing.T) {
 		})
 	}
 	go func() { crowd.Wait(); close(signingIn) }()
-	var took []time.Duration
+	var answers, slow int
+	var longest time.Duration
 	for done := false; !done; {
 		select {
 		case <-signingIn:
 			done = true
 		default:
 			started := time.Now()
-			expect(t, "health", newBrowser(t, s).get("/healthz"), http.StatusOK)
-			took = append(took, time.Since(started))
+			status := newBrowser(t, s).get("/healthz").Status
+			took := time.Since(started)
+			if answers++; status != http.StatusOK || took > 300*time.Millisecond {
+				slow++
+			}
+			longest = max(longest, took)
 		}
 	}
-	slices.Sort(took)
-	t.Logf("%d times: half within %v, at most %v", len(took), took[len(took)/2], took[len(took)-1])
-	if len(took) < 10 || took[len(took)*9/10] > 300*time.Millisecond || took[len(took)-1] > time.Second {
-		t.Errorf("%d answers, 90 %% within %v, the slowest after %v; want them within 300ms, 1s", len(took), took[len(took)*9/10], took[len(took)-1])
+	t.Logf("%d answers, %d of them slow, the slowest after %v", answers, slow, longest)
+	if answers < 100 || slow > answers/100 {
+		t.Errorf("%d of %d answers took longer than 300ms, want at least 100 answers and one in a hundred", slow, answers)
 	}
 }
 
