@@ -28,8 +28,8 @@ import (
 // another. With WHODUNIT_SCREENSHOTS, the name of a directory, every screen is
 // left there as people see it.
 func TestInABrowser(t *testing.T) {
-	s := startServer(t, "SESSION_KEYS="+firstKey)
 	chrome := startChrome(t)
+	s := startServer(t, "SESSION_KEYS="+firstKey)
 	alice, bob := chrome.person(t, s), chrome.person(t, s)
 
 	alice.visit("/")
@@ -156,23 +156,19 @@ type chrome struct{ ctx context.Context }
 
 func startChrome(tb testing.TB) *chrome {
 	tb.Helper()
-	binary := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			binary = path
-			break
-		}
+	name := os.Getenv("WHODUNIT_BROWSER")
+	if name == "" {
+		tb.Skip("WHODUNIT_BROWSER is not set: WHODUNIT_BROWSER=chromium go test ./example -run Browser, or google-chrome")
 	}
-	if binary == "" {
-		tb.Skip("no Chromium or Chrome is installed: no browser to test in")
+	binary, err := exec.LookPath(name)
+	if err != nil {
+		tb.Fatalf("WHODUNIT_BROWSER: %v", err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(binary), chromedp.NoSandbox, chromedp.UserDataDir(tb.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("hide-scrollbars", true))
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	tb.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	tb.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	tb.Cleanup(cancel)
