@@ -150,11 +150,23 @@ func (m *model) column(name string) *column {
 		return nil
 	}
 	for _, c := range m.columns {
-		if c.spelled(name) {
+		if c.spelled(name) && (name == c.field.Name || !m.spellsOther(name)) {
 			return c
 		}
 	}
 	return nil
+}
+
+// spellsOther reports whether a database takes name for another column. It can
+// be a by-column's field name in another case.
+func (m *model) spellsOther(name string) bool {
+	name = bare(name)
+	for other := range m.otherColumns {
+		if sameFold(name, other) {
+			return true
+		}
+	}
+	return false
 }
 
 // columnFor returns the by-column that an assignment is to, or nil.

@@ -3,6 +3,8 @@ package tests
 import (
 	"testing"
 
+	"gorm.io/gorm/clause"
+
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 )
 
@@ -44,5 +46,10 @@ func TestFieldNamedAsAnotherColumn(t *testing.T) {
 	ok(t, s.user(7).Model(&painting{ID: 2}).Updates(map[string]any{"OWNER": "Ann", "title": "t"}))
 	if got := s.cell(t, "paintings", "owner", 2); got != "Ann" {
 		t.Errorf("Updates of column owner as OWNER: %q, want Ann (GORM alone writes it)", got)
+	}
+	upsert := clause.OnConflict{DoUpdates: clause.Assignments(map[string]any{"OWNER": "Bea"})}
+	ok(t, s.user(7).Clauses(upsert).Create(&painting{ID: 2}))
+	if got := s.cell(t, "paintings", "owner", 2); got != "Bea" {
+		t.Errorf("upsert of column owner as OWNER: %q, want Bea (GORM alone writes it)", got)
 	}
 }
