@@ -44,7 +44,7 @@ func (a *app) routes() *echo.Echo {
 	e.Renderer = newTemplates()
 	e.HTTPErrorHandler = a.showError
 	e.IPExtractor = a.config.ipExtractor()
-	e.SchemeExtractor = func(*http.Request) string { return a.config.scheme() }
+	e.Pre(a.overPublicScheme)
 	e.Use(logRequests(), middleware.Recover(), securityHeaders())
 	e.Use(middleware.BodyLimit("1M"), middleware.ContextTimeout(10*time.Second))
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,6 +34,24 @@ func (a *app) refuseOtherSites() echo.MiddlewareFunc {
 			}
 			return next(c)
 		}
+	}
+}
+
+// overPublicScheme makes every request one over the scheme of PUBLIC_URL: only
+// the configuration knows what a proxy speaks to browsers, and headers that say
+// so can be anybody's. (Since v4.16 Echo has a SchemeExtractor for it.)
+func (a *app) overPublicScheme(next echo.HandlerFunc) echo.HandlerFunc {
+	var state *tls.ConnectionState
+	if a.config.scheme() == "https" {
+		state = &tls.ConnectionState{}
+	}
+	return func(c echo.Context) error {
+		r := c.Request()
+		r.TLS = state
+		for _, name := range []string{echo.HeaderXForwardedProto, echo.HeaderXForwardedProtocol, echo.HeaderXForwardedSsl, echo.HeaderXUrlScheme} {
+			r.Header.Del(name)
+		}
+		return next(c)
 	}
 }
 
