@@ -33,7 +33,7 @@ func TestAttackTimeoutMiddleware(t *testing.T) {
 		a, _ := actor.FromContext(ctx)
 		late <- a
 		return nil
-	}, middleware.TimeoutWithConfig(middleware.TimeoutConfig{Timeout: 10 * time.Millisecond})) //nolint:staticcheck // it is what is tested
+	}, middleware.TimeoutWithConfig(middleware.TimeoutConfig{Timeout: 10 * time.Millisecond}))
 	b, other := newBrowser(t, e), newBrowser(t, e)
 	b.post("/login/1")
 	if got := b.do("GET", "/slow").Code; got != http.StatusServiceUnavailable {
