@@ -3,6 +3,7 @@ package echoauth
 import (
 	"log/slog"
 	"net/http"
+	"weak"
 
 	"github.com/labstack/echo/v5"
 
@@ -11,11 +12,12 @@ import (
 
 // adapter is what Echo v5 does in its own way.
 var adapter = &httpauth.Adapter{
-	Response: func(c httpauth.Context) (header http.Header, sent bool) {
-		w := c.(*echo.Context).Response()
-		response, err := echo.UnwrapResponse(w)
-		return w.Header(), err == nil && response.Committed
+	Response: func(c httpauth.Context) http.ResponseWriter { return c.(*echo.Context).Response() },
+	Committed: func(w http.ResponseWriter) bool {
+		response, ok := w.(*echo.Response)
+		return ok && response.Committed
 	},
+	App:   func(c httpauth.Context) any { return weak.Make(c.(*echo.Context).Echo()) },
 	Route: func(c httpauth.Context) string { return c.(*echo.Context).Path() },
 	// Without an IPExtractor, v5 believes no forwarding headers.
 	ClientIP: func(c httpauth.Context) string { return c.(*echo.Context).RealIP() },

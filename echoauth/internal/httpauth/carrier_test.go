@@ -51,10 +51,19 @@ func (c *carrier) Get(key string) any         { return c.values[key] }
 func (c *carrier) Set(key string, value any)  { c.values[key] = value }
 func (c *carrier) Scheme() string             { return c.scheme }
 
+// response is the response of a carrier, of which only the headers matter.
+type response struct{ *carrier }
+
+func (r response) Header() http.Header         { return r.header }
+func (r response) Write(b []byte) (int, error) { return len(b), nil }
+func (r response) WriteHeader(int)             { r.carrier.sent = true }
+
 var adapter = &httpauth.Adapter{
-	Response: func(c httpauth.Context) (http.Header, bool) { return c.(*carrier).header, c.(*carrier).sent },
-	Route:    func(httpauth.Context) string { return "/notes/:id" },
-	ClientIP: func(httpauth.Context) string { return "" },
+	Response:  func(c httpauth.Context) http.ResponseWriter { return response{c.(*carrier)} },
+	Committed: func(w http.ResponseWriter) bool { return w.(response).sent },
+	App:       func(c httpauth.Context) any { return c },
+	Route:     func(httpauth.Context) string { return "/notes/:id" },
+	ClientIP:  func(httpauth.Context) string { return "" },
 	Log: func(c httpauth.Context, text string, _ ...slog.Attr) {
 		c.(*carrier).log = append(c.(*carrier).log, text)
 	},

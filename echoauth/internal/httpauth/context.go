@@ -3,6 +3,7 @@ package httpauth
 import (
 	"log/slog"
 	"net/http"
+	"sync"
 )
 
 // Context carries one request through Echo. The echo.Context of v4 and the
@@ -17,8 +18,15 @@ type Context interface {
 
 // Adapter is what each version of Echo does in its own way.
 type Adapter struct {
-	// Response returns the headers of c's response, and whether they are sent.
-	Response func(c Context) (header http.Header, sent bool)
+	// Response returns the response of c.
+	Response func(c Context) http.ResponseWriter
+
+	// Committed tells whether w is a response of Echo's whose headers are sent.
+	Committed func(w http.ResponseWriter) bool
+
+	// App returns something comparable that stands for the application which
+	// serves c.
+	App func(c Context) any
 
 	// Route returns the path with which the handler of c was registered.
 	Route func(c Context) string
@@ -31,6 +39,19 @@ type Adapter struct {
 	// Log logs a mistake of wiring. The text says everything; attrs repeat
 	// parts of it for those who filter.
 	Log func(c Context, text string, attrs ...slog.Attr)
+
+	logged sync.Map // what logOnce has logged
+}
+
+// logOnce logs text unless the application of c logged it before.
+func (ad *Adapter) logOnce(c Context, text string) {
+	type line struct {
+		app  any
+		text string
+	}
+	if _, before := ad.logged.LoadOrStore(line{ad.App(c), text}, nil); !before {
+		ad.Log(c, text)
+	}
 }
 
 // The keys of a [Context].

@@ -37,8 +37,7 @@ func (ad *Adapter) RequireUser(login, challenge string) *Guard {
 			return &Refusal{Status: http.StatusFound, Location: withNext(*page, c.Request().URL.RequestURI())}, nil
 		case a.IsAnonymous():
 			if challenge != "" {
-				header, _ := ad.Response(c)
-				header.Set("WWW-Authenticate", challenge)
+				ad.Response(c).Header().Set("WWW-Authenticate", challenge)
 			}
 			return &Refusal{Status: http.StatusUnauthorized, Cause: ErrAnonymous}, nil
 		case a.Kind != actor.KindUser:

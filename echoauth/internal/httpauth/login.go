@@ -52,12 +52,12 @@ func (ad *Adapter) Logout(c Context) error {
 // writableSession returns the request's session, and the header that its
 // cookie can still be sent in.
 func (ad *Adapter) writableSession(c Context) (*sessions.Session, http.Header, error) {
-	header, sent := ad.Response(c)
-	if sent {
+	w := ad.Response(c)
+	if ad.isSent(w) {
 		return nil, nil, ErrResponseCommitted
 	}
 	s, err := openSession(c)
-	return s, header, err
+	return s, w.Header(), err
 }
 
 // loginValues are the values of s once a is signed in.

@@ -13,10 +13,9 @@ const headerRequestID = "X-Request-Id"
 // metadata copies out of c what [actor.NewRequestContext] then sanitises.
 func (ad *Adapter) metadata(c Context) actor.Request {
 	r := c.Request()
-	header, _ := ad.Response(c)
 	return actor.Request{
 		// The id that Echo's RequestID middleware made is in the response only.
-		ID:        cmp.Or(header.Get(headerRequestID), r.Header.Get(headerRequestID)),
+		ID:        cmp.Or(ad.Response(c).Header().Get(headerRequestID), r.Header.Get(headerRequestID)),
 		IP:        cmp.Or(ad.ClientIP(c), peer(r)),
 		UserAgent: r.UserAgent(),
 		Method:    r.Method,

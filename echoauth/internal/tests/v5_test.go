@@ -224,6 +224,10 @@ func (v v5) RequestID(generator func() string) Middleware {
 	return v.in(middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: generator}))
 }
 
+func (v v5) WrapMiddleware(mw func(http.Handler) http.Handler) Middleware {
+	return v.in(echo.WrapMiddleware(mw))
+}
+
 func (v v5) Neighbours() map[string]Middleware {
 	all := map[string]Middleware{}
 	for name, mw := range map[string]echo.MiddlewareFunc{

@@ -50,6 +50,7 @@ type version interface {
 	CSRF(config CSRFConfig) Middleware
 	Recover() Middleware
 	RequestID(generator func() string) Middleware
+	WrapMiddleware(mw func(http.Handler) http.Handler) Middleware
 	Neighbours() map[string]Middleware // of all kinds
 }
 
