@@ -2,6 +2,7 @@ package echoauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -40,8 +41,9 @@ func MiddlewareWithConfig(config Config) echo.MiddlewareFunc {
 // ready for use.
 //
 // Where one middleware runs inside another, on a group for instance, the
-// inner one's Load, SessionName and SessionStamp are in force, as far as it has
-// them; the rest stays as the outer one has it.
+// inner one's Load, SessionName, SessionLifetime, SessionStamp and
+// MayImpersonate are in force, as far as it has them; the rest stays as the
+// outer one has it.
 type Config struct {
 	// Skipper says which requests the middleware leaves alone. By default none.
 	// Don't skip handlers that call [Login], [Logout] or [Impersonate]: they
@@ -61,14 +63,23 @@ type Config struct {
 	// default there is none, and User returns [ErrNoLoader].
 	Load func(ctx context.Context, a actor.Actor) (any, error)
 
-	// LoadTimeout bounds each call of Load and of SessionStamp, even if they
-	// ignore their context. By default 5s.
+	// LoadTimeout bounds each call of Load, SessionStamp and MayImpersonate, even
+	// if they ignore their context. By default 5s.
 	LoadTimeout time.Duration
 
 	// SessionName is the name of the echo-contrib session, and of its cookie,
 	// that [FromSession], [Login] and the other session functions use. By
 	// default "session".
 	SessionName string
+
+	// SessionLifetime is how long a session of [Login] lives, counted from the
+	// sign-in whatever happens in it: [Impersonate] and [StopImpersonating] don't
+	// prolong it, nor does saving it. An older one signs nobody in. By default it
+	// is the MaxAge of the store's Options, and there is no limit where that is 0.
+	//
+	// Security: gorilla's CookieStore forgets that MaxAge when it is set in the
+	// Options alone: a copied cookie would be good for 30 days.
+	SessionLifetime time.Duration
 
 	// SessionStamp makes sessions revocable. It returns something that changes
 	// when the sessions of an account shall end: a hash over its password hash,
@@ -87,6 +98,18 @@ type Config struct {
 	// whatever happens to the account or its password, and after [Logout].
 	SessionStamp func(ctx context.Context, a actor.Actor) (string, error)
 
+	// MayImpersonate tells whether a.Impersonator may act as a. [Impersonate] asks
+	// it, and so does each request of an actor with an Impersonator, from whatever
+	// source: a right that is taken away is gone with the next request. A no
+	// answers the request with 403, and the session with it, if it says so, is the
+	// impersonator's own again; the request itself is never carried out as the
+	// impersonator. An error fails the request. ctx does not have the actor yet.
+	// By default everybody may: the handler that calls Impersonate decides.
+	//
+	// It is not asked about an actor of [Set], [BasicAuth] or [KeyAuth], unless a
+	// middleware runs afterwards.
+	MayImpersonate func(ctx context.Context, a actor.Actor) (bool, error)
+
 	// Request says that the middleware also puts an [actor.Request] into the
 	// request's context, for histories and logs. Its ID is the X-Request-Id of
 	// the response, which Echo's RequestID middleware sets if it runs before,
@@ -99,7 +122,7 @@ type Config struct {
 	ContextKey string
 
 	// ErrorHandler answers a request whose actor can't be told, because a
-	// source failed. The handlers behind the middleware don't run, whatever it
+	// source failed, or MayImpersonate did. The handlers behind the middleware don't run, whatever it
 	// returns. By default it returns an *echo.HTTPError with status 503 that
 	// wraps err, which Echo keeps out of the response unless it is told to show
 	// errors.
@@ -107,17 +130,19 @@ type Config struct {
 }
 
 // ToMiddleware returns the middleware of config, or an error if config has a
-// nil Source, a negative LoadTimeout, a SessionName that can't be the name of
+// nil Source, a negative LoadTimeout or SessionLifetime, a SessionName that can't be the name of
 // a cookie, or a ContextKey that others use, such as echo-jwt's "user".
 func (config Config) ToMiddleware() (echo.MiddlewareFunc, error) {
 	core, err := adapter.NewMiddleware(httpauth.Config{
-		Sources:      coreSources(config.Sources),
-		Load:         config.Load,
-		LoadTimeout:  config.LoadTimeout,
-		SessionName:  config.SessionName,
-		SessionStamp: config.SessionStamp,
-		Request:      config.Request,
-		ContextKey:   config.ContextKey,
+		Sources:         coreSources(config.Sources),
+		Load:            config.Load,
+		LoadTimeout:     config.LoadTimeout,
+		SessionName:     config.SessionName,
+		SessionLifetime: config.SessionLifetime,
+		SessionStamp:    config.SessionStamp,
+		MayImpersonate:  config.MayImpersonate,
+		Request:         config.Request,
+		ContextKey:      config.ContextKey,
 	})
 	if err != nil {
 		return nil, err
@@ -141,13 +166,26 @@ func (m *authenticator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if m.skipper != nil && m.skipper(c) {
 			return next(c)
 		}
+		ctx := c.Request().Context() // for after next, when c may be another's
 		if err := m.core.Before(c); err != nil {
-			return m.errorHandler(c, err)
+			return m.fail(c, err)
 		}
 		err := next(c)
-		m.core.After(c)
+		m.core.After(ctx, c)
 		return err
 	}
+}
+
+// fail returns what the middleware does when it does not know whom to let pass,
+// or lets nobody pass.
+func (m *authenticator) fail(c echo.Context, err error) error {
+	switch {
+	case errors.Is(err, httpauth.ErrEnded):
+		return failRequest(c, err)
+	case errors.Is(err, httpauth.ErrMayNotImpersonate):
+		return refuse(c, &httpauth.Refusal{Status: http.StatusForbidden, Cause: err})
+	}
+	return m.errorHandler(c, err)
 }
 
 // failRequest is the default ErrorHandler. It wraps err, because Echo answers

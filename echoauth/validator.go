@@ -1,6 +1,9 @@
 package echoauth
 
 import (
+	"context"
+	"errors"
+
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
@@ -22,8 +25,9 @@ func BasicAuth(validate func(user, password string, c echo.Context) (actor.Actor
 		panic("echoauth: BasicAuth needs a function")
 	}
 	return func(user, password string, c echo.Context) (bool, error) {
+		ctx := c.Request().Context()
 		a, ok, err := validate(user, password, c)
-		return httpauth.Accept(c, a, ok, err)
+		return accept(ctx, c, a, ok, err)
 	}
 }
 
@@ -35,7 +39,16 @@ func KeyAuth(validate func(key string, c echo.Context) (actor.Actor, bool, error
 		panic("echoauth: KeyAuth needs a function")
 	}
 	return func(key string, c echo.Context) (bool, error) {
+		ctx := c.Request().Context()
 		a, ok, err := validate(key, c)
-		return httpauth.Accept(c, a, ok, err)
+		return accept(ctx, c, a, ok, err)
 	}
+}
+
+func accept(ctx context.Context, c echo.Context, a actor.Actor, ok bool, err error) (bool, error) {
+	ok, err = httpauth.Accept(ctx, c, a, ok, err)
+	if errors.Is(err, httpauth.ErrEnded) {
+		err = failRequest(c, err)
+	}
+	return ok, err
 }

@@ -12,8 +12,8 @@ var (
 	// with a [Config.Load] has seen.
 	ErrNoLoader = httpauth.ErrNoLoader
 
-	// ErrLoadTimeout says that [Config.Load] or [Config.SessionStamp] took longer
-	// than [Config.LoadTimeout]. A load inside a transaction that holds the only
+	// ErrLoadTimeout says that [Config.Load], [Config.SessionStamp] or
+	// [Config.MayImpersonate] took longer than [Config.LoadTimeout]. A load inside a transaction that holds the only
 	// connection to the database is one way to get there.
 	ErrLoadTimeout = httpauth.ErrLoadTimeout
 
@@ -29,7 +29,14 @@ var (
 	// already acts as somebody else.
 	ErrImpersonating = httpauth.ErrImpersonating
 
-	// ErrNotImpersonating says that [StopImpersonating] was called by somebody
-	// who acts as nobody else.
+	// ErrNotImpersonating says that [StopImpersonating] was called with a session
+	// that does not impersonate.
 	ErrNotImpersonating = httpauth.ErrNotImpersonating
+
+	// ErrMayNotImpersonate says that [Config.MayImpersonate] said no.
+	ErrMayNotImpersonate = httpauth.ErrMayNotImpersonate
+
+	// ErrNoSignIn says that [Impersonate] was called for an actor that no session
+	// of [Login] signed in: by a token or a key, for instance.
+	ErrNoSignIn = httpauth.ErrNoSignIn
 )

@@ -1,6 +1,8 @@
 package echoauth
 
 import (
+	"errors"
+
 	"net/http"
 
 	"github.com/labstack/echo/v5"
@@ -68,6 +70,8 @@ func guard(core *httpauth.Guard, skipper middleware.Skipper) echo.MiddlewareFunc
 				return next(c)
 			}
 			switch no, err := core.Check(c); {
+			case errors.Is(err, httpauth.ErrEnded):
+				return failRequest(c, err)
 			case err != nil:
 				return err
 			case no != nil:

@@ -1,6 +1,9 @@
 package echoauth
 
 import (
+	"context"
+	"errors"
+
 	"github.com/labstack/echo/v5"
 	"github.com/labstack/echo/v5/middleware"
 
@@ -22,8 +25,9 @@ func BasicAuth(validate func(c *echo.Context, user, password string) (actor.Acto
 		panic("echoauth: BasicAuth needs a function")
 	}
 	return func(c *echo.Context, user, password string) (bool, error) {
+		ctx := c.Request().Context()
 		a, ok, err := validate(c, user, password)
-		return httpauth.Accept(c, a, ok, err)
+		return accept(ctx, c, a, ok, err)
 	}
 }
 
@@ -35,7 +39,16 @@ func KeyAuth(validate func(c *echo.Context, key string, source middleware.Extrac
 		panic("echoauth: KeyAuth needs a function")
 	}
 	return func(c *echo.Context, key string, source middleware.ExtractorSource) (bool, error) {
+		ctx := c.Request().Context()
 		a, ok, err := validate(c, key, source)
-		return httpauth.Accept(c, a, ok, err)
+		return accept(ctx, c, a, ok, err)
 	}
+}
+
+func accept(ctx context.Context, c *echo.Context, a actor.Actor, ok bool, err error) (bool, error) {
+	ok, err = httpauth.Accept(ctx, c, a, ok, err)
+	if errors.Is(err, httpauth.ErrEnded) {
+		err = failRequest(c, err)
+	}
+	return ok, err
 }

@@ -18,13 +18,15 @@ type Source func(c Context) (a actor.Actor, ok bool, err error)
 
 // Config is echoauth's, without what the adapters keep to themselves.
 type Config struct {
-	Sources      []Source
-	Load         func(ctx context.Context, a actor.Actor) (any, error)
-	LoadTimeout  time.Duration
-	SessionName  string
-	SessionStamp func(ctx context.Context, a actor.Actor) (string, error)
-	Request      bool
-	ContextKey   string
+	Sources         []Source
+	Load            func(ctx context.Context, a actor.Actor) (any, error)
+	LoadTimeout     time.Duration
+	SessionName     string
+	SessionLifetime time.Duration
+	SessionStamp    func(ctx context.Context, a actor.Actor) (string, error)
+	MayImpersonate  func(ctx context.Context, a actor.Actor) (bool, error)
+	Request         bool
+	ContextKey      string
 }
 
 // The defaults of [Config].
@@ -39,6 +41,9 @@ func (config Config) validate() error {
 	}
 	if config.LoadTimeout < 0 {
 		return fmt.Errorf("echoauth: Config.LoadTimeout %v is negative", config.LoadTimeout)
+	}
+	if config.SessionLifetime < 0 {
+		return fmt.Errorf("echoauth: Config.SessionLifetime %v is negative", config.SessionLifetime)
 	}
 	if name := config.SessionName; name != "" {
 		if err := (&http.Cookie{Name: name}).Valid(); err != nil {

@@ -40,7 +40,7 @@ type Adapter struct {
 	// parts of it for those who filter.
 	Log func(c Context, text string, attrs ...slog.Attr)
 
-	logged sync.Map // what logOnce has logged
+	logged sync.Map // of lines that logOnce has logged
 }
 
 // logOnce logs text unless the application of c logged it before.

@@ -25,7 +25,7 @@ func cookieOptions(c Context, s *sessions.Session) *sessions.Options {
 	if options.SameSite != http.SameSiteStrictMode {
 		options.SameSite = http.SameSiteLaxMode
 	}
-	options.Secure = isHTTPS(c) || options.Secure && !isLoopback(c.Request().Host)
+	options.Secure = options.Secure || isHTTPS(c)
 	// Browsers take a cookie of these names only with these attributes.
 	switch name := s.Name(); {
 	case strings.HasPrefix(name, "__Host-"):
@@ -37,11 +37,33 @@ func cookieOptions(c Context, s *sessions.Session) *sessions.Options {
 	return &options
 }
 
+// logDropped logs that the browser will drop the cookie of s: one that is
+// Secure, over plain http, from a host that is not the browser's own machine.
+func (ad *Adapter) logDropped(c Context, options *sessions.Options) {
+	r := c.Request()
+	if options.Secure && !isHTTPS(c) && !isLoopback(r.Host) && !isTrustworthy(r) {
+		ad.logOnce(c, droppedText)
+	}
+}
+
+const droppedText = "echoauth: a session's cookie is Secure, and its request came over plain http to a host other than localhost: " +
+	"the browser drops the cookie, and the next request is anonymous. If a proxy in front ends TLS, have it send X-Forwarded-Proto, " +
+	"or set Echo's SchemeExtractor. In development open http://localhost, or set Secure to false in the store's Options: " +
+	"Login sets it wherever the request came by https"
+
+// isTrustworthy tells whether r shows that its page came by https, although a
+// proxy in front doesn't say so: by its Origin, or by a header that browsers
+// send only to https and to their own machine.
+func isTrustworthy(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Origin"), "https://") || r.Header.Get("Sec-Fetch-Site") != ""
+}
+
 func isHTTPS(c Context) bool {
 	scheme := c.Scheme()
 	return scheme == "https" || scheme == "wss"
 }
 
+// isLoopback tells whether a browser takes host for its own machine.
 func isLoopback(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

@@ -11,4 +11,10 @@ var (
 	ErrResponseCommitted = errors.New("echoauth: the response is already committed, too late for a cookie")
 	ErrImpersonating     = errors.New("echoauth: already impersonating")
 	ErrNotImpersonating  = errors.New("echoauth: not impersonating")
+	ErrMayNotImpersonate = errors.New("echoauth: may not impersonate")
+	ErrNoSignIn          = errors.New("echoauth: no session signed the request's actor in, so none can impersonate")
 )
+
+// ErrEnded says that the request has ended, see [ended]. The adapters answer it
+// with 503, without the application's ErrorHandler.
+var ErrEnded = errors.New("echoauth: the request has ended")

@@ -58,10 +58,14 @@ func (ad *Adapter) RequireFunc(allow func(c Context, a actor.Actor) (bool, error
 }
 
 // Check returns nil where the request may pass, and else how it is refused. An
-// error fails the request.
+// error fails the request; with [ErrEnded], c belongs to nobody.
 func (g *Guard) Check(c Context) (*Refusal, error) {
+	r, ctx := c.Request(), c.Request().Context()
 	no, err := g.check(c)
-	if no != nil && isPreflight(c.Request()) {
+	if over := ended(ctx); over != nil {
+		return nil, over
+	}
+	if no != nil && isPreflight(r) {
 		g.preflight.Do(func() { g.adapter.Log(c, preflightText) })
 	}
 	return no, err

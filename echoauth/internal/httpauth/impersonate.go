@@ -1,6 +1,13 @@
 package httpauth
 
-import "github.com/seed-3826ef92/whodunit/gormaudit/actor"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
 
 // Impersonate is echoauth.Impersonate.
 func (ad *Adapter) Impersonate(c Context, target actor.Actor) error {
@@ -11,14 +18,97 @@ func (ad *Adapter) Impersonate(c Context, target actor.Actor) error {
 	case !real.Impersonator.IsAnonymous():
 		return ErrImpersonating
 	}
-	return ad.Login(c, real.As(target))
+	w, err := ad.openWriter(c)
+	if err != nil {
+		return err
+	}
+	s, cr, err := liveSession(c)
+	switch {
+	case err != nil:
+		return err
+	case s == nil || !sameActor(cr.actor, real):
+		return ErrNoSignIn
+	}
+	cr.actor = cr.actor.As(target)
+	if ok, err := mayImpersonate(c, cr.actor); err != nil {
+		return err
+	} else if !ok {
+		return ErrMayNotImpersonate
+	}
+	if err := w.signIn(cr); err != nil {
+		return err
+	}
+	w.replaceActor(cr.actor)
+	return nil
 }
 
 // StopImpersonating is echoauth.StopImpersonating.
 func (ad *Adapter) StopImpersonating(c Context) error {
-	real := Current(c).Impersonator
-	if real.IsAnonymous() {
+	current := Current(c)
+	w, err := ad.openWriter(c)
+	if err != nil {
+		return err
+	}
+	s, cr, err := liveSession(c)
+	switch {
+	case err != nil:
+		return err
+	case s == nil || cr.actor.Impersonator.IsAnonymous():
 		return ErrNotImpersonating
 	}
-	return ad.Login(c, actor.Actor{Identity: real})
+	real := actor.Actor{Identity: cr.actor.Impersonator}
+	if err := w.signIn(credential{real, cr.signedInAt}); err != nil {
+		return err
+	}
+	if sameActor(current, cr.actor) {
+		w.replaceActor(real)
+	}
+	return nil
+}
+
+// permission is a [Config] MayImpersonate and its timeout.
+type permission struct {
+	may     func(context.Context, actor.Actor) (bool, error)
+	timeout time.Duration
+}
+
+// mayImpersonate tells whether a's impersonator may act as a.
+func mayImpersonate(c Context, a actor.Actor) (bool, error) {
+	r, ctx := requestOf(c), c.Request().Context()
+	if r.permission == nil || a.Impersonator.IsAnonymous() || r.permitted != nil && sameActor(*r.permitted, a) {
+		return true, nil
+	}
+	ok, err := bounded(ctx, r.permission.timeout, "MayImpersonate", func(ctx context.Context) (bool, error) {
+		return r.permission.may(ctx, a)
+	})
+	if over := ended(ctx); over != nil {
+		return false, over
+	}
+	if err != nil {
+		return false, fmt.Errorf("echoauth: may %s impersonate: %w", a, err)
+	}
+	if ok {
+		r.permitted = &a
+	}
+	return ok, nil
+}
+
+// permit refuses a request of an impersonator who may not impersonate any more,
+// and ends the impersonation of its session.
+func (ad *Adapter) permit(c Context, a actor.Actor) error {
+	ok, err := mayImpersonate(c, a)
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		return nil
+	}
+	s, cr, err := liveSession(c)
+	if err == nil && s != nil && sameActor(cr.actor, a) {
+		err = ad.StopImpersonating(c)
+	}
+	if errors.Is(err, ErrEnded) {
+		return err
+	}
+	return errors.Join(ErrMayNotImpersonate, err)
 }

@@ -2,6 +2,7 @@ package httpauth
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -19,6 +20,7 @@ type Middleware struct {
 	adapter               *Adapter
 	token                 Source // the default one
 	stamp                 *stamp
+	permission            *permission
 	wrongOrder, lateToken sync.Once
 }
 
@@ -34,27 +36,43 @@ func (ad *Adapter) NewMiddleware(config Config) (*Middleware, error) {
 	if config.SessionStamp != nil {
 		m.stamp = &stamp{of: config.SessionStamp, timeout: config.LoadTimeout}
 	}
+	if config.MayImpersonate != nil {
+		m.permission = &permission{may: config.MayImpersonate, timeout: config.LoadTimeout}
+	}
 	return m, nil
 }
 
 // Before finds out who makes the request and puts the answer into both
-// contexts. It runs before the handler, which must not run if it fails.
+// contexts. It runs before the handler, which must not run if it fails. The
+// error is an [ErrEnded], with which c belongs to nobody, an
+// [ErrMayNotImpersonate], or says why nobody can tell.
 func (m *Middleware) Before(c Context) error {
-	_, nested := actor.FromContext(c.Request().Context())
+	ctx := c.Request().Context()
+	_, nested := actor.FromContext(ctx)
 	if nested || !m.isPlain() {
 		m.enter(c)
 	}
+	m.adapter.logTimeout(c)
 	a, found, err := m.resolve(c, nested)
+	if over := ended(ctx); over != nil {
+		return over
+	}
 	if err != nil {
 		return err
 	}
-	m.place(c, a, found)
+	if !found {
+		a = kept(c)
+	}
+	if err := m.adapter.permit(c, a); err != nil {
+		return err
+	}
+	m.place(c, a)
 	return nil
 }
 
 // isPlain tells whether the defaults say all that others need to know of m.
 func (m *Middleware) isPlain() bool {
-	return m.SessionName == "" && m.stamp == nil && m.ContextKey == defaultContextKey
+	return m.SessionName == "" && m.SessionLifetime == 0 && m.stamp == nil && m.permission == nil && m.ContextKey == defaultContextKey
 }
 
 // enter makes m the innermost middleware of the request. What m leaves unset
@@ -68,8 +86,12 @@ func (m *Middleware) enter(c Context) {
 		r.contextKeys = append(r.contextKeys, m.ContextKey)
 	}
 	r.sessionName = cmp.Or(m.SessionName, r.sessionName)
+	r.lifetime = cmp.Or(m.SessionLifetime, r.lifetime)
 	if m.stamp != nil {
 		r.stamp, r.verified = m.stamp, nil // another stamp has not held yet
+	}
+	if m.permission != nil {
+		r.permission, r.permitted = m.permission, nil
 	}
 	r.revoked = nil
 }
@@ -87,40 +109,50 @@ func (m *Middleware) resolve(c Context, nested bool) (actor.Actor, bool, error) 
 	return firstOf(c, FromSession, m.token)
 }
 
+// firstOf stops where the request ended while a source was asked: the next one
+// would read another's Context.
 func firstOf(c Context, sources ...Source) (a actor.Actor, found bool, err error) {
+	ctx := c.Request().Context()
 	for _, source := range sources {
-		if a, found, err = source(c); found || err != nil {
+		if a, found, err = source(c); found || err != nil || ctx.Err() != nil {
 			return a, found, err
 		}
 	}
 	return actor.Actor{}, false, nil
 }
 
-// place puts a into both contexts. An actor that is already there gives way
-// only to one that was found.
+// kept returns the actor that is already there, and that no source replaces.
+func kept(c Context) actor.Actor {
+	ctx, r := c.Request().Context(), requestOf(c)
+	a, _ := actor.FromContext(ctx)
+	if r.revoked != nil && sameActor(*r.revoked, a) && !isVerified(ctx, a) {
+		return actor.Actor{} // an outer middleware took it from the session
+	}
+	return a
+}
+
+// place puts a into both contexts.
 //
 // It reads the request's context only now: a session store may have written
 // to it while the sources were asked.
-func (m *Middleware) place(c Context, a actor.Actor, found bool) {
-	ctx, r := c.Request().Context(), requestOf(c)
-	if !found {
-		a, _ = actor.FromContext(ctx)
-		if r.revoked != nil && sameActor(*r.revoked, a) && !isVerified(ctx, a) {
-			a = actor.Actor{} // an outer middleware took it from the session
-		}
-	}
+func (m *Middleware) place(c Context, a actor.Actor) {
+	ctx := c.Request().Context()
 	if m.Request {
 		ctx = actor.NewRequestContext(ctx, m.adapter.metadata(c))
 	}
 	if m.Load != nil {
 		ctx = newRecordsContext(ctx, m.Config)
 	}
-	r.replaceActor(c, ctx, a)
+	requestOf(c).replaceActor(c, ctx, a)
 }
 
 // After tells, once, of middleware registered in an order that hid a credential
-// from m, and from any other Middleware. It runs after the handler.
-func (m *Middleware) After(c Context) {
+// from m, and from any other Middleware. It runs after the handler, with the
+// context that the request came with.
+func (m *Middleware) After(ctx context.Context, c Context) {
+	if ctx.Err() != nil {
+		return // c may serve another request by now
+	}
 	r := requestOf(c)
 	if r.missedStore && c.Get(storeKey) != nil && c.Get(sawStoreKey) == nil {
 		m.wrongOrder.Do(func() { m.adapter.Log(c, wrongOrderText) })

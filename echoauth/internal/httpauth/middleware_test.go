@@ -59,7 +59,7 @@ func TestMiddlewareFails(t *testing.T) {
 // inside another one.
 func TestMiddlewareOrderOfSources(t *testing.T) {
 	for inner, want := range map[bool]actor.Actor{false: alice, true: bob} {
-		c := withSession(t, map[any]any{"echoauth:actor": "1:id=1&kind=user"})
+		c := withSession(t, map[any]any{"echoauth:actor": signedInNow + "&id=1&kind=user"})
 		configs := []httpauth.Config{{}}
 		if inner {
 			configs = append(configs, httpauth.Config{})
@@ -102,7 +102,7 @@ func TestAfter(t *testing.T) {
 					t.Fatal(err)
 				}
 				test.late(c)
-				m.After(c)
+				m.After(c.Request().Context(), c)
 				log = append(log, c.log...)
 			}
 			if (len(log) == 1) != (test.want != "") || !strings.Contains(fmt.Sprint(log), test.want) {

@@ -52,7 +52,7 @@ type records struct {
 	timeout time.Duration
 
 	mu    sync.Mutex
-	loads map[actor.Actor]*load
+	loads map[actor.Actor]*load // by the actor without names
 }
 
 // load is one call of Load. record and err are set when done is closed.
@@ -87,16 +87,17 @@ func (all *records) get(ctx context.Context, a actor.Actor) (any, error) {
 
 // find returns the load of a's record: the one that is there, or a new one.
 func (all *records) find(ctx context.Context, a actor.Actor) *load {
+	key := nameless(a)
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if l, ok := all.loads[a]; ok {
+	if l, ok := all.loads[key]; ok {
 		return l
 	}
 	l := &load{done: make(chan struct{}), within: within(ctx)}
 	if all.loads == nil {
 		all.loads = map[actor.Actor]*load{}
 	}
-	all.loads[a] = l
+	all.loads[key] = l
 	go all.run(ctx, a, l)
 	return l
 }
@@ -113,7 +114,7 @@ func (all *records) run(ctx context.Context, a actor.Actor, l *load) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if err != nil {
-		delete(all.loads, a)
+		delete(all.loads, nameless(a))
 	}
 	l.record, l.err = record, err
 	close(l.done)
@@ -132,6 +133,12 @@ func (l *load) isDone() bool {
 func within(ctx context.Context) *load {
 	l, _ := ctx.Value(loadKey{}).(*load)
 	return l
+}
+
+// nameless returns a without names, which decide nothing.
+func nameless(a actor.Actor) actor.Actor {
+	a.Name, a.Impersonator.Name = "", ""
+	return a
 }
 
 func isNil(record any) bool {

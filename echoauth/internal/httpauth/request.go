@@ -3,6 +3,7 @@ package httpauth
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
@@ -11,12 +12,16 @@ import (
 // lives in the Context, as soon as there is something to know, and belongs, as
 // that does, to the goroutine that serves the request.
 type request struct {
-	sessionName string   // "" is the default one
-	contextKeys []string // none is the default one
+	sessionName string        // "" is the default one
+	lifetime    time.Duration // of sessions; 0 is their cookie's
+	contextKeys []string      // none is the default one
 
 	stamp    *stamp       // nil where sessions have none
 	verified *verified    // nil until a stamp was compared
-	revoked  *actor.Actor // whose session the stamp of the innermost middleware ended
+	revoked  *actor.Actor // whose session has ended for the innermost middleware
+
+	permission *permission  // nil where everybody may impersonate
+	permitted  *actor.Actor // nil until somebody who impersonates was let pass
 
 	// What the sources looked for, for the diagnosis after the handler.
 	missedStore bool

@@ -1,7 +1,6 @@
 package httpauth
 
 import (
-	"iter"
 	"net/http"
 	"reflect"
 )
@@ -9,26 +8,21 @@ import (
 // isSent tells whether w, or any response that it is wrapped around, can't take
 // a cookie any more.
 func (ad *Adapter) isSent(w http.ResponseWriter) bool {
-	for layer := range layers(w) {
-		if ad.Committed(layer) || wroteHeader(layer) {
+	for ; w != nil; w = unwrap(w) {
+		if ad.Committed(w) || wroteHeader(w) {
 			return true
 		}
 	}
 	return false
 }
 
-// layers yields w and what it is wrapped around, as http.ResponseController
-// finds it.
-func layers(w http.ResponseWriter) iter.Seq[http.ResponseWriter] {
-	return func(yield func(http.ResponseWriter) bool) {
-		for w != nil && yield(w) {
-			wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
-			if !ok {
-				return
-			}
-			w = wrapper.Unwrap()
-		}
+// unwrap returns what w is wrapped around, as http.ResponseController finds it,
+// or nil.
+func unwrap(w http.ResponseWriter) http.ResponseWriter {
+	if wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+		return wrapper.Unwrap()
 	}
+	return nil
 }
 
 // wroteHeader looks into the responses of net/http, which tell nobody that they

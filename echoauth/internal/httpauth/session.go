@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"slices"
+	"time"
 
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
@@ -13,21 +16,63 @@ import (
 
 // FromSession is the source echoauth.FromSession.
 func FromSession(c Context) (actor.Actor, bool, error) {
-	s, err := existingSession(c)
+	s, cr, err := liveSession(c)
 	if s == nil || err != nil {
-		return actor.Actor{}, false, err
-	}
-	a, ok := sessionActor(s)
-	if !ok {
-		return actor.Actor{}, false, nil
-	}
-	if ok, err = stampHolds(c, s, a); !ok || err != nil {
-		noteOf(c).revoked = &actor.Actor{Identity: a.Identity, Impersonator: a.Impersonator}
 		return actor.Actor{}, false, err
 	}
 	// A handler may save this session, and must not weaken its cookie.
 	s.Options = cookieOptions(c, s)
-	return a, true, nil
+	return cr.actor, true, nil
+}
+
+// SignedInAt is echoauth.SignedInAt.
+func SignedInAt(c Context) (time.Time, bool) {
+	a := Current(c)
+	s, cr, err := liveSession(c)
+	if s == nil || err != nil || !sameActor(a, cr.actor) {
+		return time.Time{}, false
+	}
+	return cr.signedInAt, true
+}
+
+// liveSession returns the session that signs the request in, and what it says,
+// or nil where there is none: a session that Login did not write, or that is
+// older than its lifetime, or whose stamp does not hold.
+func liveSession(c Context) (*sessions.Session, credential, error) {
+	ctx := c.Request().Context()
+	s, err := existingSession(c)
+	if over := ended(ctx); over != nil {
+		return nil, credential{}, over
+	}
+	if s == nil || err != nil {
+		return nil, credential{}, err
+	}
+	cr, ok := sessionCredential(s)
+	if !ok {
+		return nil, credential{}, nil
+	}
+	holds := cr.isAlive(sessionLifetime(c, s))
+	if holds {
+		holds, err = stampHolds(c, s, cr.actor)
+	}
+	if over := ended(ctx); over != nil {
+		return nil, credential{}, over
+	}
+	if !holds || err != nil {
+		noteOf(c).revoked = &cr.actor
+		return nil, credential{}, err
+	}
+	return s, cr, nil
+}
+
+// sessionLifetime is that of s from its sign-in, 0 if it has no end. Not every
+// store ends a session with its cookie.
+func sessionLifetime(c Context, s *sessions.Session) time.Duration {
+	lifetime := requestOf(c).lifetime
+	if lifetime == 0 && s.Options != nil {
+		lifetime = time.Duration(s.Options.MaxAge) * time.Second
+	}
+	return lifetime
 }
 
 // FromSessionValue is echoauth.FromSessionValue.
@@ -62,17 +107,50 @@ func existingSession(c Context) (*sessions.Session, error) {
 }
 
 // openSession returns the request's session, a new one if it came with none
-// that can be read. It returns [ErrNoSession] where there is no store.
+// that can be read, and [ErrNoSession] where there is no store. An error of the
+// store is an [unreadableError], and comes with what the store returned: maybe
+// nothing.
 func openSession(c Context) (*sessions.Session, error) {
 	store, ok := c.Get(storeKey).(sessions.Store)
 	if !ok {
 		return nil, ErrNoSession
 	}
-	s, err := store.Get(c.Request(), requestOf(c).session())
-	if err != nil && !isBadCookie(err) {
-		return nil, fmt.Errorf("echoauth: session store: %w", err)
+	name := requestOf(c).session()
+	s, err := getSession(store, c.Request(), name)
+	if err != nil && !isBadCookie(err) && !isGone(err) {
+		return s, unreadableError{err}
+	}
+	if s == nil {
+		s = newSession(store, c.Request(), name)
 	}
 	return s, nil
+}
+
+// unreadableError says that the store can't tell what a session holds.
+type unreadableError struct{ cause error }
+
+func (e unreadableError) Error() string { return "echoauth: session store: " + e.cause.Error() }
+func (e unreadableError) Unwrap() error { return e.cause }
+
+// getSession is store.Get, but that the session may be nil: gorilla's registry,
+// which most stores ask, panics where their New returns none.
+func getSession(store sessions.Store, r *http.Request, name string) (s *sessions.Session, err error) {
+	defer func() {
+		if recover() != nil {
+			s, err = store.New(r, name)
+		}
+	}()
+	return store.Get(r, name)
+}
+
+// newSession returns the session that store gives a visitor without cookies.
+func newSession(store sessions.Store, r *http.Request, name string) *sessions.Session {
+	stranger := r.Clone(r.Context())
+	stranger.Header.Del("Cookie")
+	if s, _ := store.New(stranger, name); s != nil {
+		return s
+	}
+	return sessions.NewSession(store, name)
 }
 
 // isBadCookie tells what is wrong with one visitor's cookie from what is wrong
@@ -80,8 +158,33 @@ func openSession(c Context) (*sessions.Session, error) {
 // that is none of its kinds, so this asks what err is not.
 func isBadCookie(err error) bool {
 	var cookie securecookie.Error
-	if errors.As(err, &cookie) {
-		return !cookie.IsUsage() && !cookie.IsInternal()
+	return errors.As(err, &cookie) && !cookie.IsUsage() && !cookie.IsInternal()
+}
+
+// isGone tells whether a store says that it has no such session. Most stores
+// then return a new one; others return the error of their database.
+func isGone(err error) bool {
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
 	}
-	return errors.Is(err, fs.ErrNotExist)
+	for ; err != nil; err = errors.Unwrap(err) {
+		if slices.Contains(goneTexts, err.Error()) {
+			return true
+		}
+	}
+	return false
+}
+
+// goneTexts are the errors by which clients say that there is no such record.
+// They are compared as texts, for to import the clients is too much for it.
+var goneTexts = []string{
+	"sql: no rows in result set",    // database/sql
+	"no rows in result set",         // pgx
+	"record not found",              // GORM
+	"redis: nil",                    // go-redis
+	"redigo: nil returned",          // redigo
+	"memcache: cache miss",          // gomemcache
+	"mongo: no documents in result", // MongoDB
+	"not found",                     // mgo
+	"Key not found",                 // Badger
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-3826ef92/whodunit/echoauth/internal/httpauth"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
@@ -74,20 +76,29 @@ func TestFromSessionValue(t *testing.T) {
 	}
 }
 
+// signedInNow begins what a session says of somebody who just signed in.
+var signedInNow = fmt.Sprintf("1:at=%d", time.Now().UnixMilli())
+
 // TestSessionVersions reads values that other releases may have written.
 func TestSessionVersions(t *testing.T) {
 	for _, test := range []struct{ name, value, want string }{
-		{"version 1", "1:id=42&kind=user", "user:42"},
-		{"fields that a newer release adds", "1:id=42&kind=user&at=1700000000", "user:42"},
-		{"impersonated", "1:by_id=7&by_kind=user&id=42&kind=user", "user:42 (by user:7)"},
-		{"a service", "1:id=x%26y&kind=service", "service:x&y"},
-		{"another version", "2:id=42&kind=user", "anonymous"},
-		{"no version", "id=42&kind=user", "anonymous"},
-		{"a kind of the future", "1:id=42&kind=robot", "anonymous"},
-		{"no id", "1:kind=user", "anonymous"},
-		{"no kind", "1:id=42", "anonymous"},
-		{"an impersonator that can't be read", "1:by_kind=robot&by_id=7&id=42&kind=user", "anonymous"},
-		{"half an impersonator", "1:by_id=7&id=42&kind=user", "anonymous"},
+		{"version 1", signedInNow + "&id=42&kind=user", "user:42"},
+		{"fields that a newer release adds", signedInNow + "&id=42&kind=user&mfa=1", "user:42"},
+		{"impersonated", signedInNow + "&by_id=7&by_kind=user&id=42&kind=user", "user:42 (by user:7)"},
+		{"a service", signedInNow + "&id=x%26y&kind=service", "service:x&y"},
+		{"another version", "2" + signedInNow[1:] + "&id=42&kind=user", "anonymous"},
+		{"no version", signedInNow[2:] + "&id=42&kind=user", "anonymous"},
+		{"a kind of the future", signedInNow + "&id=42&kind=robot", "anonymous"},
+		{"no id", signedInNow + "&kind=user", "anonymous"},
+		{"no kind", signedInNow + "&id=42", "anonymous"},
+		{"an impersonator that can't be read", signedInNow + "&by_kind=robot&by_id=7&id=42&kind=user", "anonymous"},
+		{"half an impersonator", signedInNow + "&by_id=7&id=42&kind=user", "anonymous"},
+		{"no time of the sign-in", "1:id=42&kind=user", "anonymous"},
+		{"a time that is none", "1:at=yesterday&id=42&kind=user", "anonymous"},
+		{"an empty time", "1:at=&id=42&kind=user", "anonymous"},
+		{"a time that overflows", "1:at=99999999999999999999&id=42&kind=user", "anonymous"},
+		{"a time in the far future", "1:at=9223372036854775807&id=42&kind=user", "anonymous"},
+		{"a time in the far past", "1:at=-9223372036854775808&id=42&kind=user", "anonymous"},
 		{"garbage", "1:%zz", "anonymous"},
 		{"empty", "", "anonymous"},
 	} {

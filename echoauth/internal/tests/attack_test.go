@@ -60,7 +60,7 @@ func TestAttackFixationWithoutRotation(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				s.Values["echoauth:actor"] = "1:id=1&kind=user"
+				s.Values["echoauth:actor"] = signedInAt(time.Now())
 				return s.Save(c.Request(), v.Response(c))
 			})
 			attacker := newBrowser(t, e)

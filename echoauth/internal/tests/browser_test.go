@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/sessions"
@@ -124,6 +125,11 @@ func signIn(e *App) {
 	e.POST("/login/:id", answer(func(c Context) error { return v.Login(c, actor.User(c.Param("id"))) }))
 	e.POST("/logout", answer(v.Logout))
 	e.GET("/whoami", whoami)
+}
+
+// signedInAt is what the session of alice says, as Login writes it.
+func signedInAt(at time.Time) string {
+	return fmt.Sprintf("1:at=%d&id=1&kind=user", at.UnixMilli())
 }
 
 func bearer(tb testing.TB, claims jwt.Claims) string {

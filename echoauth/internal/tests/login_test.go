@@ -108,6 +108,8 @@ func TestLoginErrors(t *testing.T) {
 		signedIn := map[string]actor.Actor{
 			"Login": alice, "Logout": alice, "Impersonate": alice, "StopImpersonating": admin.As(alice),
 		}
+		// Login and Logout don't need what the session holds.
+		unreadable := map[string]error{"Impersonate": down, "StopImpersonating": down}
 		for name, do := range actions {
 			for _, test := range []struct {
 				name   string
@@ -117,10 +119,13 @@ func TestLoginErrors(t *testing.T) {
 			}{
 				{"no store", func(*App, *brokenStore) {}, func(Context, *brokenStore) {}, echoauth.ErrNoSession},
 				{"committed", useStore, func(c Context, _ *brokenStore) { _ = c.NoContent(http.StatusNoContent) }, echoauth.ErrResponseCommitted},
-				{"store can't be read", useStore, func(_ Context, s *brokenStore) { s.get = down }, down},
+				{"store can't be read", useStore, func(_ Context, s *brokenStore) { s.get = down }, unreadable[name]},
 				{"store can't be written", useStore, func(_ Context, s *brokenStore) { s.save = down }, down},
 			} {
 				t.Run(name+"/"+test.name, func(t *testing.T) {
+					if test.want == nil {
+						t.Skip("no error")
+					}
 					e, _ := v.NewApp(t)
 					store := &brokenStore{Store: newCookieStore()}
 					test.use(e, store)
@@ -139,7 +144,13 @@ func TestLoginErrors(t *testing.T) {
 						}
 						return nil
 					})
-					newBrowser(t, e).do("POST", "/")
+					b := newBrowser(t, newSite(t, v, newCookieStore(), Config{}))
+					if b.post("/login/" + signedIn[name].ID); name == "StopImpersonating" {
+						b.post("/login/admin")
+						b.post("/impersonate/1")
+					}
+					b.handler = e
+					b.do("POST", "/")
 				})
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/gorilla/securecookie"
@@ -50,7 +51,7 @@ func TestFromSessionExpired(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		store := newCookieStore()
 		past := securecookie.New(testKey, nil).MaxAge(0)
-		value, err := past.Encode("session", map[any]any{"echoauth:actor": "1:id=1&kind=user"})
+		value, err := past.Encode("session", map[any]any{"echoauth:actor": signedInAt(time.Now())})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -81,12 +81,14 @@ func (v v4) in(mw echo.MiddlewareFunc) Middleware {
 
 func (v4) config(config Config) echoauth.Config {
 	out := echoauth.Config{
-		Load:         config.Load,
-		LoadTimeout:  config.LoadTimeout,
-		SessionName:  config.SessionName,
-		SessionStamp: config.SessionStamp,
-		Request:      config.Request,
-		ContextKey:   config.ContextKey,
+		Load:            config.Load,
+		LoadTimeout:     config.LoadTimeout,
+		SessionName:     config.SessionName,
+		SessionLifetime: config.SessionLifetime,
+		SessionStamp:    config.SessionStamp,
+		MayImpersonate:  config.MayImpersonate,
+		Request:         config.Request,
+		ContextKey:      config.ContextKey,
 	}
 	if config.Skipper != nil {
 		out.Skipper = func(c echo.Context) bool { return config.Skipper(c) }
@@ -132,6 +134,7 @@ func (v4) User(ctx context.Context) (*account, error) { return echoauth.User[*ac
 func (v4) Login(c Context, a actor.Actor) error       { return echoauth.Login(c.(echo.Context), a) }
 func (v4) Logout(c Context) error                     { return echoauth.Logout(c.(echo.Context)) }
 func (v4) StopImpersonating(c Context) error          { return echoauth.StopImpersonating(c.(echo.Context)) }
+func (v4) SignedInAt(c Context) (time.Time, bool)     { return echoauth.SignedInAt(c.(echo.Context)) }
 func (v4) SafeNext(next string) string                { return echoauth.SafeNext(next) }
 
 func (v4) Impersonate(c Context, target actor.Actor) error {

@@ -126,6 +126,8 @@ func TestSameErrors(t *testing.T) {
 		v4auth.ErrResponseCommitted: echoauth.ErrResponseCommitted,
 		v4auth.ErrImpersonating:     echoauth.ErrImpersonating,
 		v4auth.ErrNotImpersonating:  echoauth.ErrNotImpersonating,
+		v4auth.ErrMayNotImpersonate: echoauth.ErrMayNotImpersonate,
+		v4auth.ErrNoSignIn:          echoauth.ErrNoSignIn,
 	} {
 		if v4 != v5 { //nolint:errorlint // the very same
 			t.Errorf("%v and %v are two errors, want one", v4, v5)

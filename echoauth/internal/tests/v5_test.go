@@ -82,12 +82,14 @@ func (v v5) in(mw echo.MiddlewareFunc) Middleware {
 
 func (v5) config(config Config) echoauth.Config {
 	out := echoauth.Config{
-		Load:         config.Load,
-		LoadTimeout:  config.LoadTimeout,
-		SessionName:  config.SessionName,
-		SessionStamp: config.SessionStamp,
-		Request:      config.Request,
-		ContextKey:   config.ContextKey,
+		Load:            config.Load,
+		LoadTimeout:     config.LoadTimeout,
+		SessionName:     config.SessionName,
+		SessionLifetime: config.SessionLifetime,
+		SessionStamp:    config.SessionStamp,
+		MayImpersonate:  config.MayImpersonate,
+		Request:         config.Request,
+		ContextKey:      config.ContextKey,
 	}
 	if config.Skipper != nil {
 		out.Skipper = func(c *echo.Context) bool { return config.Skipper(c) }
@@ -133,6 +135,7 @@ func (v5) User(ctx context.Context) (*account, error) { return echoauth.User[*ac
 func (v5) Login(c Context, a actor.Actor) error       { return echoauth.Login(c.(*echo.Context), a) }
 func (v5) Logout(c Context) error                     { return echoauth.Logout(c.(*echo.Context)) }
 func (v5) StopImpersonating(c Context) error          { return echoauth.StopImpersonating(c.(*echo.Context)) }
+func (v5) SignedInAt(c Context) (time.Time, bool)     { return echoauth.SignedInAt(c.(*echo.Context)) }
 func (v5) SafeNext(next string) string                { return echoauth.SafeNext(next) }
 
 func (v5) Impersonate(c Context, target actor.Actor) error {

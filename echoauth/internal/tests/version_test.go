@@ -33,6 +33,7 @@ type version interface {
 	Logout(c Context) error
 	Impersonate(c Context, target actor.Actor) error
 	StopImpersonating(c Context) error
+	SignedInAt(c Context) (time.Time, bool)
 	RequireUser() Middleware
 	RequireUserWithConfig(config RequireConfig) Middleware
 	RequireFunc(allow func(c Context, a actor.Actor) (bool, error)) Middleware
@@ -81,15 +82,17 @@ type (
 	}
 
 	Config struct {
-		Skipper      func(c Context) bool
-		Sources      []Source
-		Load         func(ctx context.Context, a actor.Actor) (any, error)
-		LoadTimeout  time.Duration
-		SessionName  string
-		SessionStamp func(ctx context.Context, a actor.Actor) (string, error)
-		Request      bool
-		ContextKey   string
-		ErrorHandler func(c Context, err error) error
+		Skipper         func(c Context) bool
+		Sources         []Source
+		Load            func(ctx context.Context, a actor.Actor) (any, error)
+		LoadTimeout     time.Duration
+		SessionName     string
+		SessionLifetime time.Duration
+		SessionStamp    func(ctx context.Context, a actor.Actor) (string, error)
+		MayImpersonate  func(ctx context.Context, a actor.Actor) (bool, error)
+		Request         bool
+		ContextKey      string
+		ErrorHandler    func(c Context, err error) error
 	}
 
 	RequireConfig struct {
