@@ -88,7 +88,8 @@ func mayImpersonate(c Context, a actor.Actor) (bool, error) {
 		return false, fmt.Errorf("echoauth: may %s impersonate: %w", a, err)
 	}
 	if ok {
-		r.permitted = &a
+		permitted := a // a copy: to take the address of a would cost every request an allocation
+		r.permitted = &permitted
 	}
 	return ok, nil
 }

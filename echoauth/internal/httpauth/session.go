@@ -59,7 +59,8 @@ func liveSession(c Context) (*sessions.Session, credential, error) {
 		return nil, credential{}, over
 	}
 	if !holds || err != nil {
-		noteOf(c).revoked = &cr.actor
+		revoked := cr.actor
+		noteOf(c).revoked = &revoked
 		return nil, credential{}, err
 	}
 	return s, cr, nil
