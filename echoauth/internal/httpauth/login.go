@@ -42,6 +42,7 @@ func (ad *Adapter) Logout(c Context) error {
 	s := w.session
 	s.ID, s.Values, s.Options, s.IsNew = "", map[any]any{}, w.options, true
 	replaceCookies(w.header, expired)
+	noteOf(c).written = s
 	Set(c, actor.Actor{})
 	return nil
 }
@@ -180,6 +181,7 @@ func (w *sessionWriter) rotate(values map[any]any) error {
 		return err
 	}
 	replaceCookies(w.header, saved)
+	noteOf(w.c).written = s
 	return nil
 }
 

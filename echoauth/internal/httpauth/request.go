@@ -5,6 +5,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/gorilla/sessions"
+
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
@@ -19,6 +21,8 @@ type request struct {
 	stamp    *stamp       // nil where sessions have none
 	verified *verified    // nil until a stamp was compared
 	revoked  *actor.Actor // whose session has ended for the innermost middleware
+
+	written *sessions.Session // by a session function; nil where none ran
 
 	permission *permission  // nil where everybody may impersonate
 	permitted  *actor.Actor // nil until somebody who impersonates was let pass

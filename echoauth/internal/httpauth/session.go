@@ -91,8 +91,12 @@ func FromSessionValue(key string) Source {
 	}
 }
 
-// existingSession returns the session that the request came with, or nil.
+// existingSession returns the session that the request came with, or that it
+// has since it signed in or out, or nil.
 func existingSession(c Context) (*sessions.Session, error) {
+	if r := requestOf(c); r.written != nil && r.written.Name() == r.session() {
+		return r.written, nil
+	}
 	if len(c.Request().Header["Cookie"]) == 0 {
 		return nil, nil // whatever the order of the middlewares
 	}

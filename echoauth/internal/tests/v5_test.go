@@ -227,6 +227,10 @@ func (v v5) RequestID(generator func() string) Middleware {
 	return v.in(middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: generator}))
 }
 
+func (v v5) ContextTimeout(timeout time.Duration) Middleware {
+	return v.in(middleware.ContextTimeout(timeout))
+}
+
 func (v v5) WrapMiddleware(mw func(http.Handler) http.Handler) Middleware {
 	return v.in(echo.WrapMiddleware(mw))
 }

@@ -51,6 +51,7 @@ type version interface {
 	CSRF(config CSRFConfig) Middleware
 	Recover() Middleware
 	RequestID(generator func() string) Middleware
+	ContextTimeout(timeout time.Duration) Middleware
 	WrapMiddleware(mw func(http.Handler) http.Handler) Middleware
 	Neighbours() map[string]Middleware // of all kinds
 }
