@@ -48,7 +48,7 @@ func (ad *Adapter) logDropped(c Context, options *sessions.Options) {
 
 const droppedText = "echoauth: a session's cookie is Secure, and its request came over plain http to a host other than localhost: " +
 	"the browser drops the cookie, and the next request is anonymous. If a proxy in front ends TLS, have it send X-Forwarded-Proto, " +
-	"or set Echo's SchemeExtractor. In development open http://localhost, or set Secure to false in the store's Options: " +
+	"and set Echo's SchemeExtractor if its address is public. In development open http://localhost, or set Secure to false in the store's Options: " +
 	"Login sets it wherever the request came by https"
 
 // isTrustworthy tells whether r shows that its page came by https, although a

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/gorilla/sessions"
@@ -189,6 +190,58 @@ func TestLoginReplacesEarlierCookies(t *testing.T) {
 		}
 		if len(names) != 3 {
 			t.Errorf("cookies = %v, want theme, session2 and session", names)
+		}
+	})
+}
+
+// TestDroppedCookieIsLogged: a Secure cookie over plain http, which browsers
+// drop, is logged once. Where they keep it, nothing is.
+func TestDroppedCookieIsLogged(t *testing.T) {
+	const says = "the browser drops the cookie"
+	eachVersion(t, func(t *testing.T, v version) {
+		for _, test := range []struct {
+			name    string
+			base    string
+			session string
+			secure  bool
+			header  [2]string
+			want    int
+		}{
+			{"an address in the network", "http://192.168.1.7:8080", "session", true, [2]string{}, 1},
+			{"a name", "http://example.com", "session", true, [2]string{}, 1},
+			{"a name that only begins so", "http://localhost.example.com", "session", true, [2]string{}, 1},
+			{"a name that only ends so", "http://notlocalhost", "session", true, [2]string{}, 1},
+			{"a name that asks for Secure", "http://example.com", "__Host-session", false, [2]string{}, 1},
+			{"not Secure", "http://example.com", "session", false, [2]string{}, 0},
+			{"https", "https://example.com", "session", true, [2]string{}, 0},
+			{"localhost", "http://localhost:8080", "session", true, [2]string{}, 0},
+			{"under localhost", "http://app.localhost", "session", true, [2]string{}, 0},
+			{"127.0.0.2", "http://127.0.0.2:8080", "session", true, [2]string{}, 0},
+			{"::1", "http://[::1]:8080", "session", true, [2]string{}, 0},
+			{"::1 without port", "http://[::1]", "session", true, [2]string{}, 0},
+			{"a form of an https page", "http://example.com", "session", true, [2]string{"Origin", "https://example.com"}, 0},
+			{"a form of an http page", "http://example.com", "session", true, [2]string{"Origin", "http://example.com"}, 1},
+			{"a page that is trusted", "http://example.com", "session", true, [2]string{"Sec-Fetch-Site", "same-origin"}, 0},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				store := newCookieStore()
+				store.Options.Secure = test.secure
+				e, log := v.NewApp(t)
+				e.Use(v.Sessions(store), v.MiddlewareWithConfig(Config{SessionName: test.session}))
+				signIn(e)
+				for range 3 {
+					b := newBrowser(t, e)
+					b.base = test.base
+					if test.header[0] != "" {
+						b.header.Set(test.header[0], test.header[1])
+					}
+					b.get("/whoami")
+					b.post("/login/1")
+				}
+				if got := strings.Count(log.String(), says); got != test.want {
+					t.Errorf("log = %s, want it %d times", log, test.want)
+				}
+			})
 		}
 	})
 }
