@@ -20,7 +20,7 @@ import (
 // Secure where the request came by https or the store's Options say so. The
 // Options themselves stay as they are. A browser drops a Secure cookie that comes
 // over plain http, from localhost aside, where Safari drops it too; this is
-// logged once. See "In development" above.
+// logged once. See "In development" in the package comment.
 // The token of Echo's CSRF middleware is renewed, if that has its default
 // cookie name or context key.
 //

@@ -53,11 +53,39 @@
 //
 // [Login] writes an actor to the session, under a new id and in a cookie that
 // scripts can't read and other sites can't send along. [Logout] deletes the
-// session. [Impersonate] lets one person act as another, and keeps both.
+// session. [Impersonate] lets one person act as another, and keeps both;
+// [Config.MayImpersonate] is asked on each request of such a session.
+//
+// A session begins with the sign-in, and ends [Config.SessionLifetime] later, by
+// default after the MaxAge of its store's Options. [SignedInAt] says when it
+// began, for pages that ask once more who is there; see its example. The session
+// holds kinds, ids and names of the actor and the impersonator. A cookie store
+// signs it and does not encrypt it, unless it has a second key: whoever holds the
+// cookie can read them.
 //
 // [Config.SessionStamp] ends sessions from the server's side, when a password
 // changes or somebody chooses "log out everywhere", also where the store keeps
 // the session in the cookie itself.
+//
+// Where the store has no such session any more, the visitor is anonymous and may
+// sign in again. A store of your own says so by a new session, or by an error
+// that wraps [io/fs.ErrNotExist] or [database/sql.ErrNoRows]; the errors of common
+// databases' clients that mean it are known. Any other error is an outage.
+//
+// # In development
+//
+// A cookie with Secure is for https. gorilla's stores ask for it by default, and
+// Login never takes it away: a proxy may call the application localhost. Over
+// plain http Chrome, Firefox and curl keep such a cookie if the host is localhost
+// or 127.0.0.1, Safari does not, and none does for the address of another machine,
+// such as a telephone's view of yours: the login succeeds, and the next page is
+// anonymous. This is logged once.
+//
+// So let the configuration decide, and have no Secure in development:
+//
+//	store.Options.Secure = !config.Development
+//
+// Without it, Login sets Secure wherever a request came by https.
 //
 // # The record
 //
@@ -71,6 +99,14 @@
 // *echo.Context does not outlive it. Echo clears it and gives it to the next
 // request, so a goroutine that keeps one sees the next visitor.
 //
+// That also happens to a handler under a timeout that does not wait for it, such
+// as Echo v4's Timeout or TimeoutHandler of net/http. A request that has ended
+// while a source, a store, a stamp or a guard took its time is given up with a
+// 503, before anything is written to its context. What the handler itself does too
+// late can't be seen: a Login after a slow comparison of passwords signs the next
+// visitor in. Such a timeout is logged once. Use Echo's ContextTimeout, which
+// waits.
+//
 // A WebSocket or a stream of events has the actor that it was opened with, for
 // as long as it lives: ask now and then whether the account is still good. The
 // request's context ends with a stream of events, but not when the client of a
@@ -83,9 +119,9 @@
 //
 // # Security
 //
-//   - Cookies of Login are HttpOnly, SameSite=Lax and, on https, Secure. Behind
-//     a proxy that ends TLS, set Echo's SchemeExtractor, or Secure in the
-//     store's Options.
+//   - Cookies of Login are HttpOnly, SameSite=Lax and, on https or where the
+//     store's Options say so, Secure. Behind a proxy that ends TLS, set Echo's
+//     SchemeExtractor, or Secure in the store's Options.
 //   - A SessionName that begins with __Host- keeps other hosts of the same
 //     domain from planting the cookie.
 //   - Without SessionStamp, a copied cookie of a CookieStore is good until it

@@ -41,9 +41,12 @@ func main() {
 		log.Fatal(err)
 	}
 
+	store := sessions.NewCookieStore(securecookie.GenerateRandomKey(32))
+	store.Options.Secure = false // for plain http in development; on https, Login sets it
+
 	e := echo.New()
-	e.Use(session.Middleware(sessions.NewCookieStore(securecookie.GenerateRandomKey(32)))) // however you authenticate
-	e.Use(echoauth.Middleware())                                                           // who is this request?
+	e.Use(session.Middleware(store)) // however you authenticate
+	e.Use(echoauth.Middleware())     // who is this request?
 
 	e.POST("/login", func(c echo.Context) error {
 		return echoauth.Login(c, actor.User(42)) // after your own check of a password

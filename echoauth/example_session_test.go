@@ -1,0 +1,116 @@
+package echoauth_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo-contrib/session"
+	"github.com/labstack/echo/v4"
+
+	"github.com/seed-3826ef92/whodunit/echoauth"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// A guard for what needs a fresh proof of who is there: it lets pass whose
+// password was asked for less than a while ago, and sends others to a page that
+// asks once more and calls Login again.
+func ExampleSignedInAt() {
+	confirmed := func(within time.Duration) echo.MiddlewareFunc {
+		return func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				if at, ok := echoauth.SignedInAt(c); !ok || time.Since(at) >= within {
+					return c.Redirect(http.StatusSeeOther, "/confirm?next=/account")
+				}
+				return next(c)
+			}
+		}
+	}
+	e := echo.New()
+	e.Use(session.Middleware(newSessionStore()), echoauth.Middleware())
+	e.POST("/login", func(c echo.Context) error { return echoauth.Login(c, actor.User(42)) })
+	e.GET("/account", showActor, echoauth.RequireUser(), confirmed(10*time.Minute))
+	e.GET("/account/closing", showActor, echoauth.RequireUser(), confirmed(0)) // never fresh enough
+
+	visit(e, "GET", "/account", nil)
+	signedIn := visit(e, "POST", "/login", nil)
+	visit(e, "GET", "/account", signedIn)
+	visit(e, "GET", "/account/closing", signedIn)
+	// Output:
+	// GET /account 401 {"message":"Unauthorized"}
+	// POST /login 200
+	// GET /account 200 user:42
+	// GET /account/closing 303
+}
+
+// "Sign out everywhere": the stamp is a counter in the account's row, beside the
+// password's hash. To raise it ends each session of the account; a new Login
+// begins one with the new count.
+func ExampleConfig_signOutEverywhere() {
+	type account struct {
+		passwordHash string
+		sessions     int // UPDATE accounts SET sessions = sessions + 1
+	}
+	accounts := map[string]*account{"42": {passwordHash: "$2a$10$…"}}
+
+	e := echo.New()
+	e.Use(session.Middleware(newSessionStore()))
+	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		SessionStamp: func(_ context.Context, a actor.Actor) (string, error) {
+			account, ok := accounts[a.ID]
+			if !ok {
+				return "", echoauth.ErrAnonymous
+			}
+			return fmt.Sprint(account.sessions, " ", account.passwordHash), nil
+		},
+	}))
+	e.POST("/login", func(c echo.Context) error { return echoauth.Login(c, actor.User(42)) })
+	e.GET("/", showActor)
+	e.POST("/logout-everywhere", func(c echo.Context) error {
+		accounts[echoauth.Current(c).ID].sessions++
+		return echoauth.Login(c, echoauth.Current(c)) // everywhere but here
+	}, echoauth.RequireUser())
+
+	laptop := visit(e, "POST", "/login", nil)
+	phone := visit(e, "POST", "/login", nil)
+	phone = visit(e, "POST", "/logout-everywhere", phone)
+	visit(e, "GET", "/", laptop)
+	visit(e, "GET", "/", phone)
+	// Output:
+	// POST /login 200
+	// POST /login 200
+	// POST /logout-everywhere 200
+	// GET / 200 anonymous
+	// GET / 200 user:42
+}
+
+// Who is demoted while acting as somebody else is refused with the next request,
+// and is themselves again.
+func ExampleConfig_mayImpersonate() {
+	support := map[string]bool{"7": true}
+
+	e := echo.New()
+	e.Use(session.Middleware(newSessionStore()))
+	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		MayImpersonate: func(_ context.Context, a actor.Actor) (bool, error) {
+			return support[a.Impersonator.ID] && !support[a.ID], nil // not one another
+		},
+	}))
+	e.POST("/login/:id", func(c echo.Context) error { return echoauth.Login(c, actor.User(c.Param("id"))) })
+	e.POST("/as/:id", func(c echo.Context) error { return echoauth.Impersonate(c, actor.User(c.Param("id"))) })
+	e.GET("/", showActor)
+
+	signedIn := visit(e, "POST", "/login/7", nil)
+	acting := visit(e, "POST", "/as/42", signedIn)
+	visit(e, "GET", "/", acting)
+	support["7"] = false
+	refused := visit(e, "GET", "/", acting)
+	visit(e, "GET", "/", refused)
+	// Output:
+	// POST /login/7 200
+	// POST /as/42 200
+	// GET / 200 user:42 (by user:7)
+	// GET / 403 {"message":"Forbidden"}
+	// GET / 200 user:7
+}
