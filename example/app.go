@@ -60,11 +60,12 @@ func (a *app) routes() *echo.Echo {
 func (a *app) routePages(g *echo.Group) {
 	g.Use(a.refuseOtherSites(), session.Middleware(a.store))
 	g.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
-		Sources:      []echoauth.Source{echoauth.FromSession()},
-		Load:         a.loadUser,
-		SessionName:  cookieName(a.config.scheme(), "session"),
-		SessionStamp: a.sessionStamp,
-		Request:      true, // for the history
+		Sources:        []echoauth.Source{echoauth.FromSession()},
+		Load:           a.loadUser,
+		SessionName:    cookieName(a.config.scheme(), "session"),
+		SessionStamp:   a.sessionStamp,
+		MayImpersonate: a.mayActAs,
+		Request:        true, // for the history
 	}))
 	g.GET("/signin", a.signInPage)
 	g.POST("/signin", a.signIn)

@@ -56,6 +56,8 @@ func (a *app) showError(err error, c echo.Context) {
 func (a *app) classify(c echo.Context, err error) *echo.HTTPError {
 	var failure *echo.HTTPError
 	switch {
+	case errors.Is(err, echoauth.ErrMayNotImpersonate): // before the next: echoauth's middleware makes one of it
+		return echo.NewHTTPError(http.StatusForbidden, "You may not act as this person any more. You are signed in as yourself.").WithInternal(err)
 	case errors.As(err, &failure):
 		return failure
 	case errors.Is(err, gorm.ErrRecordNotFound):

@@ -137,6 +137,44 @@ func TestActAs(t *testing.T) {
 	}
 }
 
+// TestDemotedWhileActing: an admin who is none any more stops acting with the
+// next request, which does nothing in either name.
+func TestDemotedWhileActing(t *testing.T) {
+	s := startServer(t)
+	db := s.database(t)
+	for name, change := range map[string]string{
+		"the admin is demoted":   "UPDATE users SET role = 'member' WHERE name = 'alice'",
+		"the member becomes one": "UPDATE users SET role = 'admin' WHERE name = 'bob'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, restore := range []string{
+				"UPDATE users SET role = 'admin' WHERE name = 'alice'",
+				"UPDATE users SET role = 'member' WHERE name = 'bob'",
+			} {
+				if _, err := db.Exec(restore); err != nil {
+					t.Fatal(err)
+				}
+			}
+			alice := signIn(t, s, "alice", seedPassword)
+			expect(t, "act as", alice.submit("/users", actAsPath(t, alice, "bob"), nil), http.StatusOK, "you act as <strong>bob</strong>")
+			expect(t, "a page while acting", alice.get("/"), http.StatusOK)
+			if _, err := db.Exec(change); err != nil {
+				t.Fatal(err)
+			}
+			expect(t, "a note", alice.post("/notes", url.Values{"title": {name}}), http.StatusForbidden, "You may not act as this person any more.")
+			var notes int
+			if err := db.QueryRow("SELECT COUNT(*) FROM notes WHERE title = '" + name + "'").Scan(&notes); err != nil || notes != 0 {
+				t.Errorf("notes = %d (%v), want none", notes, err)
+			}
+			home := alice.get("/")
+			expect(t, "the next page", home, http.StatusOK, "alice")
+			if strings.Contains(home.Body, "you act as") {
+				t.Error("alice still acts as bob")
+			}
+		})
+	}
+}
+
 func TestAPI(t *testing.T) {
 	s := startServer(t)
 	bob := apiSignIn(t, s, "bob")

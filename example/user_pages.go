@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -16,6 +18,19 @@ import (
 func isAdmin(c echo.Context, _ actor.Actor) (bool, error) {
 	user, err := echoauth.User[*User](c.Request().Context())
 	return err == nil && user.IsAdmin(), err
+}
+
+// mayActAs is asked by echoauth when an admin begins to act as a member, and for
+// each request while they do: who is demoted stops at once, and nobody acts as a
+// member who became an admin.
+func (a *app) mayActAs(ctx context.Context, who actor.Actor) (bool, error) {
+	var users []User
+	err := a.db.WithContext(ctx).Select("id", "role").Find(&users, "id IN ?", []string{who.ID, who.Impersonator.ID}).Error
+	roles := map[string]Role{}
+	for _, user := range users {
+		roles[fmt.Sprint(user.ID)] = user.Role
+	}
+	return roles[who.Impersonator.ID] == Admin && roles[who.ID] == Member, err
 }
 
 func (a *app) usersPage(c echo.Context) error {
