@@ -74,8 +74,10 @@ type Config struct {
 
 	// SessionLifetime is how long a session of [Login] lives, counted from the
 	// sign-in whatever happens in it: [Impersonate] and [StopImpersonating] don't
-	// prolong it, nor does saving it. An older one signs nobody in. By default it
-	// is the MaxAge of the store's Options, and there is no limit where that is 0.
+	// prolong it, nor does saving it. An older one signs nobody in, and neither
+	// does one without a time, or with one that is more than 5 minutes ahead. By
+	// default it is the MaxAge of the store's Options, and there is no limit where
+	// that is 0. A longer one does not outlive the store's record or cookie.
 	//
 	// Security: gorilla's CookieStore forgets that MaxAge when it is set in the
 	// Options alone: a copied cookie would be good for 30 days.

@@ -2,7 +2,6 @@ package echoauth
 
 import (
 	"errors"
-
 	"net/http"
 
 	"github.com/labstack/echo/v5"

@@ -56,7 +56,7 @@ type response struct{ *carrier }
 
 func (r response) Header() http.Header         { return r.header }
 func (r response) Write(b []byte) (int, error) { return len(b), nil }
-func (r response) WriteHeader(int)             { r.carrier.sent = true }
+func (r response) WriteHeader(int)             { r.sent = true }
 
 var adapter = &httpauth.Adapter{
 	Response:  func(c httpauth.Context) http.ResponseWriter { return response{c.(*carrier)} },

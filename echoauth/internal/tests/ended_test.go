@@ -7,7 +7,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,106 +17,119 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// gate holds up whoever comes first after it was closed.
-type gate struct{ next atomic.Pointer[holdup] }
-
-type holdup struct{ entered, proceed chan struct{} }
-
-func (g *gate) close() *holdup {
-	h := &holdup{make(chan struct{}), make(chan struct{})}
-	g.next.Store(h)
-	return h
+// holdup makes something slow, once, in the request whose context it is in.
+type holdup struct {
+	once             sync.Once
+	entered, proceed chan struct{}
 }
 
-func (g *gate) pass() {
-	if h := g.next.Swap(nil); h != nil {
-		close(h.entered)
-		<-h.proceed
+type holdupKey struct{}
+
+func newHoldup() *holdup { return &holdup{entered: make(chan struct{}), proceed: make(chan struct{})} }
+
+func (h *holdup) in(ctx context.Context) context.Context {
+	return context.WithValue(ctx, holdupKey{}, h)
+}
+
+func wait(ctx context.Context) {
+	if h, ok := ctx.Value(holdupKey{}).(*holdup); ok {
+		h.once.Do(func() {
+			close(h.entered)
+			<-h.proceed
+		})
 	}
 }
 
 // slowStore is slow to read or to write.
 type slowStore struct {
 	*sessions.CookieStore
-	read, write func()
+	read, write func(ctx context.Context)
 }
+
+func instantly(context.Context) {}
 
 func (s slowStore) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(s, name)
 }
 
 func (s slowStore) New(r *http.Request, name string) (*sessions.Session, error) {
-	s.read()
+	s.read(r.Context())
 	return s.CookieStore.New(r, name)
 }
 
 func (s slowStore) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
-	s.write()
+	s.write(r.Context())
 	return s.CookieStore.Save(r, w, session)
 }
 
 // slowly are the ways for a request to take too long. Each registers a handler
-// at /slow behind timeout, which calls late once it passed the gate.
-var slowly = map[string]func(t *testing.T, e *App, g *gate, timeout Middleware){
-	"a source": func(_ *testing.T, e *App, g *gate, timeout Middleware) {
+// at /slow behind timeout.
+var slowly = map[string]func(t *testing.T, e *App, timeout Middleware){
+	"a source": func(_ *testing.T, e *App, timeout Middleware) {
 		e.GET("/slow", whoami, timeout, e.v.MiddlewareWithConfig(Config{Sources: []Source{
-			func(Context) (actor.Actor, bool, error) { g.pass(); return alice, true, nil },
+			func(c Context) (actor.Actor, bool, error) { wait(c.Request().Context()); return alice, true, nil },
 		}}))
 	},
-	"a source that finds nobody, before another": func(_ *testing.T, e *App, g *gate, timeout Middleware) {
+	"a source that finds nobody, before another": func(_ *testing.T, e *App, timeout Middleware) {
 		e.GET("/slow", whoami, timeout, e.v.MiddlewareWithConfig(Config{Sources: []Source{
-			func(Context) (actor.Actor, bool, error) { g.pass(); return actor.Actor{}, false, nil },
+			func(c Context) (actor.Actor, bool, error) {
+				wait(c.Request().Context())
+				return actor.Actor{}, false, nil
+			},
 			func(c Context) (actor.Actor, bool, error) { e.v.Set(c, alice); return alice, true, nil },
 		}}))
 	},
-	"a source that fails": func(t *testing.T, e *App, g *gate, timeout Middleware) {
+	"a source that fails": func(t *testing.T, e *App, timeout Middleware) {
 		e.GET("/slow", whoami, timeout, e.v.MiddlewareWithConfig(Config{
-			Sources: []Source{func(Context) (actor.Actor, bool, error) { g.pass(); return alice, true, errors.New("down") }},
+			Sources: []Source{func(c Context) (actor.Actor, bool, error) {
+				wait(c.Request().Context())
+				return alice, true, errors.New("down")
+			}},
 			ErrorHandler: func(c Context, err error) error {
 				t.Errorf("ErrorHandler was called with %v", err)
 				return err
 			},
 		}))
 	},
-	"a store that reads": func(_ *testing.T, e *App, g *gate, timeout Middleware) {
-		store := slowStore{newCookieStore(), g.pass, func() {}}
+	"a store that reads": func(_ *testing.T, e *App, timeout Middleware) {
+		store := slowStore{newCookieStore(), wait, instantly}
 		e.GET("/slow", whoami, timeout, e.v.Sessions(store), e.v.Middleware())
 	},
-	"a stamp": func(_ *testing.T, e *App, g *gate, timeout Middleware) {
+	"a stamp": func(_ *testing.T, e *App, timeout Middleware) {
 		e.GET("/slow", whoami, timeout, e.v.Sessions(newCookieStore()), e.v.MiddlewareWithConfig(Config{
-			SessionStamp: func(context.Context, actor.Actor) (string, error) { g.pass(); return "", nil },
+			SessionStamp: func(ctx context.Context, _ actor.Actor) (string, error) { wait(ctx); return "", nil },
 		}))
 	},
-	"a permission to impersonate": func(_ *testing.T, e *App, g *gate, timeout Middleware) {
+	"a permission to impersonate": func(_ *testing.T, e *App, timeout Middleware) {
 		e.GET("/slow", whoami, timeout, e.v.MiddlewareWithConfig(Config{
 			Sources:        []Source{func(Context) (actor.Actor, bool, error) { return admin.As(alice), true, nil }},
-			MayImpersonate: func(context.Context, actor.Actor) (bool, error) { g.pass(); return false, nil },
+			MayImpersonate: func(ctx context.Context, _ actor.Actor) (bool, error) { wait(ctx); return false, nil },
 		}))
 	},
-	"a login that reads": func(_ *testing.T, e *App, g *gate, timeout Middleware) {
-		login(e, slowStore{newCookieStore(), g.pass, func() {}}, Config{Sources: []Source{}}, timeout)
+	"a login that reads": func(_ *testing.T, e *App, timeout Middleware) {
+		login(e, slowStore{newCookieStore(), wait, instantly}, Config{Sources: []Source{}}, timeout)
 	},
-	"a login that writes": func(_ *testing.T, e *App, g *gate, timeout Middleware) {
-		login(e, slowStore{newCookieStore(), func() {}, g.pass}, Config{Sources: []Source{}}, timeout)
+	"a login that writes": func(_ *testing.T, e *App, timeout Middleware) {
+		login(e, slowStore{newCookieStore(), instantly, wait}, Config{Sources: []Source{}}, timeout)
 	},
-	"a login with a stamp": func(_ *testing.T, e *App, g *gate, timeout Middleware) {
-		login(e, newCookieStore(), Config{Sources: []Source{}, SessionStamp: func(context.Context, actor.Actor) (string, error) {
-			g.pass()
+	"a login with a stamp": func(_ *testing.T, e *App, timeout Middleware) {
+		login(e, newCookieStore(), Config{Sources: []Source{}, SessionStamp: func(ctx context.Context, _ actor.Actor) (string, error) {
+			wait(ctx)
 			return "", nil
 		}}, timeout)
 	},
-	"a guard": func(t *testing.T, e *App, g *gate, timeout Middleware) {
+	"a guard": func(t *testing.T, e *App, timeout Middleware) {
 		e.GET("/slow", func(c Context) error {
 			t.Errorf("the handler runs for %v", e.v.Current(c))
 			return nil
-		}, timeout, e.v.Middleware(), e.v.RequireFunc(func(Context, actor.Actor) (bool, error) { g.pass(); return true, nil }))
+		}, timeout, e.v.Middleware(), e.v.RequireFunc(func(c Context, _ actor.Actor) (bool, error) { wait(c.Request().Context()); return true, nil }))
 	},
-	"a validator": func(t *testing.T, e *App, g *gate, timeout Middleware) {
+	"a validator": func(t *testing.T, e *App, timeout Middleware) {
 		e.GET("/slow", func(c Context) error {
 			t.Errorf("the handler runs for %v", e.v.Current(c))
 			return nil
-		}, timeout, e.v.KeyAuth(KeyAuthConfig{KeyLookup: "header:X-Key"}, func(string, Context) (actor.Actor, bool, error) {
-			g.pass()
+		}, timeout, e.v.KeyAuth(KeyAuthConfig{KeyLookup: "header:X-Key"}, func(_ string, c Context) (actor.Actor, bool, error) {
+			wait(c.Request().Context())
 			return alice, true, nil
 		}))
 	},
@@ -162,9 +175,9 @@ func TestEndedRequest(t *testing.T) {
 			for kind, register := range slowly {
 				t.Run(name+"/"+kind, func(t *testing.T) {
 					e, _ := v.NewApp(t)
-					g, left := new(gate), make(chan struct{})
+					left := make(chan struct{})
 					var h *holdup
-					register(t, e, g, func(next Handler) Handler {
+					register(t, e, func(next Handler) Handler {
 						return timeout(func(c Context) error {
 							defer func() { left <- struct{}{} }()
 							return next(c)
@@ -177,12 +190,12 @@ func TestEndedRequest(t *testing.T) {
 					}, v.MiddlewareWithConfig(Config{Sources: []Source{headerSource}}))
 					req := slowRequest(t, v, context.Background())
 					for done := 0; done < rounds/len(slowly); done++ {
-						h = g.close()
+						h = newHoldup()
 						slow := httptest.NewRecorder()
-						e.ServeHTTP(slow, req.Clone(context.Background()))
+						e.ServeHTTP(slow, req.Clone(h.in(context.Background())))
 						select {
 						case <-h.entered:
-						case <-left: // given up before it came to the gate
+						case <-left: // given up before
 							close(h.proceed)
 							done--
 							continue
@@ -211,20 +224,18 @@ func TestEndedRequestFails(t *testing.T) {
 		for kind, register := range slowly {
 			t.Run("ContextTimeout/"+kind, func(t *testing.T) {
 				e, _ := v.NewApp(t)
-				g := new(gate)
-				register(t, e, g, v.ContextTimeout(time.Millisecond))
-				req := slowRequest(t, v, context.Background())
-				h := g.close()
+				register(t, e, v.ContextTimeout(time.Millisecond))
+				h := newHoldup()
+				req := slowRequest(t, v, h.in(context.Background()))
 				time.AfterFunc(20*time.Millisecond, func() { close(h.proceed) })
 				expectGivenUp(t, e, req)
 			})
 			t.Run("a client that hangs up/"+kind, func(t *testing.T) {
 				e, _ := v.NewApp(t)
-				g := new(gate)
-				register(t, e, g, func(next Handler) Handler { return next })
+				register(t, e, func(next Handler) Handler { return next })
 				ctx, hangUp := context.WithCancel(context.Background())
-				req := slowRequest(t, v, ctx)
-				h := g.close()
+				h := newHoldup()
+				req := slowRequest(t, v, h.in(ctx))
 				go func() {
 					<-h.entered
 					hangUp()
@@ -264,7 +275,7 @@ func TestLoginOfAnEndedRequest(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		ctx, cancel := context.WithCancel(context.Background())
 		e, _ := v.NewApp(t)
-		e.Use(v.Sessions(slowStore{newCookieStore(), func() {}, cancel}), v.Middleware())
+		e.Use(v.Sessions(slowStore{newCookieStore(), instantly, func(context.Context) { cancel() }}), v.Middleware())
 		e.POST("/", func(c Context) error {
 			v.Set(c, bob)
 			if err := v.Login(c, alice); !errors.Is(err, context.Canceled) {

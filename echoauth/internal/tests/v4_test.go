@@ -134,8 +134,9 @@ func (v4) User(ctx context.Context) (*account, error) { return echoauth.User[*ac
 func (v4) Login(c Context, a actor.Actor) error       { return echoauth.Login(c.(echo.Context), a) }
 func (v4) Logout(c Context) error                     { return echoauth.Logout(c.(echo.Context)) }
 func (v4) StopImpersonating(c Context) error          { return echoauth.StopImpersonating(c.(echo.Context)) }
-func (v4) SignedInAt(c Context) (time.Time, bool)     { return echoauth.SignedInAt(c.(echo.Context)) }
-func (v4) SafeNext(next string) string                { return echoauth.SafeNext(next) }
+
+func (v4) SignedInAt(c Context) (time.Time, bool) { return echoauth.SignedInAt(c.(echo.Context)) }
+func (v4) SafeNext(next string) string            { return echoauth.SafeNext(next) }
 
 func (v4) Impersonate(c Context, target actor.Actor) error {
 	return echoauth.Impersonate(c.(echo.Context), target)

@@ -135,8 +135,9 @@ func (v5) User(ctx context.Context) (*account, error) { return echoauth.User[*ac
 func (v5) Login(c Context, a actor.Actor) error       { return echoauth.Login(c.(*echo.Context), a) }
 func (v5) Logout(c Context) error                     { return echoauth.Logout(c.(*echo.Context)) }
 func (v5) StopImpersonating(c Context) error          { return echoauth.StopImpersonating(c.(*echo.Context)) }
-func (v5) SignedInAt(c Context) (time.Time, bool)     { return echoauth.SignedInAt(c.(*echo.Context)) }
-func (v5) SafeNext(next string) string                { return echoauth.SafeNext(next) }
+
+func (v5) SignedInAt(c Context) (time.Time, bool) { return echoauth.SignedInAt(c.(*echo.Context)) }
+func (v5) SafeNext(next string) string            { return echoauth.SafeNext(next) }
 
 func (v5) Impersonate(c Context, target actor.Actor) error {
 	return echoauth.Impersonate(c.(*echo.Context), target)
