@@ -135,7 +135,7 @@
 // on MariaDB and MySQL, two local statements on SQLite where somebody acts, and
 // the triggers' work for each row. The README has the ratios; measure them with
 //
-//	go test ./gormaudit/history/ -run TestSpeed -speed -v
+//	go test ./gormaudit/history/internal/tests -run TestSpeed -speed -v
 //
 // SQLite compiles a table's triggers with each statement that writes to it, which
 // takes longer than to run them once. So the plugin keeps up to 64 statements
