@@ -96,9 +96,9 @@ func userID(who actor.Identity) (uint, bool) {
 // by hand in the database.
 func whoIs(set history.ChangeSet, names map[uint]string) avatar {
 	switch {
-	case !set.Said && set.DatabaseUser != "":
+	case !set.Attributed && set.DatabaseUser != "":
 		return newAvatar(0, set.DatabaseUser+", in the database")
-	case !set.Said:
+	case !set.Attributed:
 		return newAvatar(0, "Somebody, in the database")
 	case set.Actor.IsAnonymous():
 		return newAvatar(0, "nobody")
@@ -138,7 +138,7 @@ func diffs(change history.Change) []diff {
 }
 
 func day(v history.Value) string {
-	t, err := history.As[time.Time](v)
+	t, err := history.ValueAs[time.Time](v)
 	if err != nil || t.IsZero() {
 		return ""
 	}

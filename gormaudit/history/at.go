@@ -37,7 +37,7 @@ func At[T any](db *gorm.DB, key any, at time.Time) (T, error) {
 	if err != nil {
 		return row, err
 	}
-	t, err := describe(db, r.engine, &row)
+	t, err := describe(db, r.dialect, &row)
 	if err != nil {
 		return row, err
 	}
@@ -48,7 +48,7 @@ func At[T any](db *gorm.DB, key any, at time.Time) (T, error) {
 	}
 	// The row was read first: what was written in between is taken back twice,
 	// which does no harm.
-	since, err := r.read(r.row(db, t, recorded).Where(r.engine.time()+" > "+r.engine.instant(), instantOf(at)).Order("changes.id DESC"))
+	since, err := r.read(r.row(db, t, recorded).Where(r.dialect.time()+" > "+r.dialect.instant(), instantOf(at)).Order("changes.id DESC"))
 	if err != nil {
 		return row, err
 	}
@@ -152,7 +152,7 @@ func (w *rewind) set(field *schema.Field, f Field) error {
 
 // absence says why there was no row: the last change until then knows.
 func (w *rewind) absence(db *gorm.DB, r reader, key any, at time.Time) error {
-	last, err := r.read(r.row(db, w.table, key).Where(r.engine.time()+" <= "+r.engine.instant(), instantOf(at)).Order("changes.id DESC").Limit(1))
+	last, err := r.read(r.row(db, w.table, key).Where(r.dialect.time()+" <= "+r.dialect.instant(), instantOf(at)).Order("changes.id DESC").Limit(1))
 	switch {
 	case err != nil:
 		return err

@@ -19,7 +19,7 @@ const (
 	ActionSoftDelete Action = "soft_delete" // its deleted-at column was set
 	ActionRestore    Action = "restore"     // its deleted-at column was cleared
 	ActionTruncate   Action = "truncate"    // PostgreSQL: the whole table was emptied
-	ActionErase      Action = "erase"       // [Erase] removed a person's metadata
+	ActionAnonymize  Action = "anonymize"   // [Anonymize] removed a person's metadata
 )
 
 // ChangeSet is what the changes of one transaction have in common: who, when
@@ -30,10 +30,10 @@ type ChangeSet struct {
 	// At is when the first change of the set was recorded, in UTC, by the
 	// database's clock. SQLite keeps milliseconds, the others microseconds.
 	At time.Time
-	// Said is false when nobody said who acts: the write did not come through
+	// Attributed is false when nobody said who acts: the write did not come through
 	// the plugin, or its context held no actor. Actor is then the zero Actor,
-	// as it is for an anonymous one, for whom Said is true.
-	Said bool
+	// as it is for an anonymous one, for whom Attributed is true.
+	Attributed bool
 	// Actor is who did it, with names as they were at the time.
 	Actor actor.Actor
 	// Request is the request it was done in. It is zero without one.
@@ -74,9 +74,9 @@ type Field struct {
 	// Redacted is true for a column tagged history:redact: that it changed is
 	// known, Before and After are not.
 	Redacted bool
-	// Stamp is true for by- and at-columns, such as updated_at: they are no
+	// Bookkeeping is true for by- and at-columns, such as updated_at: they are no
 	// change by themselves, but part of one.
-	Stamp bool
+	Bookkeeping bool
 }
 
 // Field returns the field of a column. ok is false when the column did not

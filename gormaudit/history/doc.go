@@ -30,7 +30,7 @@
 //
 // An update that changes nothing is no change, nor is one of by- and at-columns
 // alone, such as updated_at and updated_by. Along with other columns they are
-// recorded, see [Field.Stamp]. Setting and clearing the soft-delete column is
+// recorded, see [Field.Bookkeeping]. Setting and clearing the soft-delete column is
 // [ActionSoftDelete] and [ActionRestore].
 //
 // Leave a column out with the tag gorm:"history:-". With gorm:"history:redact"
@@ -119,12 +119,12 @@
 //
 // On PostgreSQL an account that writes to audited tables needs INSERT on
 // change_sets and changes, and SELECT on change_sets. Those who read the history
-// need SELECT on both, [Erase] takes UPDATE on change_sets besides, and [Prune]
+// need SELECT on both, [Anonymize] takes UPDATE on change_sets besides, and [Prune]
 // DELETE on both. A test holds that with a role that has no other rights. It
 // can't migrate, so let another account own the tables.
 //
 // A history keeps what was deleted: passwords, tokens and personal data too,
-// unless their columns are left out or redacted. [Erase] replaces a person's name
+// unless their columns are left out or redacted. [Anonymize] replaces a person's name
 // and metadata in change_sets, [Prune] deletes what is old. Request metadata is
 // the client's word, see [actor.Request].
 //

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package history_test
 
 import (
@@ -259,7 +261,7 @@ func ExamplePrune() {
 	// 0 <nil>
 }
 
-func ExampleErase() {
+func ExampleAnonymize() {
 	db, end := openExample()
 	defer end()
 	ann := actor.User(42)
@@ -268,7 +270,7 @@ func ExampleErase() {
 	db.WithContext(actor.NewContext(context.Background(), ann)).Create(&page)
 
 	privacy := actor.NewContext(context.Background(), actor.System("privacy"))
-	n, err := history.Erase(db.WithContext(privacy), ann)
+	n, err := history.Anonymize(db.WithContext(privacy), ann)
 	fmt.Println(n, err)
 	changes, err := history.Of(db, &page)
 	if err != nil {
@@ -277,7 +279,7 @@ func ExampleErase() {
 	fmt.Println(changes[0].ChangeSet.Actor, changes[0].ChangeSet.Actor.Name)
 	// Output:
 	// 1 <nil>
-	// user:42 erased
+	// user:42 anonymized
 }
 
 func ExampleAs() {
@@ -290,7 +292,7 @@ func ExampleAs() {
 		panic(err)
 	}
 	f, _ := changes[0].Field("stars")
-	stars, err := history.As[int](f.After)
+	stars, err := history.ValueAs[int](f.After)
 	fmt.Println(stars+1, err)
 	// Output:
 	// 6 <nil>

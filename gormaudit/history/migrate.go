@@ -32,22 +32,47 @@ func (e *TableError) Error() string { return fmt.Sprintf("history: table %q: %v"
 // Unwrap returns Err.
 func (e *TableError) Unwrap() error { return e.Err }
 
+// generator generates one database's triggers and tables.
+type generator interface {
+	columnReader
+	// locate completes the dialect by what is there already in db.
+	locate(db *gorm.DB) (dialect, error)
+	// tables returns the statements that create the history's own tables and
+	// what protects them. Each may run again.
+	tables(o Options, tables []table) []string
+	// columns is the query for table and column of each table there is that has
+	// the name of one of the history's.
+	columns() string
+	// triggers returns the statements that create the triggers of t, marked
+	// with its fingerprint.
+	triggers(t table) []string
+	// dropTriggers removes the triggers of t, whichever exist.
+	dropTriggers(t table) []string
+	// installed asks the database which tables have triggers.
+	installed(db *gorm.DB) (map[string]installation, error)
+	// migrated runs after a migration and may warn.
+	migrated(db *gorm.DB, tables []table) error
+	// migratesInTransaction is true if a transaction takes back all that a
+	// migration does.
+	migratesInTransaction() bool
+	// keepsRightTriggers is true if AutoMigrate leaves triggers alone that are
+	// right.
+	keepsRightTriggers() bool
+	// hint adds to an error of creating triggers what to do about it.
+	hint(err error) error
+}
+
 // Options say how the history is kept. The zero Options are those of [Migrate]
 // and [SQL].
 type Options struct {
 	// AppendOnly makes the database refuse UPDATE and DELETE on the history's
-	// tables, except from [Prune] and [Erase]. By default off, and switched off
+	// tables, except from [Prune] and [Anonymize]. By default off, and switched off
 	// again by a migration without it.
 	//
 	// Security: it stops mistakes, and programs that write through this
 	// library. Whoever may run any SQL with the application's account can drop
 	// the triggers, unless the tables belong to another account.
 	AppendOnly bool
-	// PartitionByMonth partitions the history's tables by month, on PostgreSQL
-	// only. A table that is there already stays as it is: choose at the first
-	// migration. Each migration makes the partitions of the next twelve months;
-	// what falls outside goes to a default partition. By default off.
-	PartitionByMonth bool
 }
 
 // Migrate runs AutoMigrate for the models in the one order that is safe, and
@@ -79,12 +104,12 @@ func SQL(db *gorm.DB, models ...any) (drop, create string, err error) {
 // Migrate is [Migrate] with options.
 func (o Options) Migrate(db *gorm.DB, models ...any) error {
 	db = db.Session(&gorm.Session{NewDB: true})
-	dialect, tables, err := locate(db, models)
+	d, tables, err := locate(db, models)
 	if err != nil {
 		return err
 	}
-	migrate := func(db *gorm.DB) error { return o.migrate(db, dialect, tables, models) }
-	if _, transactional := dialect.(postgresEngine); transactional {
+	migrate := func(db *gorm.DB) error { return o.migrate(db, d, tables, models) }
+	if _, transactional := d.(postgresDialect); transactional {
 		err = db.Transaction(migrate)
 	} else {
 		err = migrate(db)
@@ -95,48 +120,48 @@ func (o Options) Migrate(db *gorm.DB, models ...any) error {
 	return err
 }
 
-func (o Options) migrate(db *gorm.DB, dialect engine, tables []table, models []any) error {
-	stale, err := staleOf(db, dialect, tables)
+func (o Options) migrate(db *gorm.DB, d dialect, tables []table, models []any) error {
+	stale, err := staleOf(db, d, tables)
 	if err != nil {
 		return err
 	}
 	for _, t := range stale {
-		if err := execAll(db, dialect.dropTriggers(t)); err != nil {
+		if err := execAll(db, d.dropTriggers(t)); err != nil {
 			return fmt.Errorf("history: table %q: dropping triggers: %w", t.name, err)
 		}
 	}
 	if err := db.AutoMigrate(models...); err != nil {
 		return err
 	}
-	if err := checkNames(db, dialect); err != nil {
+	if err := checkNames(db, d); err != nil {
 		return err
 	}
-	if err := execAll(db, dialect.tables(o, tables)); err != nil {
-		return fmt.Errorf("history: creating its tables: %w", hint(dialect, err))
+	if err := execAll(db, d.tables(o, tables)); err != nil {
+		return fmt.Errorf("history: creating its tables: %w", d.hint(err))
 	}
 	for _, t := range stale {
-		if err := execAll(db, dialect.triggers(t)); err != nil {
-			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, hint(dialect, err))
+		if err := execAll(db, d.triggers(t)); err != nil {
+			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, d.hint(err))
 		}
 	}
-	return dialect.migrated(db, tables)
+	return d.migrated(db, tables)
 }
 
 // staleOf are the tables whose triggers are dropped for AutoMigrate and created
 // after it. MariaDB and MySQL need that only where the model has changed:
 // AutoMigrate drops no column, and what a right trigger names it leaves alone.
 // PostgreSQL alters no column that a trigger names, SQLite loses the triggers.
-func staleOf(db *gorm.DB, dialect engine, tables []table) ([]table, error) {
-	if _, ok := dialect.(mysqlEngine); !ok {
+func staleOf(db *gorm.DB, d dialect, tables []table) ([]table, error) {
+	if !d.keepsRightTriggers() {
 		return tables, nil
 	}
-	installed, err := dialect.installed(db)
+	installed, err := d.installed(db)
 	if err != nil {
 		return nil, fmt.Errorf("history: looking for triggers: %w", err)
 	}
 	var stale []table
 	for _, t := range tables {
-		if compare(dialect, t, lookUp(installed, t.name)) != nil {
+		if compare(d, t, lookUp(installed, t.name)) != nil {
 			stale = append(stale, t)
 		}
 	}
@@ -154,8 +179,8 @@ var telling = map[string][]string{
 
 // checkNames looks whether tables that the history would take for its own are
 // somebody else's. CREATE TABLE IF NOT EXISTS does not.
-func checkNames(db *gorm.DB, dialect engine) error {
-	found, err := tableColumns(db, dialect)
+func checkNames(db *gorm.DB, d dialect) error {
+	found, err := tableColumns(db, d)
 	if err != nil {
 		return fmt.Errorf("history: looking for its tables: %w", err)
 	}
@@ -169,8 +194,8 @@ func checkNames(db *gorm.DB, dialect engine) error {
 	return nil
 }
 
-func tableColumns(db *gorm.DB, dialect engine) (map[string]map[string]bool, error) {
-	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context, dialect.columns())
+func tableColumns(db *gorm.DB, d dialect) (map[string]map[string]bool, error) {
+	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context, d.columns())
 	if err != nil {
 		return nil, err
 	}
@@ -189,28 +214,21 @@ func tableColumns(db *gorm.DB, dialect engine) (map[string]map[string]bool, erro
 	return found, rows.Err()
 }
 
-func hint(dialect engine, err error) error {
-	if e, ok := dialect.(mysqlEngine); ok {
-		return e.hint(err)
-	}
-	return err
-}
-
 // SQL is [SQL] with options.
 func (o Options) SQL(db *gorm.DB, models ...any) (drop, create string, err error) {
 	db = db.Session(&gorm.Session{NewDB: true})
-	dialect, tables, err := locate(db, models)
+	d, tables, err := locate(db, models)
 	if err == nil {
-		err = checkNames(db, dialect)
+		err = checkNames(db, d)
 	}
 	if err != nil {
 		return "", "", err
 	}
 	var drops []string
-	creates := dialect.tables(o, tables)
+	creates := d.tables(o, tables)
 	for _, t := range tables {
-		drops = append(drops, dialect.dropTriggers(t)...)
-		creates = append(creates, dialect.triggers(t)...)
+		drops = append(drops, d.dropTriggers(t)...)
+		creates = append(creates, d.triggers(t)...)
 	}
 	return script(drops), script(creates), nil
 }
@@ -222,11 +240,11 @@ func script(statements []string) string { return strings.Join(statements, ";\n\n
 // where migrations run elsewhere. The plugin of db looks for triggers again.
 func Verify(db *gorm.DB, models ...any) error {
 	db = db.Session(&gorm.Session{NewDB: true})
-	dialect, tables, err := locate(db, models)
+	d, tables, err := locate(db, models)
 	if err != nil {
 		return err
 	}
-	installed, err := dialect.installed(db)
+	installed, err := d.installed(db)
 	if err != nil {
 		return fmt.Errorf("history: looking for triggers: %w", err)
 	}
@@ -235,7 +253,7 @@ func Verify(db *gorm.DB, models ...any) error {
 	}
 	var errs []error
 	for _, t := range tables {
-		errs = append(errs, compare(dialect, t, lookUp(installed, t.name)))
+		errs = append(errs, compare(d, t, lookUp(installed, t.name)))
 	}
 	return errors.Join(errs...)
 }
@@ -244,12 +262,12 @@ func Verify(db *gorm.DB, models ...any) error {
 // more. The history's tables stay, with what they hold.
 func Drop(db *gorm.DB, models ...any) error {
 	db = db.Session(&gorm.Session{NewDB: true})
-	dialect, tables, err := locate(db, models)
+	d, tables, err := locate(db, models)
 	if err != nil {
 		return err
 	}
 	for _, t := range tables {
-		if err := execAll(db, dialect.dropTriggers(t)); err != nil {
+		if err := execAll(db, d.dropTriggers(t)); err != nil {
 			return fmt.Errorf("history: table %q: dropping triggers: %w", t.name, err)
 		}
 	}
@@ -259,70 +277,16 @@ func Drop(db *gorm.DB, models ...any) error {
 	return nil
 }
 
-// locate returns the engine of db and what its generator needs.
-func locate(db *gorm.DB, models []any) (engine, []table, error) {
-	dialect, err := engineOf(db)
+// locate returns the dialect of db, with what is there already, and what its
+// generator needs.
+func locate(db *gorm.DB, models []any) (dialect, []table, error) {
+	d, err := dialectOf(db)
 	if err != nil {
 		return nil, nil, err
 	}
-	if dialect, err = located(db, dialect); err != nil {
+	if d, err = d.locate(db); err != nil {
 		return nil, nil, err
 	}
-	tables, err := parseModels(db, dialect, models)
-	return dialect, tables, err
-}
-
-// located completes the engine by what is there already: the schema that its
-// objects live in, for a trigger must find them whatever search path its session
-// has, and SQLite's columns.
-func located(db *gorm.DB, dialect engine) (engine, error) {
-	switch dialect.(type) {
-	case postgresEngine:
-		var home *string
-		row := db.Statement.ConnPool.QueryRowContext(db.Statement.Context, "SELECT current_schema()")
-		if err := row.Scan(&home); err != nil {
-			return nil, fmt.Errorf("history: asking for the current schema: %w", err)
-		}
-		if home == nil {
-			return nil, errors.New("history: the connection has no current schema (search_path?)")
-		}
-		return postgresEngine{home: *home}, nil
-	case sqliteEngine:
-		var e sqliteEngine
-		row := db.Statement.ConnPool.QueryRowContext(db.Statement.Context, "SELECT count(*) FROM pragma_table_info('changes') WHERE name LIKE 'before_%'")
-		if err := row.Scan(&e.pairs); err != nil {
-			return nil, fmt.Errorf("history: asking for the columns of %s: %w", changesTable, err)
-		}
-		return e, nil
-	}
-	return dialect, nil
-}
-
-func lookUp(installed map[string]installation, table string) installation {
-	if found, ok := installed[table]; ok {
-		return found
-	}
-	return installed[table[strings.LastIndexByte(table, '.')+1:]]
-}
-
-// compare holds what is installed against what the model says now.
-func compare(dialect engine, t table, found installation) error {
-	want := installation{}
-	mark := ""
-	for _, statement := range dialect.triggers(t) {
-		if m := markIn(statement); m != "" {
-			mark = m
-		}
-		if strings.HasPrefix(statement, "CREATE TRIGGER") {
-			want = want.with("")
-		}
-	}
-	want.fingerprint = mark
-	switch {
-	case found.triggers == 0:
-		return &TableError{Table: t.name, Err: ErrMissing}
-	case found != want:
-		return &TableError{Table: t.name, Err: ErrOutdated}
-	}
-	return nil
+	tables, err := parseModels(db, d, models)
+	return d, tables, err
 }

@@ -12,13 +12,12 @@ const pruneBatch = 1000
 
 // Prune deletes what was recorded before a time and returns how many change
 // sets that were. It works in batches, each its own transaction, and can be
-// stopped by the context of db and run again. Where the history is partitioned
-// by month, partitions that are old as a whole are dropped.
+// stopped by the context of db and run again.
 //
 // [At] of an earlier time then answers with the row as it was at before, or that
 // there is none: what happened until then is gone.
 func Prune(db *gorm.DB, before time.Time) (int64, error) {
-	dialect, err := engineOf(db)
+	d, err := dialectOf(db)
 	if err != nil {
 		return 0, err
 	}
@@ -26,8 +25,8 @@ func Prune(db *gorm.DB, before time.Time) (int64, error) {
 	for total := int64(0); ; {
 		var pruned int64
 		var more bool
-		err := maintained(db, dialect, func(tx *gorm.DB) (err error) {
-			pruned, more, err = dialect.prune(tx, before, pruneBatch)
+		err := maintained(db, d, func(tx *gorm.DB) (err error) {
+			pruned, more, err = d.prune(tx, before, pruneBatch)
 			return err
 		})
 		if err != nil {

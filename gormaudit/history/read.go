@@ -1,14 +1,10 @@
 package history
 
 import (
-	"context"
 	"database/sql"
-	"database/sql/driver"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +24,7 @@ func Of(db *gorm.DB, model any) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := describe(db, r.engine, model)
+	t, err := describe(db, r.dialect, model)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +58,7 @@ func ChangeSetOf(db *gorm.DB, id int64) (ChangeSet, []Change, error) {
 	if err != nil {
 		return ChangeSet{}, nil, err
 	}
-	changes, err := r.read(r.query(db).Where(r.engine.inSet(id), id).Order("changes.id"))
+	changes, err := r.read(r.query(db).Where(r.dialect.inSet(id), id).Order("changes.id"))
 	if err != nil {
 		return ChangeSet{}, nil, err
 	}
@@ -72,36 +68,63 @@ func ChangeSetOf(db *gorm.DB, id int64) (ChangeSet, []Change, error) {
 	return changes[0].ChangeSet, changes, nil
 }
 
+// recordReader is the SQL that reads what one kind of database recorded.
+type recordReader interface {
+	columnReader
+	// at is the time of a change's set as text in UTC. time is what instant, a
+	// placeholder for such a text, is to be compared with.
+	at() string
+	time() string
+	instant() string
+	// set is the id of a change's set, inSet the condition with a placeholder
+	// that it is id. join is the condition that joins a change to its set,
+	// within that on a change which is in one of the sets that meet a condition.
+	set() string
+	inSet(id int64) string
+	join() string
+	within(sets string) string
+	// packed is what parseFields reads, zone a time in the application's zone.
+	packed() string
+	zone() string
+	// actorID is a condition with two placeholders for the same id, on a
+	// column of change_sets.
+	actorID(column string) string
+	// rowKey is the condition that a change is of the row @key.
+	rowKey() string
+	// fields are the recorded columns of changes, by change id.
+	fields(db *gorm.DB, records []record) (map[int64][]Field, error)
+}
+
 // reader reads the history's tables through a caller's db.
-type reader struct{ engine engine }
+type reader struct{ dialect recordReader }
 
 func newReader(db *gorm.DB) (reader, error) {
-	dialect, err := engineOf(db)
-	return reader{engine: dialect}, err
+	d, err := dialectOf(db)
+	return reader{dialect: d}, err
 }
 
 func (r reader) query(db *gorm.DB) *gorm.DB {
-	who := "change_sets." + strings.Join(whoColumns[:], ", change_sets.")
-	return db.Table(changesTable).
-		Select("changes.id, " + r.engine.set() + ", changes.table_name, changes.row_key, changes.composite, changes.action, " +
-			r.engine.packed() + ", " + r.engine.zone() + ", " + r.engine.at() + ", change_sets.database_user, " + who).
-		Joins("LEFT JOIN change_sets ON " + r.engine.join())
+	who := "change_sets." + strings.Join(attributionColumns[:], ", change_sets.")
+	return db.Table(changesTable + " AS changes").
+		Select("changes.id, " + r.dialect.set() + ", changes.table_name, changes.row_key, changes.composite, changes.action, " +
+			r.dialect.packed() + ", " + r.dialect.zone() + ", " + r.dialect.at() + ", change_sets.database_user, " + who).
+		Joins("LEFT JOIN whodunit_change_sets AS change_sets ON " + r.dialect.join())
 }
 
 // row asks for one row's changes, and for truncations of its table, which have
 // an empty key.
 func (r reader) row(db *gorm.DB, t table, key any) *gorm.DB {
-	return r.query(db).Where("changes.table_name = @table AND ("+r.engine.rowKey()+" OR changes.row_key = '' AND changes.action = @truncate)",
+	return r.query(db).Where("changes.table_name = @table AND ("+r.dialect.rowKey()+" OR changes.row_key = '' AND changes.action = @truncate)",
 		map[string]any{"table": t.name, "key": key, "truncate": ActionTruncate})
 }
 
 func (r reader) by(i actor.Identity) (condition string, args []any) {
 	if i.IsAnonymous() {
-		return r.engine.within("actor_kind = ? AND actor_id IS NULL"), []any{actor.KindAnonymous.String()}
+		return r.dialect.within("actor_kind = ? AND actor_id IS NULL"), []any{actor.KindAnonymous.String()}
 	}
 	kind := i.Kind.String()
-	return r.engine.within("(actor_kind = ? AND " + r.engine.actorID("actor_id") + ") OR (impersonator_kind = ? AND " +
-		r.engine.actorID("impersonator_id") + ")"), []any{kind, i.ID, i.ID, kind, i.ID, i.ID}
+	return r.dialect.within("(actor_kind = ? AND " + r.dialect.actorID("actor_id") + ") OR (impersonator_kind = ? AND " +
+		r.dialect.actorID("impersonator_id") + ")"), []any{kind, i.ID, i.ID, kind, i.ID, i.ID}
 }
 
 // record is a row of changes, joined to its change set.
@@ -116,7 +139,7 @@ func (r reader) read(query *gorm.DB) ([]Change, error) {
 	if err != nil {
 		return nil, fmt.Errorf("history: reading changes: %w", err)
 	}
-	fields, err := r.engine.fields(query.Session(&gorm.Session{NewDB: true}), records)
+	fields, err := r.dialect.fields(query.Session(&gorm.Session{NewDB: true}), records)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +157,7 @@ func (r reader) records(query *gorm.DB) ([]record, error) {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	_, native := r.engine.(sqliteEngine)
+	native := r.dialect.nativeKeys()
 	var records []record
 	for rows.Next() {
 		rec, err := scanRecord(rows, native)
@@ -151,7 +174,7 @@ func scanRecord(rows *sql.Rows, native bool) (record, error) {
 	var key, zone any
 	var composite sql.NullBool
 	var at, user sql.NullString
-	var who [len(whoColumns)]sql.NullString
+	var who [len(attributionColumns)]sql.NullString
 	dest := []any{&rec.ID, &rec.ChangeSet.ID, &rec.Table, &key, &composite, &rec.Action, &rec.packed, &zone, &at, &user}
 	for i := range who {
 		dest = append(dest, &who[i])
@@ -167,24 +190,12 @@ func scanRecord(rows *sql.Rows, native bool) (record, error) {
 	}
 	rec.ChangeSet.At, _ = parseTime(at.String, time.UTC)
 	rec.ChangeSet.DatabaseUser = user.String
-	fillWho(&rec.ChangeSet, who)
+	fillAttribution(&rec.ChangeSet, who)
 	return rec, nil
 }
 
-// storedKey is the text of a key. SQLite keeps it as it is in the row.
-func storedKey(key any, native bool) string {
-	raw, ok := key.([]byte)
-	switch {
-	case ok && native:
-		return hex.EncodeToString(raw)
-	case ok:
-		return string(raw)
-	}
-	return fmt.Sprint(key)
-}
-
-func fillWho(set *ChangeSet, who [len(whoColumns)]sql.NullString) {
-	set.Said = who[0].Valid
+func fillAttribution(set *ChangeSet, who [len(attributionColumns)]sql.NullString) {
+	set.Attributed = who[0].Valid
 	set.Actor = actor.Actor{
 		Identity:     actor.Identity{Kind: kindNamed(who[0].String), ID: who[1].String, Name: who[2].String},
 		Impersonator: actor.Identity{Kind: kindNamed(who[3].String), ID: who[4].String, Name: who[5].String},
@@ -234,69 +245,12 @@ func parseField(parts []*string, zone *time.Location) (f Field, err error) {
 	return f, err
 }
 
-// newField reads a kind's letter, which is in upper case for a stamp.
+// newField reads a kind's letter, which is in upper case for bookkeeping.
 func newField(column, letter string) (Field, kind) {
 	k := kind(letter[0])
-	stamp := 'A' <= k && k <= 'Z'
-	if stamp {
+	bookkeeping := 'A' <= k && k <= 'Z'
+	if bookkeeping {
 		k += 'a' - 'A'
 	}
-	return Field{Column: column, Redacted: k == kindRedact, Stamp: stamp}, k
-}
-
-// keyOfModel returns the key of a row as it is recorded.
-func (t table) keyOfModel(ctx context.Context, row reflect.Value) (any, error) {
-	if row.Kind() != reflect.Struct {
-		return nil, fmt.Errorf("history: %w: a %s is no single row", gorm.ErrPrimaryKeyRequired, row.Kind())
-	}
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	values := make([]any, len(t.keys))
-	for i, c := range t.keys {
-		value, zero := t.schema.FieldsByDBName[c.name].ValueOf(ctx, row)
-		if zero && len(t.keys) == 1 {
-			return nil, gorm.ErrPrimaryKeyRequired
-		}
-		values[i] = value
-	}
-	return t.key(values)
-}
-
-// key returns the recorded form of a key's values.
-func (t table) key(values []any) (any, error) {
-	parts := make([]string, len(values))
-	for i, value := range values {
-		raw, err := driver.DefaultParameterConverter.ConvertValue(value)
-		if err != nil {
-			return nil, fmt.Errorf("history: table %q: key column %q: %w", t.name, t.keys[i].name, err)
-		}
-		if parts[i], err = keyText(t.keys[i], raw); err != nil {
-			return nil, fmt.Errorf("history: table %q: key column %q: %w", t.name, t.keys[i].name, err)
-		}
-		if len(values) == 1 && t.native {
-			return raw, nil
-		}
-	}
-	return joinKey(parts), nil
-}
-
-func keyText(c column, raw driver.Value) (string, error) {
-	switch raw := raw.(type) {
-	case int64:
-		return strconv.FormatInt(raw, 10), nil
-	case bool:
-		return strconv.FormatBool(raw), nil
-	case []byte:
-		if c.kind == kindBytes {
-			return hex.EncodeToString(raw), nil
-		}
-		return string(raw), nil
-	case string:
-		if c.dbType == "uuid" {
-			return strings.ToLower(raw), nil
-		}
-		return raw, nil
-	}
-	return "", fmt.Errorf("a %T has more than one spelling", raw)
+	return Field{Column: column, Redacted: k == kindRedact, Bookkeeping: bookkeeping}, k
 }

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"reflect"
@@ -13,7 +12,7 @@ import (
 )
 
 // ErrNotReversible says that [Revert] can't put back what was not recorded: a
-// redacted column, a truncated table, an erasure.
+// redacted column, a truncated table, an recordAnonymization.
 var ErrNotReversible = errors.New("history: the change can't be reverted: its values are not recorded")
 
 // Revert takes one change back: the columns it changed get the values they had
@@ -79,7 +78,7 @@ func revertUpdate(tx *gorm.DB, s *schema.Schema, change Change) error {
 		return err
 	}
 	for _, f := range change.Fields {
-		if !f.Stamp {
+		if !f.Bookkeeping {
 			values[f.Column] = f.Before
 		}
 	}
@@ -143,45 +142,3 @@ func (c Change) nulls(s *schema.Schema) (names []string) {
 }
 
 func newModel(s *schema.Schema) any { return reflect.New(s.ModelType).Interface() }
-
-// where is the condition on the change's row, by the key it is recorded under.
-func (c Change) where(s *schema.Schema) (clause.Expression, error) {
-	values, err := c.keyValues(s)
-	if err != nil {
-		return nil, err
-	}
-	return whereKey(s, values), nil
-}
-
-// whereNow is where for the row as the change left it: its key may have moved.
-func (c Change) whereNow(s *schema.Schema) (clause.Expression, error) {
-	values, err := c.keyValues(s)
-	if err != nil {
-		return nil, err
-	}
-	for i, name := range keyNames(s) {
-		if f, moved := c.Field(name); moved {
-			values[i] = f.After
-		}
-	}
-	return whereKey(s, values), nil
-}
-
-func (c Change) keyValues(s *schema.Schema) ([]any, error) {
-	names := keyNames(s)
-	if len(names) != len(c.Key) {
-		return nil, fmt.Errorf("history: table %q: the key had %d columns and has %d", c.Table, len(c.Key), len(names))
-	}
-	values := make([]any, len(names))
-	for i, name := range names {
-		values[i] = c.Key[i]
-		if s.FieldsByDBName[name].DataType == schema.Bytes {
-			raw, err := hex.DecodeString(c.Key[i])
-			if err != nil {
-				return nil, fmt.Errorf("history: table %q: key column %q: %w", c.Table, name, err)
-			}
-			values[i] = raw
-		}
-	}
-	return values, nil
-}

@@ -14,7 +14,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// sqliteEngine tells its triggers nothing. A change set is opened before a
+// sqliteDialect tells its triggers nothing. A change set is opened before a
 // statement, with the id that the next change will have, and closed after it, at
 // the newest change: what lies between is the set's. So the triggers look nothing
 // up, and what is left open holds nothing.
@@ -28,17 +28,17 @@ import (
 // A change that nobody told about is in no change set. Its own is the negative
 // of its time in milliseconds, with no row in change_sets: there would be
 // nothing in it.
-type sqliteEngine struct {
+type sqliteDialect struct {
 	pairs int // what the table changes has already
 }
 
-const layoutsTable = "change_layouts"
+const layoutsTable = "whodunit_layouts"
 
 // sqliteNobody is the change set of a change that is in none. The time does not
 // move within a statement.
 const sqliteNobody = "-CAST(round((changes.at - 2440587.5) * 86400000) AS INTEGER)"
 
-func (e sqliteEngine) kindOf(dbType string) kind {
+func (d sqliteDialect) kindOf(dbType string) kind {
 	switch name, _, _ := strings.Cut(dbType, "("); {
 	case strings.Contains(name, "bool"):
 		return kindBool
@@ -58,9 +58,9 @@ func (e sqliteEngine) kindOf(dbType string) kind {
 	return kindText
 }
 
-func (e sqliteEngine) tables(o Options, tables []table) []string {
+func (d sqliteDialect) tables(o Options, tables []table) []string {
 	statements := []string{
-		`CREATE TABLE IF NOT EXISTS change_sets (
+		`CREATE TABLE IF NOT EXISTS whodunit_change_sets (
   id integer PRIMARY KEY,
   last integer NOT NULL,
   at datetime,
@@ -69,55 +69,55 @@ func (e sqliteEngine) tables(o Options, tables []table) []string {
   request_id text, ip text, user_agent text, method text, route text,
   database_user text
 )`,
-		"CREATE INDEX IF NOT EXISTS change_sets_actor ON change_sets (actor_id) WHERE actor_id IS NOT NULL",
-		"CREATE INDEX IF NOT EXISTS change_sets_impersonator ON change_sets (impersonator_id) WHERE impersonator_id IS NOT NULL",
-		`CREATE TABLE IF NOT EXISTS changes (
+		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_actor ON whodunit_change_sets (actor_id) WHERE actor_id IS NOT NULL",
+		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_impersonator ON whodunit_change_sets (impersonator_id) WHERE impersonator_id IS NOT NULL",
+		`CREATE TABLE IF NOT EXISTS whodunit_changes (
   id integer PRIMARY KEY,
   at real, table_name text, row_key, composite integer, action text, layout integer
 )`,
-		"CREATE TABLE IF NOT EXISTS change_layouts (id integer PRIMARY KEY, columns text)",
-		"CREATE INDEX IF NOT EXISTS changes_row ON changes (row_key)",
+		"CREATE TABLE IF NOT EXISTS whodunit_layouts (id integer PRIMARY KEY, columns text)",
+		"CREATE INDEX IF NOT EXISTS whodunit_changes_row ON whodunit_changes (row_key)",
 		// Ids are given again once the newest changes are deleted. Their sets must
 		// not enclose what comes then.
-		"DELETE FROM change_sets WHERE id > (SELECT coalesce(max(id), 0) FROM changes)",
+		"DELETE FROM whodunit_change_sets WHERE id > (SELECT coalesce(max(id), 0) FROM whodunit_changes)",
 		"DROP TRIGGER IF EXISTS whodunit_forget",
-		`CREATE TRIGGER whodunit_forget AFTER DELETE ON changes
-WHEN OLD.id > (SELECT coalesce(max(id), 0) FROM changes) BEGIN
-  DELETE FROM change_sets WHERE id > (SELECT coalesce(max(id), 0) FROM changes);
-  UPDATE change_sets SET last = (SELECT max(id) FROM changes)
-  WHERE id = (SELECT max(id) FROM change_sets) AND last > (SELECT max(id) FROM changes);
+		`CREATE TRIGGER whodunit_forget AFTER DELETE ON whodunit_changes
+WHEN OLD.id > (SELECT coalesce(max(id), 0) FROM whodunit_changes) BEGIN
+  DELETE FROM whodunit_change_sets WHERE id > (SELECT coalesce(max(id), 0) FROM whodunit_changes);
+  UPDATE whodunit_change_sets SET last = (SELECT max(id) FROM whodunit_changes)
+  WHERE id = (SELECT max(id) FROM whodunit_change_sets) AND last > (SELECT max(id) FROM whodunit_changes);
 END`,
 	}
 	for _, t := range tables {
-		for ; e.pairs < len(t.columns); e.pairs++ {
+		for ; d.pairs < len(t.columns); d.pairs++ {
 			for _, name := range []string{"before_", "after_"} {
-				statements = append(statements, fmt.Sprintf("ALTER TABLE changes ADD COLUMN %s%d", name, e.pairs))
+				statements = append(statements, fmt.Sprintf("ALTER TABLE whodunit_changes ADD COLUMN %s%d", name, d.pairs))
 			}
 		}
 	}
-	return append(statements, e.protection(o.AppendOnly)...)
+	return append(statements, d.protection(o.AppendOnly)...)
 }
 
-func (e sqliteEngine) columns() string {
+func (d sqliteDialect) columns() string {
 	return "SELECT lower(m.name), c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c " +
-		"WHERE m.type IN ('table', 'view') AND lower(m.name) IN ('change_sets', 'changes', 'change_layouts')"
+		"WHERE m.type IN ('table', 'view') AND lower(m.name) IN ('whodunit_change_sets', 'whodunit_changes', 'whodunit_layouts')"
 }
 
 // protection refuses what does not come from maintenance, which has a change
 // set 0. A change set may take in the newest change, and no other.
-func (e sqliteEngine) protection(on bool) []string {
+func (d sqliteDialect) protection(on bool) []string {
 	var statements []string
 	refuse := func(name, event, table, when string) {
 		statements = append(statements, "DROP TRIGGER IF EXISTS "+name)
 		if on {
 			statements = append(statements, fmt.Sprintf(`CREATE TRIGGER %s BEFORE %s ON %s
-WHEN %sNOT EXISTS (SELECT 1 FROM change_sets WHERE id = 0) BEGIN
+WHEN %sNOT EXISTS (SELECT 1 FROM whodunit_change_sets WHERE id = 0) BEGIN
   SELECT RAISE(ABORT, 'whodunit: the history is append-only');
 END`, name, event, table, when))
 		}
 	}
-	refuse("whodunit_refuse_set_update", "UPDATE OF id, at, "+strings.Join(whoColumns[:], ", ")+", database_user", changeSetsTable, "")
-	refuse("whodunit_refuse_set_last", "UPDATE OF last", changeSetsTable, "NEW.last IS NOT (SELECT max(id) FROM changes) AND ")
+	refuse("whodunit_refuse_set_update", "UPDATE OF id, at, "+strings.Join(attributionColumns[:], ", ")+", database_user", changeSetsTable, "")
+	refuse("whodunit_refuse_set_last", "UPDATE OF last", changeSetsTable, "NEW.last IS NOT (SELECT max(id) FROM whodunit_changes) AND ")
 	refuse("whodunit_refuse_set_delete", "DELETE", changeSetsTable, "OLD.last >= OLD.id AND ")
 	for _, table := range []string{changesTable, layoutsTable} {
 		refuse("whodunit_refuse_"+table+"_update", "UPDATE", table, "")
@@ -128,26 +128,26 @@ END`, name, event, table, when))
 
 const sqliteTrigger = `CREATE TRIGGER %s AFTER %s ON %s%s
 BEGIN /* whodunit */
-  INSERT INTO changes (at, table_name, row_key, composite, action, layout,
+  INSERT INTO whodunit_changes (at, table_name, row_key, composite, action, layout,
     %s)
   VALUES (julianday(), %s, %s, %t, %s, %d,
     %s);
 END`
 
-func (e sqliteEngine) triggers(t table) []string {
-	layout, columns := e.layout(t)
+func (d sqliteDialect) triggers(t table) []string {
+	layout, columns := d.layout(t)
 	create := func(event, when, row, action, names string, values func(c column) string) string {
-		return fmt.Sprintf(sqliteTrigger, e.triggerName(t, event), strings.ToUpper(event), quoteTable(t.name, quoteDouble), when,
+		return fmt.Sprintf(sqliteTrigger, d.triggerName(t, event), strings.ToUpper(event), quoteTable(t.name, quoteDouble), when,
 			mapColumns(t.columns, ", ", func(c column) string { return strings.ReplaceAll(names, "#", fmt.Sprint(c.ordinal)) }),
-			quoteLiteral(t.name), e.key(t, row), len(t.keys) > 1, action, layout, mapColumns(t.columns, ",\n    ", values))
+			quoteLiteral(t.name), d.key(t, row), len(t.keys) > 1, action, layout, mapColumns(t.columns, ",\n    ", values))
 	}
 	triggers := []string{
-		create("insert", "", "NEW", "'create'", "after_#", func(c column) string { return e.value(c, "NEW") }),
-		create("update", "\nWHEN "+mapColumns(keysLast(t.watched()), " OR\n  ", e.differs), "OLD", actionOf(t, quoteDouble),
-			"before_#, after_#", e.pair),
-		create("delete", "", "OLD", "'delete'", "before_#", func(c column) string { return e.value(c, "OLD") }),
+		create("insert", "", "NEW", "'create'", "after_#", func(c column) string { return d.value(c, "NEW") }),
+		create("update", "\nWHEN "+mapColumns(keysLast(t.watched()), " OR\n  ", d.differs), "OLD", actionOf(t, quoteDouble),
+			"before_#, after_#", d.pair),
+		create("delete", "", "OLD", "'delete'", "before_#", func(c column) string { return d.value(c, "OLD") }),
 	}
-	known := fmt.Sprintf("INSERT OR IGNORE INTO change_layouts (id, columns) VALUES (%d, %s)", layout, quoteLiteral(columns))
+	known := fmt.Sprintf("INSERT OR IGNORE INTO whodunit_layouts (id, columns) VALUES (%d, %s)", layout, quoteLiteral(columns))
 	return append([]string{known}, marked(triggers)...)
 }
 
@@ -165,7 +165,7 @@ func keysLast(columns []column) []column {
 }
 
 // layout says which pair is which column, and is known by the hash of that.
-func (e sqliteEngine) layout(t table) (id int64, columns string) {
+func (d sqliteDialect) layout(t table) (id int64, columns string) {
 	names := make([][2]string, len(t.columns))
 	for i, c := range t.columns {
 		names[i] = [2]string{c.name, c.letter()}
@@ -175,7 +175,7 @@ func (e sqliteEngine) layout(t table) (id int64, columns string) {
 	return int64(binary.BigEndian.Uint64(sum[:8]) >> 1), string(text)
 }
 
-func (e sqliteEngine) key(t table, row string) string {
+func (d sqliteDialect) key(t table, row string) string {
 	if len(t.keys) == 1 {
 		return row + "." + quoteDouble(t.keys[0].name)
 	}
@@ -183,7 +183,7 @@ func (e sqliteEngine) key(t table, row string) string {
 }
 
 // value is a column's value in a row, or, of a redacted one, whether it has any.
-func (e sqliteEngine) value(c column, row string) string {
+func (d sqliteDialect) value(c column, row string) string {
 	value := row + "." + quoteDouble(c.name)
 	if c.redact {
 		return "iif(" + value + " IS NULL, NULL, 1)"
@@ -191,42 +191,42 @@ func (e sqliteEngine) value(c column, row string) string {
 	return value
 }
 
-func (e sqliteEngine) pair(c column) string {
-	before, after := e.value(c, "OLD"), e.value(c, "NEW")
+func (d sqliteDialect) pair(c column) string {
+	before, after := d.value(c, "OLD"), d.value(c, "NEW")
 	switch {
 	case c.redact:
-		return "NULL, iif(" + e.differs(c) + ", 1, NULL)"
+		return "NULL, iif(" + d.differs(c) + ", 1, NULL)"
 	case c.small:
 		return before + ", " + after
 	}
-	return fmt.Sprintf("iif(%[1]s, %[2]s, NULL), iif(%[1]s, %[3]s, NULL)", e.differs(c), before, after)
+	return fmt.Sprintf("iif(%[1]s, %[2]s, NULL), iif(%[1]s, %[3]s, NULL)", d.differs(c), before, after)
 }
 
-func (e sqliteEngine) triggerName(t table, event string) string {
+func (d sqliteDialect) triggerName(t table, event string) string {
 	return quoteDouble(objectName(t.name, "_"+event))
 }
 
-func (e sqliteEngine) differs(c column) string {
-	return fmt.Sprintf("OLD.%[1]s%[2]s IS NOT NEW.%[1]s", quoteDouble(c.name), e.collate(c))
+func (d sqliteDialect) differs(c column) string {
+	return fmt.Sprintf("OLD.%[1]s%[2]s IS NOT NEW.%[1]s", quoteDouble(c.name), d.collate(c))
 }
 
 // collate compares bytes: a column's collation may think 'a' equal to 'A'.
-func (e sqliteEngine) collate(c column) string {
+func (d sqliteDialect) collate(c column) string {
 	if c.kind == kindText {
 		return " COLLATE BINARY"
 	}
 	return ""
 }
 
-func (e sqliteEngine) dropTriggers(t table) []string {
+func (d sqliteDialect) dropTriggers(t table) []string {
 	var statements []string
 	for _, event := range []string{"insert", "update", "delete"} {
-		statements = append(statements, "DROP TRIGGER IF EXISTS "+e.triggerName(t, event))
+		statements = append(statements, "DROP TRIGGER IF EXISTS "+d.triggerName(t, event))
 	}
 	return statements
 }
 
-func (e sqliteEngine) installed(db *gorm.DB) (map[string]installation, error) {
+func (d sqliteDialect) installed(db *gorm.DB) (map[string]installation, error) {
 	found, err := readInstalled(db, "SELECT tbl_name, sql FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%/* whodunit:%'")
 	for name, i := range found {
 		found[strings.ToLower(name)] = i // SQLite's names know no case
@@ -234,28 +234,27 @@ func (e sqliteEngine) installed(db *gorm.DB) (map[string]installation, error) {
 	return found, err
 }
 
-func (e sqliteEngine) migrated(*gorm.DB, []table) error { return nil }
+func (d sqliteDialect) migrated(*gorm.DB, []table) error { return nil }
 
 // claim takes the write lock, for which SQLite waits as long as busy_timeout
 // says. A deferred transaction that has read gets no wait: it fails as soon as
 // another one has written in between. The statement deletes nothing, and is the
 // cheapest that takes the lock.
-func (e sqliteEngine) claim(ctx context.Context, pool gorm.ConnPool) error {
-	_, err := pool.ExecContext(ctx, "DELETE FROM change_layouts WHERE 0")
-	return err
+func (d sqliteDialect) lockForWrite(ctx context.Context, pool gorm.ConnPool) {
+	_, _ = pool.ExecContext(ctx, "DELETE FROM whodunit_layouts WHERE 0") // it fails where there is no history yet
 }
 
-var sqliteOpen = "INSERT OR REPLACE INTO change_sets (id, last, at, " + strings.Join(whoColumns[:], ", ") +
-	") VALUES ((SELECT coalesce(max(id), 0) + 1 FROM changes), 0, ?" + strings.Repeat(", ?", len(whoColumns)) + ")"
+var sqliteOpen = "INSERT OR REPLACE INTO whodunit_change_sets (id, last, at, " + strings.Join(attributionColumns[:], ", ") +
+	") VALUES ((SELECT coalesce(max(id), 0) + 1 FROM whodunit_changes), 0, ?" + strings.Repeat(", ?", len(attributionColumns)) + ")"
 
 // tell opens a change set for the changes to come. It replaces one that was left
 // open, as by a panic. As it writes before it reads, it claims too.
-func (e sqliteEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (int64, error) {
-	if w == (who{}) {
+func (d sqliteDialect) setActor(ctx context.Context, pool gorm.ConnPool, a attribution) (int64, error) {
+	if a == (attribution{}) {
 		return 0, nil // its changes are in no set
 	}
 	at := time.Now().UTC().Format("2006-01-02 15:04:05.000")
-	result, err := pool.ExecContext(ctx, sqliteOpen, append([]any{at}, w.args()...)...)
+	result, err := pool.ExecContext(ctx, sqliteOpen, append([]any{at}, a.args()...)...)
 	if err != nil {
 		return 0, err
 	}
@@ -264,74 +263,74 @@ func (e sqliteEngine) tell(ctx context.Context, pool gorm.ConnPool, w who) (int6
 
 // resume goes on with a change set that holds the newest change. What came after
 // it is somebody else's.
-func (e sqliteEngine) resume(ctx context.Context, pool gorm.ConnPool, set int64) (bool, error) {
+func (d sqliteDialect) resumeActor(ctx context.Context, pool gorm.ConnPool, set int64) (bool, error) {
 	if set == 0 {
 		return true, nil
 	}
-	return affects(pool.ExecContext(ctx, "UPDATE change_sets SET last = last WHERE id = ? AND last = (SELECT max(id) FROM changes)", set))
+	return affects(pool.ExecContext(ctx, "UPDATE whodunit_change_sets SET last = last WHERE id = ? AND last = (SELECT max(id) FROM whodunit_changes)", set))
 }
 
-func (e sqliteEngine) keep(ctx context.Context, pool gorm.ConnPool, set int64) error {
-	_, err := e.extend(ctx, pool, set)
+func (d sqliteDialect) checkpoint(ctx context.Context, pool gorm.ConnPool, set int64) error {
+	_, err := d.extend(ctx, pool, set)
 	return err
 }
 
 // extend closes a change set if there is a change to hold.
-func (e sqliteEngine) extend(ctx context.Context, pool gorm.ConnPool, set int64) (bool, error) {
+func (d sqliteDialect) extend(ctx context.Context, pool gorm.ConnPool, set int64) (bool, error) {
 	if set == 0 {
 		return true, nil
 	}
 	return affects(pool.ExecContext(ctx,
-		"UPDATE change_sets SET last = (SELECT max(id) FROM changes) WHERE id = ? AND id <= (SELECT max(id) FROM changes)", set))
+		"UPDATE whodunit_change_sets SET last = (SELECT max(id) FROM whodunit_changes) WHERE id = ? AND id <= (SELECT max(id) FROM whodunit_changes)", set))
 }
 
 // untell closes a change set, or deletes it if there is no change to hold.
-func (e sqliteEngine) untell(ctx context.Context, pool gorm.ConnPool, set int64) error {
-	closed, err := e.extend(ctx, pool, set)
+func (d sqliteDialect) clearActor(ctx context.Context, pool gorm.ConnPool, set int64) error {
+	closed, err := d.extend(ctx, pool, set)
 	if closed || err != nil {
 		return err
 	}
-	_, err = pool.ExecContext(ctx, "DELETE FROM change_sets WHERE id = ?", set)
+	_, err = pool.ExecContext(ctx, "DELETE FROM whodunit_change_sets WHERE id = ?", set)
 	return err
 }
 
-func (e sqliteEngine) lasting() bool { return false }
-func (e sqliteEngine) at() string    { return e.time() }
+func (d sqliteDialect) perTransaction() bool { return false }
+func (d sqliteDialect) at() string           { return d.time() }
 
 // time is the text of change_sets.at, or that of a change which is in none.
-func (e sqliteEngine) time() string {
+func (d sqliteDialect) time() string {
 	return "coalesce(CAST(change_sets.at AS TEXT), strftime('%Y-%m-%d %H:%M:%f', changes.at))"
 }
 
-func (e sqliteEngine) set() string { return "coalesce(change_sets.id, " + sqliteNobody + ")" }
+func (d sqliteDialect) set() string { return "coalesce(change_sets.id, " + sqliteNobody + ")" }
 
-func (e sqliteEngine) inSet(id int64) string {
+func (d sqliteDialect) inSet(id int64) string {
 	if id < 0 {
-		return e.set() + " = ?"
+		return d.set() + " = ?"
 	}
-	return e.within("change_sets.id = ?")
+	return d.within("change_sets.id = ?")
 }
 
-func (e sqliteEngine) join() string {
-	return "change_sets.id = (SELECT max(id) FROM change_sets WHERE id <= changes.id) AND change_sets.last >= changes.id"
+func (d sqliteDialect) join() string {
+	return "change_sets.id = (SELECT max(id) FROM whodunit_change_sets WHERE id <= changes.id) AND change_sets.last >= changes.id"
 }
 
-func (e sqliteEngine) within(sets string) string {
-	return "changes.id IN (SELECT enclosed.id FROM change_sets CROSS JOIN changes AS enclosed " +
+func (d sqliteDialect) within(sets string) string {
+	return "changes.id IN (SELECT enclosed.id FROM whodunit_change_sets AS change_sets CROSS JOIN whodunit_changes AS enclosed " +
 		"ON enclosed.id BETWEEN change_sets.id AND change_sets.last WHERE " + sets + ")"
 }
 
-func (e sqliteEngine) instant() string              { return "strftime('%Y-%m-%d %H:%M:%f', ?)" }
-func (e sqliteEngine) packed() string               { return "''" }
-func (e sqliteEngine) actorID(column string) string { return column + " = ? AND " + column + " = ?" }
-func (e sqliteEngine) rowKey() string               { return "changes.row_key = @key" }
-func (e sqliteEngine) zone() string                 { return "NULL" }
+func (d sqliteDialect) instant() string              { return "strftime('%Y-%m-%d %H:%M:%f', ?)" }
+func (d sqliteDialect) packed() string               { return "''" }
+func (d sqliteDialect) actorID(column string) string { return column + " = ? AND " + column + " = ?" }
+func (d sqliteDialect) rowKey() string               { return "changes.row_key = @key" }
+func (d sqliteDialect) zone() string                 { return "NULL" }
 
-func (e sqliteEngine) fields(db *gorm.DB, records []record) (map[int64][]Field, error) {
+func (d sqliteDialect) fields(db *gorm.DB, records []record) (map[int64][]Field, error) {
 	found := map[int64][]Field{}
 	for len(records) > 0 {
 		n := min(len(records), 500) // SQLite bounds the number of placeholders
-		if err := e.readFields(db, records[:n], found); err != nil {
+		if err := d.readFields(db, records[:n], found); err != nil {
 			return nil, err
 		}
 		records = records[n:]
@@ -339,13 +338,13 @@ func (e sqliteEngine) fields(db *gorm.DB, records []record) (map[int64][]Field, 
 	return found, nil
 }
 
-func (e sqliteEngine) readFields(db *gorm.DB, records []record, found map[int64][]Field) error {
+func (d sqliteDialect) readFields(db *gorm.DB, records []record, found map[int64][]Field) error {
 	ids := make([]any, len(records))
 	for i, r := range records {
 		ids[i] = r.ID
 	}
 	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context,
-		"SELECT change_layouts.columns, changes.* FROM changes LEFT JOIN change_layouts ON change_layouts.id = changes.layout "+
+		"SELECT change_layouts.columns, changes.* FROM whodunit_changes AS changes LEFT JOIN whodunit_layouts AS change_layouts ON change_layouts.id = changes.layout "+
 			"WHERE changes.id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", ids...)
 	if err != nil {
 		return err
@@ -424,40 +423,40 @@ func sameNumber(n int64, x float64) bool {
 	return float64(n) == x && x < 1<<63 && int64(x) == n
 }
 
-func (e sqliteEngine) maintain(tx *gorm.DB, on bool) error {
+func (d sqliteDialect) maintain(tx *gorm.DB, on bool) error {
 	if on {
-		return exec(tx, "INSERT INTO change_sets (id, last) VALUES (0, 0)")
+		return exec(tx, "INSERT INTO whodunit_change_sets (id, last) VALUES (0, 0)")
 	}
-	return exec(tx, "DELETE FROM change_sets WHERE id = 0")
+	return exec(tx, "DELETE FROM whodunit_change_sets WHERE id = 0")
 }
 
 // prune deletes told sets first. A change that is old and in no set after that
 // is one that nobody told about.
-func (e sqliteEngine) prune(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
+func (d sqliteDialect) prune(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
 	var spans []struct{ First, Last int64 }
-	err := tx.Raw("SELECT id AS first, last FROM change_sets WHERE at < strftime('%Y-%m-%d %H:%M:%f', ?) AND id > 0 ORDER BY id LIMIT ?",
+	err := tx.Raw("SELECT id AS first, last FROM whodunit_change_sets WHERE at < strftime('%Y-%m-%d %H:%M:%f', ?) AND id > 0 ORDER BY id LIMIT ?",
 		instantOf(before), limit).Scan(&spans).Error
 	if err != nil {
 		return 0, false, err
 	}
 	for _, s := range spans {
-		if err := exec(tx, "DELETE FROM changes WHERE id BETWEEN ? AND ?", s.First, s.Last); err != nil {
+		if err := exec(tx, "DELETE FROM whodunit_changes WHERE id BETWEEN ? AND ?", s.First, s.Last); err != nil {
 			return 0, false, err
 		}
-		if err := exec(tx, "DELETE FROM change_sets WHERE id = ?", s.First); err != nil {
+		if err := exec(tx, "DELETE FROM whodunit_change_sets WHERE id = ?", s.First); err != nil {
 			return 0, false, err
 		}
 	}
 	if len(spans) == limit {
 		return int64(limit), true, nil
 	}
-	n, more, err := e.pruneNobody(tx, before, limit)
+	n, more, err := d.pruneNobody(tx, before, limit)
 	return int64(len(spans)) + n, more, err
 }
 
-func (e sqliteEngine) pruneNobody(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
+func (d sqliteDialect) pruneNobody(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
 	var untold []struct{ ID, ChangeSet int64 }
-	err := tx.Raw("SELECT changes.id, "+e.set()+" AS change_set FROM changes LEFT JOIN change_sets ON "+e.join()+
+	err := tx.Raw("SELECT changes.id, "+d.set()+" AS change_set FROM whodunit_changes AS changes LEFT JOIN whodunit_change_sets AS change_sets ON "+d.join()+
 		" WHERE changes.at < julianday(?) AND change_sets.id IS NULL ORDER BY changes.id LIMIT ?", instantOf(before), limit).Scan(&untold).Error
 	if err != nil {
 		return 0, false, err
@@ -465,17 +464,17 @@ func (e sqliteEngine) pruneNobody(tx *gorm.DB, before time.Time, limit int) (int
 	sets := map[int64]bool{}
 	for _, change := range untold {
 		sets[change.ChangeSet] = true
-		if err := exec(tx, "DELETE FROM changes WHERE id = ?", change.ID); err != nil {
+		if err := exec(tx, "DELETE FROM whodunit_changes WHERE id = ?", change.ID); err != nil {
 			return 0, false, err
 		}
 	}
 	return int64(len(sets)), len(untold) == limit, nil
 }
 
-// erasure inserts the change, so that there is one to enclose.
-func (e sqliteEngine) erasure(tx *gorm.DB, w who, record map[string]any) error {
+// recordAnonymization inserts the change, so that there is one to enclose.
+func (d sqliteDialect) recordAnonymization(tx *gorm.DB, a attribution, record map[string]any) error {
 	ctx, pool := tx.Statement.Context, tx.Statement.ConnPool
-	set, err := e.tell(ctx, pool, w)
+	set, err := d.setActor(ctx, pool, a)
 	if err != nil {
 		return err
 	}
@@ -483,5 +482,21 @@ func (e sqliteEngine) erasure(tx *gorm.DB, w who, record map[string]any) error {
 	if err := tx.Table(changesTable).Create(record).Error; err != nil {
 		return err
 	}
-	return e.untell(ctx, pool, set)
+	return d.clearActor(ctx, pool, set)
 }
+
+// locate asks how many pairs of columns the changes have.
+func (d sqliteDialect) locate(db *gorm.DB) (dialect, error) {
+	var found sqliteDialect
+	row := db.Statement.ConnPool.QueryRowContext(db.Statement.Context, "SELECT count(*) FROM pragma_table_info('whodunit_changes') WHERE name LIKE 'before_%'")
+	if err := row.Scan(&found.pairs); err != nil {
+		return nil, fmt.Errorf("history: asking for the columns of %s: %w", changesTable, err)
+	}
+	return found, nil
+}
+
+func (d sqliteDialect) migratesInTransaction() bool { return false }
+func (d sqliteDialect) keepsRightTriggers() bool    { return false }
+func (d sqliteDialect) hint(err error) error        { return err }
+func (d sqliteDialect) nativeKeys() bool            { return true }
+func (d sqliteDialect) compilesTriggers() bool      { return true }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 	"gorm.io/gorm/migrator"
 	"gorm.io/gorm/schema"
 
@@ -28,41 +27,48 @@ type table struct {
 
 // column is one recorded column.
 type column struct {
-	name    string
-	dbType  string // as the dialect spells it, in lower case
-	kind    kind
-	ordinal int
-	key     bool
-	small   bool // its values take little room
-	stamp   bool // a by- or at-column: recorded with a change, but not one itself
-	redact  bool
-	zero    string // of a soft-delete column: the SQL literal of a row that is alive, "" for NULL
+	name        string
+	dbType      string // as the dialect spells it, in lower case
+	kind        kind
+	ordinal     int
+	key         bool
+	small       bool // its values take little room
+	bookkeeping bool // a by- or at-column: recorded with a change, but not one itself
+	redact      bool
+	zero        string // of a soft-delete column: the SQL literal of a row that is alive, "" for NULL
+}
+
+// columnReader says how a kind of database writes columns down.
+type columnReader interface {
+	// kindOf says how a column of a type is written down.
+	kindOf(dbType string) kind
+	// nativeKeys is true if a key of one column is recorded as it is, not as text.
+	nativeKeys() bool
 }
 
 // describe reads a model's schema. dialect says how a column type is written
 // down.
-func describe(db *gorm.DB, dialect engine, model any) (table, error) {
+func describe(db *gorm.DB, d columnReader, model any) (table, error) {
 	stmt := &gorm.Statement{DB: db}
 	if err := stmt.Parse(model); err != nil {
 		return table{}, fmt.Errorf("history: %w", err)
 	}
-	return describeSchema(db, dialect, stmt.Schema)
+	return describeSchema(db, d, stmt.Schema)
 }
 
-func describeSchema(db *gorm.DB, dialect engine, s *schema.Schema) (table, error) {
-	stamps, err := stampsOf(s)
+func describeSchema(db *gorm.DB, d columnReader, s *schema.Schema) (table, error) {
+	bookkeeping, err := bookkeepingOf(s)
 	if err != nil {
 		return table{}, fmt.Errorf("history: %w", err)
 	}
-	_, native := dialect.(sqliteEngine)
-	t := table{name: s.Table, schema: s, native: native}
+	t := table{name: s.Table, schema: s, native: d.nativeKeys()}
 	for _, name := range s.DBNames {
 		f := s.FieldsByDBName[name]
 		if !isRecorded(f) {
 			continue
 		}
-		c := newColumn(db, dialect, f, len(t.columns))
-		c.stamp = stamps[f]
+		c := newColumn(db, d, f, len(t.columns))
+		c.bookkeeping = bookkeeping[f]
 		if f.PrimaryKey {
 			t.keys = append(t.keys, c)
 		}
@@ -83,27 +89,15 @@ func isRecorded(f *schema.Field) bool {
 	return !f.IgnoreMigration && (f.TagSettings["HISTORY"] != "-" || f.PrimaryKey)
 }
 
-func checkKeys(t table) error {
-	for _, c := range t.keys {
-		switch {
-		case c.redact:
-			return fmt.Errorf("history: table %q: primary key column %q can't be redacted", t.name, c.name)
-		case c.kind == kindFloat, c.kind == kindTime, c.kind == kindInstant:
-			return fmt.Errorf("history: table %q: primary key column %q is a %s, which has more than one spelling", t.name, c.name, c.dbType)
-		}
-	}
-	return nil
-}
-
 // smallSize is the size up to which a text is small.
 const smallSize = 255
 
-func newColumn(db *gorm.DB, dialect engine, f *schema.Field, ordinal int) column {
+func newColumn(db *gorm.DB, d columnReader, f *schema.Field, ordinal int) column {
 	dbType := strings.ToLower(dataTypeOf(db, f))
 	c := column{
 		name:    f.DBName,
 		dbType:  dbType,
-		kind:    dialect.kindOf(dbType),
+		kind:    d.kindOf(dbType),
 		ordinal: ordinal,
 		key:     f.PrimaryKey,
 		redact:  strings.EqualFold(f.TagSettings["HISTORY"], "redact"),
@@ -125,23 +119,23 @@ func dataTypeOf(db *gorm.DB, f *schema.Field) string {
 	return db.DataTypeOf(f)
 }
 
-// stampsOf returns the by- and at-columns, found as GORM and gormaudit find
+// bookkeepingOf returns the by- and at-columns, found as GORM and gormaudit find
 // them.
-func stampsOf(s *schema.Schema) (map[*schema.Field]bool, error) {
+func bookkeepingOf(s *schema.Schema) (map[*schema.Field]bool, error) {
 	columns, err := bycolumn.Find(s)
 	if err != nil {
 		return nil, err
 	}
-	stamps := map[*schema.Field]bool{}
+	bookkeeping := map[*schema.Field]bool{}
 	for _, f := range columns.All() {
-		stamps[f] = true
+		bookkeeping[f] = true
 	}
 	for _, f := range s.Fields {
 		if f.AutoCreateTime > 0 || f.AutoUpdateTime > 0 {
-			stamps[f] = true
+			bookkeeping[f] = true
 		}
 	}
-	return stamps, nil
+	return bookkeeping, nil
 }
 
 // zeroOf is what a row that was not deleted holds. gorm.DeletedAt has NULL, or
@@ -159,13 +153,13 @@ func zeroOf(f *schema.Field, k kind) string {
 	return ""
 }
 
-// letter is the kind as it is stored: upper case for a stamp.
+// letter is the kind as it is stored: upper case for bookkeeping.
 func (c column) letter() string {
 	k := c.kind
 	if c.redact {
 		k = kindRedact
 	}
-	if c.stamp {
+	if c.bookkeeping {
 		k -= 'a' - 'A'
 	}
 	return string(k)
@@ -175,29 +169,11 @@ func (c column) letter() string {
 func (t table) watched() []column {
 	var columns []column
 	for _, c := range t.columns {
-		if !c.stamp {
+		if !c.bookkeeping {
 			columns = append(columns, c)
 		}
 	}
 	return columns
-}
-
-func whereKey(s *schema.Schema, values []any) clause.Expression {
-	conditions := make([]clause.Expression, len(values))
-	for i, name := range keyNames(s) {
-		conditions[i] = clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: name}, Value: values[i]}
-	}
-	return clause.And(conditions...)
-}
-
-// keyNames are the key columns in the order of a recorded key.
-func keyNames(s *schema.Schema) (names []string) {
-	for _, name := range s.DBNames {
-		if s.FieldsByDBName[name].PrimaryKey {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // fingerprint identifies what a generator made of t. Triggers carry it in a
@@ -218,12 +194,12 @@ func objectName(table, suffix string) string {
 }
 
 // parseModels describes models, each table once.
-func parseModels(db *gorm.DB, dialect engine, models []any) ([]table, error) {
+func parseModels(db *gorm.DB, d columnReader, models []any) ([]table, error) {
 	var tables []table
 	var errs []error
 	seen := map[string]bool{}
 	for _, model := range models {
-		t, err := describe(db, dialect, model)
+		t, err := describe(db, d, model)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -12,7 +12,7 @@ import (
 )
 
 // Value is a column's value, exactly as the database had it. The zero Value is
-// NULL. Use [As] for a Go type, or pass it to a query as it is.
+// NULL. Use [ValueAs] for a Go type, or pass it to a query as it is.
 type Value struct {
 	kind kind
 	raw  driver.Value
@@ -34,10 +34,10 @@ const (
 	kindRedact  kind = 'r'
 )
 
-// As returns v as a T: a basic type, time.Time, []byte, a sql.Scanner, or a
+// ValueAs returns v as a T: a basic type, time.Time, []byte, a sql.Scanner, or a
 // pointer to them, converted as [database/sql.Rows.Scan] converts. NULL is the
 // zero T. A value that does not fit is an error.
-func As[T any](v Value) (T, error) {
+func ValueAs[T any](v Value) (T, error) {
 	var out sql.Null[T]
 	if err := out.Scan(v.source()); err != nil {
 		return out.V, fmt.Errorf("history: value as %T: %w", out.V, err)

@@ -35,13 +35,13 @@ func TestTimestampsOfMariaDB(t *testing.T) {
 		at, _ := c.Field("at")
 		short, _ := c.Field("short")
 		big, _ := c.Field("big")
-		if got := must2(history.As[time.Time](at.After)); !got.Equal(time.UnixMicro(1709528767012345)) {
+		if got := must2(history.ValueAs[time.Time](at.After)); !got.Equal(time.UnixMicro(1709528767012345)) {
 			t.Errorf("in the zone %s: at = %v, want 2024-03-04 05:06:07.012345 UTC", zone, got)
 		}
-		if got := must2(history.As[time.Time](short.After)); !got.Equal(time.UnixMilli(1709528767010)) {
+		if got := must2(history.ValueAs[time.Time](short.After)); !got.Equal(time.UnixMilli(1709528767010)) {
 			t.Errorf("in the zone %s: short = %v, want 2024-03-04 05:06:07.01 UTC", zone, got)
 		}
-		if got := must2(history.As[uint64](big.After)); got != math.MaxUint64 {
+		if got := must2(history.ValueAs[uint64](big.After)); got != math.MaxUint64 {
 			t.Errorf("big = %d, want 2^64-1", got)
 		}
 	}
@@ -140,7 +140,7 @@ func TestRedactedValuesAreNowhere(t *testing.T) {
 		must(t, db.Model(&Note{ID: 1}).Update("secret", "hush-hush 2").Error)
 		must(t, db.Unscoped().Delete(&Note{ID: 1}).Error)
 		var rows []map[string]any
-		must(t, plain.Table("changes").Find(&rows).Error)
+		must(t, plain.Table("whodunit_changes").Find(&rows).Error)
 		for _, row := range rows {
 			if text := fmt.Sprint(row); strings.Contains(text, "hush-hush") {
 				t.Errorf("a change holds %s", text)

@@ -26,7 +26,7 @@ func TestACascadeIsNotByWhoeverWroteBefore(t *testing.T) {
 			return tx.WithContext(as(bob)).Delete(&p).Error
 		}))
 		c := last(t, db, &p.Children[0])
-		if c.Action != history.ActionDelete || c.ChangeSet.Said && c.ChangeSet.Actor != bob {
+		if c.Action != history.ActionDelete || c.ChangeSet.Attributed && c.ChangeSet.Actor != bob {
 			t.Errorf("%s by %v, want a delete by %v or nobody", c.Action, c.ChangeSet.Actor, bob)
 		}
 	})

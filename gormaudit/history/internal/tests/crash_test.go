@@ -43,7 +43,7 @@ func hang(kind, dsn string) {
 		_, _ = os.Stdout.WriteString("written\n")
 		time.Sleep(time.Minute)
 	}
-	if err := db.Callback().Update().After("gorm:update").Before("gormaudit/history:untell").Register("test:stop", stop); err != nil {
+	if err := db.Callback().Update().After("gorm:update").Before("gormaudit/history:clear_actor").Register("test:stop", stop); err != nil {
 		panic(err)
 	}
 	db.WithContext(as(ann)).Model(&Note{ID: 1}).Update("title", "never")

@@ -115,7 +115,7 @@ func TestEveryFailingStatementIsAnError(t *testing.T) {
 				{"Revert of a create", func(db *gorm.DB) error {
 					return history.Revert(db, last(t, plain.Where("action = 'create'"), &Note{ID: 2}))
 				}},
-				{"Erase", func(db *gorm.DB) error { _, err := history.Erase(db, ann); return err }},
+				{"Erase", func(db *gorm.DB) error { _, err := history.Anonymize(db, ann); return err }},
 				{"Prune", func(db *gorm.DB) error { _, err := history.Prune(db, time.Now().Add(time.Hour)); return err }},
 				{"Drop", func(db *gorm.DB) error { return history.Drop(db, &Note{}) }},
 			} {

@@ -68,15 +68,15 @@ func (s state) replay(tb testing.TB, c history.Change) {
 	delete(s, key)
 	for _, f := range c.Fields {
 		before, had := row[f.Column]
-		if f.Stamp || f.Column == "deleted_at" && had {
+		if f.Bookkeeping || f.Column == "deleted_at" && had {
 			before = f.Before.String()
 		}
-		if had == f.Before.IsNull() && !f.Stamp || had && before != f.Before.String() {
+		if had == f.Before.IsNull() && !f.Bookkeeping || had && before != f.Before.String() {
 			tb.Fatalf("change %d: %s was %q, the history says %q", c.ID, f.Column, before, f.Before)
 		}
 		delete(row, f.Column)
 		switch {
-		case f.Stamp || f.After.IsNull():
+		case f.Bookkeeping || f.After.IsNull():
 		case f.Column == "deleted_at":
 			row[f.Column] = "set"
 		default:
@@ -157,7 +157,7 @@ func play(t *testing.T, db, plain *gorm.DB, data []byte) {
 		})
 		var ids []int64
 		var recorded int64
-		must(t, plain.Table("changes").Where("id > ?", seen).Count(&recorded).Error)
+		must(t, plain.Table("whodunit_changes").Where("id > ?", seen).Count(&recorded).Error)
 		mine := must2(history.By(plain.Where("changes.id > ?", seen), who))
 		if int64(len(mine)) != recorded {
 			t.Fatalf("%d of %d changes are by %v", len(mine), recorded, who)
@@ -173,7 +173,7 @@ func play(t *testing.T, db, plain *gorm.DB, data []byte) {
 		for _, id := range ids {
 			set, changes, err := history.ChangeSetOf(plain, id)
 			must(t, err)
-			if !set.Said || !set.Actor.Same(who.Identity) {
+			if !set.Attributed || !set.Actor.Same(who.Identity) {
 				t.Fatalf("change set %d is by %v, want %v", id, set.Actor, who)
 			}
 			for _, c := range changes {
@@ -218,7 +218,7 @@ func TestTheHistoryReplaysToTheTable(t *testing.T) {
 				data[i] = byte(random.Uint32())
 			}
 			play(t, db, plain, data)
-			must(t, plain.Migrator().DropTable("things", "changes", "change_sets"))
+			must(t, plain.Migrator().DropTable("things", "whodunit_changes", "whodunit_change_sets"))
 		}
 	})
 }

@@ -92,7 +92,7 @@ func TestInsertOrIgnoreLosesNoRecord(t *testing.T) {
 	must(t, db.Exec("INSERT OR IGNORE INTO notes (id, title) VALUES (1, 'a'), (1, 'b'), (2, 'c')").Error)
 	must(t, db.Exec("UPDATE OR IGNORE notes SET id = 2, title = 'x' WHERE id = 1").Error)
 	must(t, db.Exec("UPDATE OR REPLACE notes SET title = 'y' WHERE id = 1").Error)
-	if n := count(t, db, "changes"); n != 3 {
+	if n := count(t, db, "whodunit_changes"); n != 3 {
 		t.Errorf("%d changes, want 3", n)
 	}
 }
@@ -141,7 +141,7 @@ type Doc struct {
 func recordedDocs(tb testing.TB, db *gorm.DB, since int64) []string {
 	tb.Helper()
 	var lines []string
-	must(tb, db.Raw("SELECT table_name || ' ' || row_key || ' ' || action FROM changes WHERE id > ? ORDER BY row_key, id", since).Scan(&lines).Error)
+	must(tb, db.Raw("SELECT table_name || ' ' || row_key || ' ' || action FROM whodunit_changes WHERE id > ? ORDER BY row_key, id", since).Scan(&lines).Error)
 	return lines
 }
 

@@ -76,13 +76,13 @@ func line(c history.Change) string {
 		return fmt.Sprintf("%q", v)
 	}
 	who := "nobody said"
-	if c.ChangeSet.Said {
+	if c.ChangeSet.Attributed {
 		who = c.ChangeSet.Actor.String()
 	}
 	parts := []string{string(c.Action), who}
 	for _, f := range c.Fields {
 		switch {
-		case f.Stamp:
+		case f.Bookkeeping:
 		case f.Redacted:
 			parts = append(parts, f.Column+" redacted")
 		default:

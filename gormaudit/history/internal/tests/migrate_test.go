@@ -124,7 +124,7 @@ func TestVerifyFindsMissingAndOutdatedTriggers(t *testing.T) {
 			t.Errorf("Verify after Drop = %v, want ErrMissing", err)
 		}
 		must(t, db.WithContext(as(ann)).Create(&noteV1{Title: "a"}).Error)
-		if n := count(t, plain, "changes"); n != 0 {
+		if n := count(t, plain, "whodunit_changes"); n != 0 {
 			t.Errorf("%d changes were recorded after Drop", n)
 		}
 	})
@@ -272,7 +272,7 @@ func TestLongTableNamesGetTriggersOfTheirOwn(t *testing.T) {
 		if err := history.Verify(db, &longNote1{}, &longNote2{}); err != nil {
 			t.Error(err)
 		}
-		if n := count(t, db, "changes"); n != 2 {
+		if n := count(t, db, "whodunit_changes"); n != 2 {
 			t.Errorf("%d changes, want 2", n)
 		}
 	})
@@ -334,74 +334,33 @@ func TestAppendOnlyTablesRefuseChanges(t *testing.T) {
 		must(t, me.Model(&note).Update("title", "b").Error)
 		must(t, plain.Exec("UPDATE notes SET title = 'c'").Error)
 		statements := []string{
-			"UPDATE changes SET action = 'x'", "DELETE FROM changes",
-			"UPDATE change_sets SET actor_id = '1'", "DELETE FROM change_sets",
+			"UPDATE whodunit_changes SET action = 'x'", "DELETE FROM whodunit_changes",
+			"UPDATE whodunit_change_sets SET actor_id = '1'", "DELETE FROM whodunit_change_sets",
 		}
 		if d.Kind == dbtest.Postgres {
-			statements = append(statements, "TRUNCATE changes", "TRUNCATE change_sets")
+			statements = append(statements, "TRUNCATE whodunit_changes", "TRUNCATE whodunit_change_sets")
 		}
 		for _, statement := range statements {
 			if err := plain.Exec(statement).Error; err == nil || !strings.Contains(err.Error(), "append-only") {
 				t.Errorf("%s = %v, want refused", statement, err)
 			}
 		}
-		if n, err := history.Erase(me, ann); err != nil || n == 0 {
+		if n, err := history.Anonymize(me, ann); err != nil || n == 0 {
 			t.Errorf("Erase = %d, %v", n, err)
 		}
 		if _, err := history.Prune(db, time.Now().Add(time.Hour)); err != nil {
 			t.Errorf("Prune = %v", err)
 		}
-		if n := count(t, plain, "changes"); n != 0 {
+		if n := count(t, plain, "whodunit_changes"); n != 0 {
 			t.Errorf("%d changes after Prune", n)
 		}
 		must(t, me.Model(&note).Update("title", "d").Error)
 		for name, db := range map[string]*gorm.DB{"its own pool": db, "another": plain} {
-			if err := db.Exec("DELETE FROM changes").Error; err == nil {
+			if err := db.Exec("DELETE FROM whodunit_changes").Error; err == nil {
 				t.Errorf("the protection ended with Prune, for %s", name)
 			}
 		}
 		must(t, history.Migrate(db, &Note{}))
-		must(t, plain.Exec("DELETE FROM changes").Error)
+		must(t, plain.Exec("DELETE FROM whodunit_changes").Error)
 	})
-}
-
-func TestPartitionsByMonth(t *testing.T) {
-	d := dbtest.New(t, dbtest.Postgres)
-	db := d.Open(t)
-	must(t, db.Use(history.New()))
-	for range 2 {
-		must(t, history.Options{PartitionByMonth: true, AppendOnly: true}.Migrate(db, &Note{}))
-	}
-	note := Note{Title: "a"}
-	must(t, db.WithContext(as(ann)).Create(&note).Error)
-	if n := count(t, db, time.Now().UTC().Format("changes_2006_01")); n != 1 {
-		t.Errorf("this month's partition has %d changes, want 1", n)
-	}
-	must(t, db.Transaction(func(tx *gorm.DB) error {
-		must(t, tx.Exec("INSERT INTO change_sets (id, at) VALUES (0, '2001-02-03Z')").Error)
-		return tx.Exec("INSERT INTO changes (change_set, at, table_name, row_key, action, fields) VALUES (0, '2001-02-03Z', 'notes', '1', 'update', '[]')").Error
-	}))
-	if n := count(t, db, "changes_rest"); n != 1 {
-		t.Errorf("the default partition has %d changes, want 1", n)
-	}
-	if n, err := history.Prune(db, time.Now().AddDate(-1, 0, 0)); n != 1 || err != nil {
-		t.Errorf("Prune = %d, %v, want 1", n, err)
-	}
-	if got := trail(t, db, &note); len(got) != 1 {
-		t.Errorf("trail = %q", got)
-	}
-	if n, err := history.Prune(db, time.Now().Add(-time.Hour)); n != 0 || err != nil {
-		t.Errorf("Prune of the hours before = %d, %v, want 0: this month is not over", n, err)
-	}
-	if n, err := history.Prune(db, time.Now().AddDate(0, 2, 0)); n != 1 || err != nil {
-		t.Errorf("Prune of this month = %d, %v, want 1", n, err)
-	}
-	if db.Migrator().HasTable(time.Now().UTC().Format("changes_2006_01")) {
-		t.Error("this month's partition is still there")
-	}
-	must(t, db.WithContext(as(ann)).Model(&note).Update("title", "b").Error) // goes to the default partition
-	must(t, history.Options{PartitionByMonth: true}.Migrate(db, &Note{}))
-	if got := trail(t, db, &note); len(got) != 1 {
-		t.Errorf("trail after Prune = %q", got)
-	}
 }

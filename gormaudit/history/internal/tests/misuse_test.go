@@ -36,7 +36,7 @@ func TestOtherDatabasesAreRefused(t *testing.T) {
 		"ChangeSetOf": third(history.ChangeSetOf(db, 1)),
 		"At":          second(history.At[Note](db, 1, time.Now())),
 		"Prune":       second(history.Prune(db, time.Now())),
-		"Erase":       second(history.Erase(db, ann)),
+		"Erase":       second(history.Anonymize(db, ann)),
 	} {
 		if err == nil || err.Error() != `history: no triggers for database "other": SQLite, PostgreSQL, MariaDB and MySQL have them` {
 			t.Errorf("%s = %v, want no triggers for it", name, err)
@@ -166,9 +166,9 @@ func TestAnApplicationMayHaveAHistoryOfItsOwn(t *testing.T) {
 // An application's table of that name stays as it is.
 func TestNamesOfTheHistorysTablesMustBeFree(t *testing.T) {
 	tables := map[string][]string{
-		dbtest.SQLite:   {"changes", "change_sets", "Change_Layouts"},
-		dbtest.Postgres: {"changes", "change_sets"},
-		dbtest.MariaDB:  {"changes", "change_sets", "history_context"},
+		dbtest.SQLite:   {"whodunit_changes", "whodunit_change_sets", "Whodunit_Layouts"},
+		dbtest.Postgres: {"whodunit_changes", "whodunit_change_sets"},
+		dbtest.MariaDB:  {"whodunit_changes", "whodunit_change_sets", "whodunit_context"},
 	}
 	for kind, names := range tables {
 		for _, name := range names {
@@ -192,10 +192,10 @@ func TestNamesOfTheHistorysTablesMustBeFree(t *testing.T) {
 func TestEraseWithoutThePlugin(t *testing.T) {
 	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
 	must(t, db.WithContext(as(ann)).Create(&Note{ID: 1}).Error)
-	if n, err := history.Erase(plain.WithContext(as(bob)), ann); n != 1 || err != nil {
+	if n, err := history.Anonymize(plain.WithContext(as(bob)), ann); n != 1 || err != nil {
 		t.Errorf("Erase = %d, %v, want 1", n, err)
 	}
-	if c := must2(history.By(plain, bob)); len(c) != 1 || c[0].Action != history.ActionErase {
+	if c := must2(history.By(plain, bob)); len(c) != 1 || c[0].Action != history.ActionAnonymize {
 		t.Errorf("By(bob) = %+v, want the erasure", c)
 	}
 }

@@ -20,7 +20,7 @@ func TestTableNamesInAnotherCaseOnSQLite(t *testing.T) {
 	must(t, db.WithContext(as(ann)).Create(&note).Error)
 	must(t, db.WithContext(as(bob)).Model(&loudNote{ID: note.ID}).Update("title", "b").Error)
 	if c := last(t, plain, &note); c.ChangeSet.Actor != bob {
-		t.Errorf("update by %v (said %t), want %v", c.ChangeSet.Actor, c.ChangeSet.Said, bob)
+		t.Errorf("update by %v (said %t), want %v", c.ChangeSet.Actor, c.ChangeSet.Attributed, bob)
 	}
 }
 

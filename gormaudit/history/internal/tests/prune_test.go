@@ -29,10 +29,10 @@ func TestPruneDeletesWhatIsOld(t *testing.T) {
 		}
 		sameLines(t, "trail", trail(t, plain, &note), `update; user:42; title "raw">"1"`, `update; nobody said; title "1">"raw 2"`)
 		if d.Kind == dbtest.MariaDB {
-			if _, err := history.Prune(db, time.Now().Add(-time.Hour)); err != nil || count(t, plain, "history_context") == 0 {
+			if _, err := history.Prune(db, time.Now().Add(-time.Hour)); err != nil || count(t, plain, "whodunit_context") == 0 {
 				t.Errorf("Prune forgot connections of this hour, or failed: %v", err)
 			}
-			if _, err := history.Prune(plain, time.Now().Add(time.Hour)); err != nil || count(t, plain, "history_context") != 0 {
+			if _, err := history.Prune(plain, time.Now().Add(time.Hour)); err != nil || count(t, plain, "whodunit_context") != 0 {
 				t.Errorf("Prune forgot no connections, or failed: %v", err)
 			}
 			return
@@ -84,7 +84,7 @@ func TestPruneWorksInBatches(t *testing.T) {
 	if n, err := history.Prune(db, time.Now().Add(time.Hour)); n != 1050 || err != nil {
 		t.Errorf("Prune = %d, %v, want 1050", n, err)
 	}
-	if n := count(t, plain, "changes") + count(t, plain, "change_sets"); n != 0 {
+	if n := count(t, plain, "whodunit_changes") + count(t, plain, "whodunit_change_sets"); n != 0 {
 		t.Errorf("%d rows are left", n)
 	}
 }
@@ -100,7 +100,7 @@ func TestEraseReplacesOnePersonsMetadata(t *testing.T) {
 			must(t, me.Model(&note).Update("title", fmt.Sprint(i+1)).Error)
 		}
 		ids := len(must2(history.By(plain, ann)))
-		n, err := history.Erase(db.WithContext(as(actor.System("privacy"))), actor.User(42))
+		n, err := history.Anonymize(db.WithContext(as(actor.System("privacy"))), actor.User(42))
 		if n == 0 || err != nil {
 			t.Fatalf("Erase = %d, %v", n, err)
 		}
@@ -108,7 +108,7 @@ func TestEraseReplacesOnePersonsMetadata(t *testing.T) {
 			set := c.ChangeSet
 			mine := set.Actor.ID == "42" || set.Actor.Impersonator.ID == "42"
 			for _, who := range []actor.Identity{set.Actor.Identity, set.Actor.Impersonator} {
-				want := map[string]string{"42": "erased", "7": "Bob", "": ""}[who.ID]
+				want := map[string]string{"42": "anonymized", "7": "Bob", "": ""}[who.ID]
 				if who.Name != want {
 					t.Errorf("%v is called %q, want %q", who, who.Name, want)
 				}
@@ -121,10 +121,10 @@ func TestEraseReplacesOnePersonsMetadata(t *testing.T) {
 			t.Errorf("By finds %d changes after Erase, want %d", got, ids)
 		}
 		recorded := must2(history.By(plain, actor.System("privacy")))
-		if len(recorded) != 1 || recorded[0].Action != history.ActionErase || recorded[0].Key[0] != "user:42" {
+		if len(recorded) != 1 || recorded[0].Action != history.ActionAnonymize || recorded[0].Key[0] != "user:42" {
 			t.Errorf("the erasure is recorded as %+v", recorded)
 		}
-		if _, err := history.Erase(db, actor.Actor{}); err == nil {
+		if _, err := history.Anonymize(db, actor.Actor{}); err == nil {
 			t.Error("Erase of the anonymous succeeded")
 		}
 	})
@@ -135,7 +135,7 @@ func TestEraseLeavesOthersOfTheSameID(t *testing.T) {
 	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
 	bot := actor.Actor{Identity: actor.Identity{Kind: actor.KindService, ID: "42", Name: "Bot"}}
 	must(t, db.WithContext(as(bot)).Create(&Note{ID: 1}).Error)
-	if n, err := history.Erase(db, ann); n != 0 || err != nil {
+	if n, err := history.Anonymize(db, ann); n != 0 || err != nil {
 		t.Errorf("Erase = %d, %v, want 0", n, err)
 	}
 	if got := last(t, plain, &Note{ID: 1}).ChangeSet.Actor; got != bot {

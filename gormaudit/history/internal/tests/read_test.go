@@ -92,7 +92,7 @@ func TestByUsesItsIndexesOnPostgres(t *testing.T) {
 	db, plain := open(t, dbtest.New(t, dbtest.Postgres))
 	must(t, db.WithContext(as(ann.As(bob))).Create(&Note{ID: 1}).Error)
 	var definition string
-	must(t, plain.Raw("SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() AND indexname = 'change_sets_impersonator'").Scan(&definition).Error)
+	must(t, plain.Raw("SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() AND indexname = 'whodunit_change_sets_impersonator'").Scan(&definition).Error)
 	if !strings.Contains(definition, "IS NOT NULL") {
 		t.Errorf("index = %s, want a partial one", definition)
 	}
@@ -102,7 +102,7 @@ func TestByUsesItsIndexesOnPostgres(t *testing.T) {
 		must(t, tx.Exec("SET LOCAL enable_seqscan = off").Error)
 		var plan []string
 		must(t, tx.Raw("EXPLAIN "+log.last).Scan(&plan).Error)
-		for _, index := range []string{"change_sets_actor", "change_sets_impersonator"} {
+		for _, index := range []string{"whodunit_change_sets_actor", "whodunit_change_sets_impersonator"} {
 			if !strings.Contains(strings.Join(plan, "\n"), index) {
 				t.Errorf("By does not use %s:\n%s", index, strings.Join(plan, "\n"))
 			}
@@ -342,7 +342,7 @@ func TestTimesAreOfTheApplicationsZone(t *testing.T) {
 	past, err := history.At[Dated](db, 1, created.ChangeSet.At)
 	must(t, err)
 	f, _ := created.Field("at")
-	if at := must2(history.As[time.Time](f.After)); !at.Equal(noon) || !past.At.Equal(noon) {
+	if at := must2(history.ValueAs[time.Time](f.After)); !at.Equal(noon) || !past.At.Equal(noon) {
 		t.Errorf("recorded %v, At %v, want %v", at, past.At, noon)
 	}
 	if age := time.Since(created.ChangeSet.At); age < -time.Minute || age > time.Minute {

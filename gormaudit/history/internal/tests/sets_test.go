@@ -12,7 +12,7 @@ import (
 
 // SQLite gives an id again once the newest rows are deleted.
 func TestWhatIsDeletedByHandLeavesNoActorBehind(t *testing.T) {
-	for _, deletion := range []string{"DELETE FROM changes WHERE id > 1", "DELETE FROM changes"} {
+	for _, deletion := range []string{"DELETE FROM whodunit_changes WHERE id > 1", "DELETE FROM whodunit_changes"} {
 		db, plain := open(t, dbtest.New(t, dbtest.SQLite))
 		me := db.WithContext(as(ann))
 		note := Note{Title: "0"}
@@ -42,7 +42,7 @@ func TestWritesThatNobodyToldAboutShareAChangeSet(t *testing.T) {
 	id := last(t, plain, &Note{ID: 1}).ChangeSet.ID
 	set, changes, err := history.ChangeSetOf(plain, id)
 	must(t, err)
-	if id >= 0 || set.ID != id || set.Said || len(changes) != 2 {
+	if id >= 0 || set.ID != id || set.Attributed || len(changes) != 2 {
 		t.Errorf("ChangeSetOf(%d) = %+v with %d changes, want one that nobody said, with 2", id, set, len(changes))
 	}
 }
@@ -52,7 +52,7 @@ func TestAnAppendOnlyChangeSetTakesInNothingElse(t *testing.T) {
 	must(t, history.Options{AppendOnly: true}.Migrate(db, &Note{}))
 	must(t, db.WithContext(as(ann)).Create(&Note{Title: "a"}).Error)
 	must(t, plain.Exec("UPDATE notes SET title = 'raw'").Error)
-	for _, statement := range []string{"UPDATE change_sets SET last = 0", "UPDATE change_sets SET last = last + 5"} {
+	for _, statement := range []string{"UPDATE whodunit_change_sets SET last = 0", "UPDATE whodunit_change_sets SET last = last + 5"} {
 		if err := plain.Exec(statement).Error; err == nil {
 			t.Errorf("%s succeeded, want refused", statement)
 		}

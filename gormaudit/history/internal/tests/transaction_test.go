@@ -50,8 +50,8 @@ func TestOneChangeSetPerTransaction(t *testing.T) {
 		}))
 		set, changes, err := history.ChangeSetOf(plain, last(t, plain, &a).ChangeSet.ID)
 		must(t, err)
-		if len(changes) != 5 || count(t, plain, "change_sets") != 1 {
-			t.Errorf("ChangeSetOf has %d changes, and there are %d change sets, want 5 and 1", len(changes), count(t, plain, "change_sets"))
+		if len(changes) != 5 || count(t, plain, "whodunit_change_sets") != 1 {
+			t.Errorf("ChangeSetOf has %d changes, and there are %d change sets, want 5 and 1", len(changes), count(t, plain, "whodunit_change_sets"))
 		}
 		if want := (actor.Request{ID: "r-1", IP: "192.0.2.1", UserAgent: "curl/8", Method: "POST", Route: "/notes"}); set.Request != want || set.Actor != ann {
 			t.Errorf("change set has %v by %v, want %v by %v", set.Request, set.Actor, want, ann)
@@ -97,15 +97,15 @@ func TestNothingIsRecordedForNoChange(t *testing.T) {
 		db, plain := open(t, d)
 		note := Note{Title: "a"}
 		must(t, db.Create(&note).Error)
-		sets, changes := count(t, plain, "change_sets"), count(t, plain, "changes")
+		sets, changes := count(t, plain, "whodunit_change_sets"), count(t, plain, "whodunit_changes")
 		as := db.WithContext(as(ann))
 		must(t, as.Model(&note).Update("title", "a").Error) // moves updated_at
 		must(t, as.Model(&note).Where("title = 'zzz'").Update("title", "b").Error)
 		must(t, as.Model(&note).UpdateColumn("updated_by", "9").Error)
 		must(t, as.Transaction(func(tx *gorm.DB) error { return tx.Exec("UPDATE notes SET title = title").Error }))
-		if count(t, plain, "change_sets") != sets || count(t, plain, "changes") != changes {
+		if count(t, plain, "whodunit_change_sets") != sets || count(t, plain, "whodunit_changes") != changes {
 			t.Errorf("%d change sets and %d changes after updates that change nothing, want %d and %d",
-				count(t, plain, "change_sets"), count(t, plain, "changes"), sets, changes)
+				count(t, plain, "whodunit_change_sets"), count(t, plain, "whodunit_changes"), sets, changes)
 		}
 	})
 }
@@ -195,8 +195,8 @@ func TestNothingSurvivesItsTransaction(t *testing.T) {
 				t.Helper()
 				raw++
 				must(t, exec(fmt.Sprintf("UPDATE notes SET title = 'raw %d' WHERE id = %d", raw, note.ID)))
-				if c := last(t, plain, &note); c.ChangeSet.Said || len(c.Fields) == 0 || c.Fields[0].After.String() != fmt.Sprintf("raw %d", raw) {
-					t.Errorf("PrepareStmt %t: a raw write %s is by %v (said %t), want nobody said", prepare, what, c.ChangeSet.Actor, c.ChangeSet.Said)
+				if c := last(t, plain, &note); c.ChangeSet.Attributed || len(c.Fields) == 0 || c.Fields[0].After.String() != fmt.Sprintf("raw %d", raw) {
+					t.Errorf("PrepareStmt %t: a raw write %s is by %v (said %t), want nobody said", prepare, what, c.ChangeSet.Actor, c.ChangeSet.Attributed)
 				}
 			}
 			direct := func(sql string) error { return db.Exec(sql).Error }
@@ -220,7 +220,7 @@ func TestNothingSurvivesItsTransaction(t *testing.T) {
 				return tx.WithContext(as(ann)).Model(&note).Update("stars", 5).Error
 			}))
 			must(t, db.WithContext(as(ann)).Exec("UPDATE notes SET stars = 77").Error) // outside a transaction
-			if c := last(t, plain, &note); c.ChangeSet.Said {
+			if c := last(t, plain, &note); c.ChangeSet.Attributed {
 				t.Errorf("Exec outside a transaction is by %v, want nobody said", c.ChangeSet.Actor)
 			}
 		}
@@ -266,7 +266,7 @@ func TestSavepointsTakeTheirRecordsBack(t *testing.T) {
 		db, plain := open(t, d)
 		note := Note{Title: "a"}
 		must(t, db.Create(&note).Error)
-		sets := count(t, plain, "change_sets")
+		sets := count(t, plain, "whodunit_change_sets")
 		must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
 			must(t, tx.SavePoint("one").Error)
 			must(t, tx.Model(&note).Update("title", "undone").Error)
@@ -286,7 +286,7 @@ func TestSavepointsTakeTheirRecordsBack(t *testing.T) {
 				t.Errorf("change %d has no change set", c.ID)
 			}
 		}
-		if got := count(t, plain, "change_sets") - sets; got > 3 {
+		if got := count(t, plain, "whodunit_change_sets") - sets; got > 3 {
 			t.Errorf("the transaction left %d change sets", got)
 		}
 	})
@@ -303,13 +303,13 @@ func TestOneChangeSetAroundASavepoint(t *testing.T) {
 				"that writes":         func(tx *gorm.DB) error { return tx.Create(&Note{}).Error },
 				"that deletes":        func(tx *gorm.DB) error { return tx.Exec("DELETE FROM notes").Error },
 			} {
-				sets := count(t, plain, "change_sets")
+				sets := count(t, plain, "whodunit_change_sets")
 				must(t, db.WithContext(as(who)).Transaction(func(tx *gorm.DB) error {
 					must(t, tx.Create(&Note{}).Error)
 					_ = tx.Transaction(func(tx *gorm.DB) error { return errors.Join(undone(tx), errRollback) })
 					return tx.Create(&Note{}).Error
 				}))
-				if n := count(t, plain, "change_sets") - sets; n != 1 {
+				if n := count(t, plain, "whodunit_change_sets") - sets; n != 1 {
 					t.Errorf("%v, around a savepoint %s: %d change sets, want 1", who, name, n)
 				}
 			}
@@ -341,7 +341,7 @@ func TestOneChangeSetPerPreparedTransaction(t *testing.T) {
 		must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
 			return errors.Join(tx.Create(&Note{ID: 1}).Error, tx.Create(&Note{ID: 2}).Error)
 		}))
-		if n := count(t, plain, "change_sets"); n != 1 {
+		if n := count(t, plain, "whodunit_change_sets"); n != 1 {
 			t.Errorf("%d change sets, want 1", n)
 		}
 	})
@@ -379,7 +379,7 @@ func TestAFailingWriteLeavesNoRecord(t *testing.T) {
 		if err := db.WithContext(as(bob)).Create(&[]Unique{{Name: "b"}, {Name: "a"}}).Error; err == nil {
 			t.Fatal("a duplicate was created")
 		}
-		if got := count(t, db, "changes"); got != 1 {
+		if got := count(t, db, "whodunit_changes"); got != 1 {
 			t.Errorf("%d changes after a failed insert, want 1", got)
 		}
 		must(t, db.Transaction(func(tx *gorm.DB) error {
@@ -389,7 +389,7 @@ func TestAFailingWriteLeavesNoRecord(t *testing.T) {
 			_ = tx.WithContext(as(bob)).Create(&Unique{Name: "a"}).Error
 			return tx.Exec("UPDATE uniques SET name = 'c'").Error
 		}))
-		if c := last(t, db, &Unique{ID: 1}); c.ChangeSet.Said && c.ChangeSet.Actor != ann {
+		if c := last(t, db, &Unique{ID: 1}); c.ChangeSet.Attributed && c.ChangeSet.Actor != ann {
 			t.Errorf("a raw write after a failed one is by %v, want nobody said", c.ChangeSet.Actor)
 		}
 	})
@@ -398,7 +398,7 @@ func TestAFailingWriteLeavesNoRecord(t *testing.T) {
 func TestWithoutItsTablesTheWriteFails(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
-		must(t, plain.Migrator().DropTable("changes"))
+		must(t, plain.Migrator().DropTable("whodunit_changes"))
 		if err := db.WithContext(as(ann)).Create(&Note{Title: "a"}).Error; err == nil {
 			t.Error("a write that can't be recorded succeeded")
 		}
@@ -489,7 +489,7 @@ func TestConcurrentTransactionsKeepTheirActors(t *testing.T) {
 				}
 			}
 		}
-		if got, want := count(t, plain, "change_sets"), int64(people*(1+writes)); got != want {
+		if got, want := count(t, plain, "whodunit_change_sets"), int64(people*(1+writes)); got != want {
 			t.Errorf("%d change sets, want %d", got, want)
 		}
 	})
@@ -499,7 +499,7 @@ func TestDryRunsTellNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		statement := db.WithContext(as(ann)).ToSQL(func(tx *gorm.DB) *gorm.DB { return tx.Create(&Note{Title: "a"}) })
-		if statement == "" || count(t, plain, "change_sets") != 0 || count(t, plain, "notes") != 0 {
+		if statement == "" || count(t, plain, "whodunit_change_sets") != 0 || count(t, plain, "notes") != 0 {
 			t.Errorf("ToSQL wrote something, or returned %q", statement)
 		}
 	})
@@ -511,7 +511,7 @@ func TestAContextThatEndsWithItsStatementIsNotInherited(t *testing.T) {
 		note := Note{Title: "a"}
 		must(t, db.Create(&note).Error)
 		ctx, cancel := context.WithCancel(as(ann))
-		must(t, db.Callback().Update().After("gorm:update").Before("gormaudit/history:untell").Register("test:cancel", func(*gorm.DB) { cancel() }))
+		must(t, db.Callback().Update().After("gorm:update").Before("gormaudit/history:clear_actor").Register("test:cancel", func(*gorm.DB) { cancel() }))
 		must(t, db.Transaction(func(tx *gorm.DB) error {
 			must(t, tx.WithContext(ctx).Model(&note).Update("title", "b").Error)
 			_, err := tx.Statement.ConnPool.ExecContext(context.Background(), "UPDATE notes SET title = 'c'")
@@ -541,7 +541,7 @@ func TestSkipDefaultTransactionStillWritesBothOrNothing(t *testing.T) {
 		}
 		note = Note{Title: "a"}
 		must(t, me.Create(&note).Error)
-		must(t, plain.Migrator().DropTable("changes"))
+		must(t, plain.Migrator().DropTable("whodunit_changes"))
 		if err := me.Model(&note).Update("title", "z").Error; err == nil {
 			t.Error("an update that can't be recorded succeeded")
 		}
@@ -606,7 +606,7 @@ END`).Error)
 			if n := len(must2(history.By(plain, ann))); n != 2 {
 				t.Errorf("By(ann) has %d changes, want 2", n)
 			}
-			if n := count(t, plain, "change_sets WHERE NOT EXISTS (SELECT 1 FROM changes WHERE change_set = change_sets.id)"); n != 0 {
+			if n := count(t, plain, "whodunit_change_sets WHERE NOT EXISTS (SELECT 1 FROM whodunit_changes WHERE change_set = whodunit_change_sets.id)"); n != 0 {
 				t.Errorf("%d change sets have no change", n)
 			}
 		})
@@ -630,7 +630,7 @@ func TestAStatementAtTheTimeOfTheOneBefore(t *testing.T) {
 			must(t, db.Exec("UPDATE notes SET title = 'again'").Error)
 			sameLines(t, "trail", trail(t, plain, &note)[1:], `update; nobody said; title "a">"raw"`,
 				`update; user:7; title "raw">"b"`, `update; nobody said; title "b">"again"`)
-			if n := count(t, plain, "change_sets"); n != 4 {
+			if n := count(t, plain, "whodunit_change_sets"); n != 4 {
 				t.Errorf("%d change sets, want 4", n)
 			}
 		})

@@ -155,21 +155,21 @@ func TestFieldsConvertToGoTypes(t *testing.T) {
 				t.Errorf("As(%s) = %v, %v, want %v", name, got, err, want)
 			}
 		}
-		i, err := history.As[int64](field("int64"))
+		i, err := history.ValueAs[int64](field("int64"))
 		check("int64", i, int64(math.MaxInt64), err)
-		b, err := history.As[bool](field("truth"))
+		b, err := history.ValueAs[bool](field("truth"))
 		check("truth", b, true, err)
-		at, err := history.As[time.Time](field("time"))
+		at, err := history.ValueAs[time.Time](field("time"))
 		check("time", at, now.Time, err)
-		blob, err := history.As[[]byte](field("blob"))
+		blob, err := history.ValueAs[[]byte](field("blob"))
 		check("blob", blob, v.Blob, err)
-		text, err := history.As[*string](field("maybe"))
+		text, err := history.ValueAs[*string](field("maybe"))
 		check("maybe", text, ptr(""), err)
-		id, err := history.As[uuid.UUID](field("uuid"))
+		id, err := history.ValueAs[uuid.UUID](field("uuid"))
 		check("uuid", id, v.UUID, err)
-		raw, err := history.As[string](field("json"))
+		raw, err := history.ValueAs[string](field("json"))
 		check("json", raw, string(must2(json.Marshal(v.JSON))), err)
-		if _, err := history.As[int](field("text")); err == nil {
+		if _, err := history.ValueAs[int](field("text")); err == nil {
 			t.Error("As[int] of a text succeeded")
 		}
 	})

@@ -47,8 +47,8 @@ func TestStatementsNestedInAStatementKeepTheirActors(t *testing.T) {
 			}
 		}
 		update := db.Callback().Update()
-		must(t, update.After("gorm:update").Before("gormaudit/history:untell").Register("test:after", nest("after", notes[2].ID)))
-		must(t, update.Before("gorm:update").After("gormaudit/history:tell").Register("test:before", nest("before", notes[1].ID)))
+		must(t, update.After("gorm:update").Before("gormaudit/history:clear_actor").Register("test:after", nest("after", notes[2].ID)))
+		must(t, update.Before("gorm:update").After("gormaudit/history:set_actor").Register("test:before", nest("before", notes[1].ID)))
 		must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
 			for i := range 2 {
 				must(t, tx.Model(&notes[0]).Update("title", fmt.Sprint(i)).Error)
@@ -89,8 +89,8 @@ func TestAPanicRecoveredInACommittedTransaction(t *testing.T) {
 		}))
 		must(t, db.Exec("UPDATE notes SET title = 'raw' WHERE id = ?", note.ID).Error)
 		gap := d.Kind == dbtest.MariaDB || d.Kind == dbtest.MySQL
-		if c := last(t, db, &note); c.ChangeSet.Said != gap {
-			t.Errorf("raw SQL after a recovered panic is by %v (said %t), want said %t", c.ChangeSet.Actor, c.ChangeSet.Said, gap)
+		if c := last(t, db, &note); c.ChangeSet.Attributed != gap {
+			t.Errorf("raw SQL after a recovered panic is by %v (said %t), want said %t", c.ChangeSet.Actor, c.ChangeSet.Attributed, gap)
 		}
 	})
 }
@@ -161,7 +161,7 @@ func TestAStatementNestedInAnother(t *testing.T) {
 			d := dbtest.New(t, d.Kind)
 			db, plain := open(t, d)
 			must(t, db.AutoMigrate(&Unaudited{}))
-			must(t, db.Callback().Create().Before("gorm:create").After("gormaudit/history:tell").Register("inner", func(tx *gorm.DB) {
+			must(t, db.Callback().Create().Before("gorm:create").After("gormaudit/history:set_actor").Register("inner", func(tx *gorm.DB) {
 				if n, ok := tx.Statement.Dest.(*Note); ok && n.Title == "main" {
 					_ = tx.AddError(inner(tx.Session(&gorm.Session{NewDB: true, Context: as(bob)})))
 				}
@@ -173,7 +173,7 @@ func TestAStatementNestedInAnother(t *testing.T) {
 					return tx.Model(&note).Update("title", "after").Error
 				}))
 				for _, c := range must2(history.Of(plain, &note)) {
-					if c.ChangeSet.Said && c.ChangeSet.Actor != ann || c.ChangeSet.Said != (who == "user:42") {
+					if c.ChangeSet.Attributed && c.ChangeSet.Actor != ann || c.ChangeSet.Attributed != (who == "user:42") {
 						t.Errorf("%s: %s of the outer row is by %v, want %s", name, c.Action, c.ChangeSet.Actor, who)
 					}
 				}
@@ -193,7 +193,7 @@ func TestAStatementNestedInAnother(t *testing.T) {
 func TestASavepointInAStatementThatHasWritten(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
-		must(t, db.Callback().Create().After("gorm:create").Before("gormaudit/history:untell").Register("inner", func(tx *gorm.DB) {
+		must(t, db.Callback().Create().After("gorm:create").Before("gormaudit/history:clear_actor").Register("inner", func(tx *gorm.DB) {
 			if n, ok := tx.Statement.Dest.(*Note); ok && n.Title == "main" {
 				_ = tx.Session(&gorm.Session{NewDB: true, Context: as(bob)}).Transaction(func(tx *gorm.DB) error {
 					must(t, tx.Create(&Note{Title: "side"}).Error)
@@ -206,7 +206,7 @@ func TestASavepointInAStatementThatHasWritten(t *testing.T) {
 		if c := last(t, plain, &note); c.ChangeSet.Actor != ann {
 			t.Errorf("created by %v, want %v", c.ChangeSet.Actor, ann)
 		}
-		if n := count(t, plain, "changes"); n != 1 {
+		if n := count(t, plain, "whodunit_changes"); n != 1 {
 			t.Errorf("%d changes, want 1", n)
 		}
 	})

@@ -144,7 +144,7 @@ func TestACompiledStatementHasTheTriggersOfAMigration(t *testing.T) {
 		must(t, plain.Exec("CREATE TRIGGER cheer AFTER UPDATE OF title ON notes BEGIN UPDATE notes SET mood = NEW.title WHERE id = NEW.id; END").Error)
 		must(t, me.Model(&note).Update("title", "b").Error)
 		var moods int64
-		must(t, plain.Raw("SELECT count(*) FROM changes JOIN change_layouts ON change_layouts.id = layout WHERE columns LIKE '%mood%'").Scan(&moods).Error)
+		must(t, plain.Raw("SELECT count(*) FROM whodunit_changes JOIN whodunit_layouts ON whodunit_layouts.id = layout WHERE columns LIKE '%mood%'").Scan(&moods).Error)
 		if moods != 2 {
 			t.Errorf("%d changes have the new column, want 2", moods)
 		}

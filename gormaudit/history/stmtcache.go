@@ -13,21 +13,21 @@ import (
 	"gorm.io/gorm"
 )
 
-// compiled keeps statements compiled, for SQLite: to compile one with its table's
+// stmtCache keeps statements compiled, for SQLite: to compile one with its table's
 // triggers takes longer than to run it for one row. GORM's cache of prepared
 // statements can't: what was prepared in one transaction, database/sql prepares
 // anew in the next. So here it is done between transactions, for texts that have
 // come twice.
-type compiled struct {
+type stmtCache struct {
 	pool    atomic.Pointer[sql.DB] // that has the statements: the first one seen
 	waiting atomic.Bool            // for statements to be compiled or closed
 
 	mu         sync.RWMutex
-	statements map[string]*compiledStatement
+	statements map[string]*cachedStmt
 	forgotten  []*sql.Stmt // to be closed
 }
 
-type compiledStatement struct {
+type cachedStmt struct {
 	stmt   *sql.Stmt   // nil until it is compiled, and if it can't be
 	rows   bool        // it returns some
 	wanted bool        // its text has come twice
@@ -37,20 +37,20 @@ type compiledStatement struct {
 // Limits. What is compiled takes memory in each connection, as does each use in
 // its transaction, and drivers keep the last values.
 const (
-	compiledMost   = 64        // statements
-	compiledLength = 4096      // bytes of text: longer ones have more values than a row
-	compiledValue  = 16 * 1024 // bytes of a value
-	compiledUses   = 1000      // in a transaction
-	compiledWait   = 10 * time.Millisecond
+	cacheStatements         = 64        // statements
+	cacheTextLength         = 4096      // bytes of text: longer ones have more values than a row
+	cacheValueSize          = 16 * 1024 // bytes of a value
+	cacheUsesPerTransaction = 1000      // in a transaction
+	cacheWait               = 10 * time.Millisecond
 )
 
-func newCompiled() *compiled {
-	return &compiled{statements: map[string]*compiledStatement{}}
+func newStmtCache() *stmtCache {
+	return &stmtCache{statements: map[string]*cachedStmt{}}
 }
 
 // in returns what runs statements in db's transaction: what does already, if
 // there is nothing to compile for its database.
-func (c *compiled) in(db *gorm.DB, t *told) gorm.ConnPool {
+func (c *stmtCache) in(db *gorm.DB, t *txState) gorm.ConnPool {
 	tx := transactionOf(db.Statement.ConnPool)
 	if c == nil || tx == nil {
 		return db.Statement.ConnPool
@@ -59,12 +59,12 @@ func (c *compiled) in(db *gorm.DB, t *told) gorm.ConnPool {
 	if err != nil || !c.pool.CompareAndSwap(nil, pool) && c.pool.Load() != pool {
 		return db.Statement.ConnPool
 	}
-	return &compiledTx{Tx: tx, compiled: c, told: t}
+	return &cachedTx{Tx: tx, cache: c, state: t}
 }
 
 // of returns a statement if it is compiled.
-func (c *compiled) of(query string, args []any) *compiledStatement {
-	if len(query) > compiledLength || slices.ContainsFunc(args, isLarge) {
+func (c *stmtCache) of(query string, args []any) *cachedStmt {
+	if len(query) > cacheTextLength || slices.ContainsFunc(args, isLarge) {
 		return nil
 	}
 	c.mu.RLock()
@@ -83,10 +83,10 @@ func (c *compiled) of(query string, args []any) *compiledStatement {
 }
 
 // see makes room by forgetting all others.
-func (c *compiled) see(query string) {
+func (c *stmtCache) see(query string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.statements) >= compiledMost {
+	if len(c.statements) >= cacheStatements {
 		for _, s := range c.statements {
 			if s.stmt != nil {
 				c.forgotten = append(c.forgotten, s.stmt)
@@ -96,11 +96,11 @@ func (c *compiled) see(query string) {
 		c.waiting.Store(true)
 	}
 	if _, seen := c.statements[query]; !seen {
-		c.statements[strings.Clone(query)] = &compiledStatement{rows: strings.Contains(strings.ToUpper(query), "RETURNING")}
+		c.statements[strings.Clone(query)] = &cachedStmt{rows: strings.Contains(strings.ToUpper(query), "RETURNING")}
 	}
 }
 
-func (c *compiled) want(query string) {
+func (c *stmtCache) want(query string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s, seen := c.statements[query]; seen && !s.wanted {
@@ -111,7 +111,7 @@ func (c *compiled) want(query string) {
 
 // compile compiles what is wanted and closes what is forgotten, neither under the
 // lock nor in a transaction: they may have to wait for a connection.
-func (c *compiled) compile(db *gorm.DB) {
+func (c *stmtCache) compile(db *gorm.DB) {
 	if c == nil || inTransaction(db) || !c.waiting.CompareAndSwap(true, false) {
 		return
 	}
@@ -131,7 +131,7 @@ func (c *compiled) compile(db *gorm.DB) {
 	}
 }
 
-func (c *compiled) work() (wanted []string, forgotten []*sql.Stmt) {
+func (c *stmtCache) work() (wanted []string, forgotten []*sql.Stmt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for query, s := range c.statements {
@@ -145,12 +145,12 @@ func (c *compiled) work() (wanted []string, forgotten []*sql.Stmt) {
 
 // prepare needs an idle connection. It does not open one: that of a database in
 // memory has another database. It reports whether it had one.
-func (c *compiled) prepare(ctx context.Context, query string) bool {
+func (c *stmtCache) prepare(ctx context.Context, query string) bool {
 	pool := c.pool.Load()
 	if pool.Stats().Idle == 0 {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, compiledWait)
+	ctx, cancel := context.WithTimeout(ctx, cacheWait)
 	defer cancel()
 	stmt, err := pool.PrepareContext(ctx, query)
 	if err != nil {
@@ -174,21 +174,21 @@ func isLarge(value any) bool {
 	case nil, time.Time, bool, int, int64, uint, uint64, float64:
 		return false
 	case string:
-		return len(v) > compiledValue
+		return len(v) > cacheValueSize
 	case []byte:
-		return len(v) > compiledValue
+		return len(v) > cacheValueSize
 	}
 	v := reflect.Indirect(reflect.ValueOf(value))
-	return (v.Kind() == reflect.String || v.Kind() == reflect.Slice) && v.Len() > compiledValue
+	return (v.Kind() == reflect.String || v.Kind() == reflect.Slice) && v.Len() > cacheValueSize
 }
 
-// compiledTx is how one of GORM's statements uses what is compiled, in its
+// cachedTx is how one of GORM's statements uses what is compiled, in its
 // transaction.
-type compiledTx struct {
+type cachedTx struct {
 	*sql.Tx
-	compiled *compiled
-	told     *told
-	reading  atomic.Pointer[compiledStatement] // until release
+	cache   *stmtCache
+	state   *txState
+	reading atomic.Pointer[cachedStmt] // until release
 }
 
 // returning is how GORM writes it.
@@ -196,7 +196,7 @@ const returning = " RETURNING "
 
 // ExecContext leaves out statements that return rows: drivers may not end those
 // when nobody reads the rows.
-func (t *compiledTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (t *cachedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	if s := t.of(query, args); s != nil && !s.rows {
 		return t.StmtContext(ctx, s.stmt).ExecContext(ctx, args...)
 	}
@@ -206,7 +206,7 @@ func (t *compiledTx) ExecContext(ctx context.Context, query string, args ...any)
 // QueryContext uses a compiled statement for one reader at a time: a second one
 // would begin it anew. Of RETURNING * a driver may not see that the table has
 // another column.
-func (t *compiledTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (t *cachedTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if strings.Contains(query, returning) && !strings.Contains(query, returning+"*") && t.reading.Load() == nil {
 		if s := t.of(query, args); s != nil && s.busy.CompareAndSwap(false, true) {
 			t.reading.Store(s)
@@ -216,23 +216,23 @@ func (t *compiledTx) QueryContext(ctx context.Context, query string, args ...any
 	return t.Tx.QueryContext(ctx, query, args...)
 }
 
-func (t *compiledTx) of(query string, args []any) *compiledStatement {
-	if t.told.compiled.Load() >= compiledUses {
+func (t *cachedTx) of(query string, args []any) *cachedStmt {
+	if t.state.cacheUses.Load() >= cacheUsesPerTransaction {
 		return nil
 	}
-	s := t.compiled.of(query, args)
+	s := t.cache.of(query, args)
 	if s != nil {
-		t.told.compiled.Add(1)
+		t.state.cacheUses.Add(1)
 	}
 	return s
 }
 
 // release comes when the rows have been read.
-func (t *compiledTx) release() {
+func (t *cachedTx) release() {
 	if s := t.reading.Swap(nil); s != nil {
 		s.busy.Store(false)
 	}
 }
 
 // GetDBConn implements [gorm.GetDBConnector].
-func (t *compiledTx) GetDBConn() (*sql.DB, error) { return t.compiled.pool.Load(), nil }
+func (t *cachedTx) GetDBConn() (*sql.DB, error) { return t.cache.pool.Load(), nil }

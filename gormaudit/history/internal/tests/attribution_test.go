@@ -21,7 +21,7 @@ func TestAnIDThatCantBeStoredFailsTheWrite(t *testing.T) {
 				}
 			}
 		}
-		if n := count(t, plain, "notes") + count(t, plain, "changes"); n != 0 {
+		if n := count(t, plain, "notes") + count(t, plain, "whodunit_changes"); n != 0 {
 			t.Errorf("%d notes and changes were written, want none", n)
 		}
 		named := actor.Actor{Identity: actor.Identity{Kind: actor.KindUser, ID: "42", Name: "A\xffnn\x00"}}
@@ -42,7 +42,7 @@ func TestASpaceAtTheEndMakesAnotherIDAndKey(t *testing.T) {
 		if got := must2(history.By(plain, spaced)); len(got) != 0 {
 			t.Errorf("By(%q) found %d changes of %v, want none", spaced, len(got), got[0].ChangeSet.Actor)
 		}
-		if n := must2(history.Erase(db, spaced)); n != 0 {
+		if n := must2(history.Anonymize(db, spaced)); n != 0 {
 			t.Errorf("Erase(%q) = %d, want 0", spaced, n)
 		}
 		if n := len(must2(history.By(plain, ann))); n != 1 {

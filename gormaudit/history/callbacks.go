@@ -1,0 +1,276 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"gorm.io/gorm"
+)
+
+// scope is a statement that has an actor, until that is cleared.
+type scope struct {
+	statement *gorm.Statement
+	pool      gorm.ConnPool // the statement's, which beforeWrite replaces
+	runner    gorm.ConnPool // what ran the setting of the actor
+	state     *txState
+	outer     outer
+}
+
+// The plugin's settings of a statement.
+const (
+	keyPool  = "gormaudit/history:pool"  // replaced, by beginTransaction
+	keyScope = "gormaudit/history:scope" // a scope
+)
+
+// replaced is a statement whose pool beginTransaction replaced.
+type replaced struct {
+	statement *gorm.Statement
+	pool      gorm.ConnPool
+}
+
+type registrar interface {
+	Register(name string, fn func(*gorm.DB)) error
+}
+
+// register puts the plugin around the statements that write, as near as
+// callbacks get. None is anchored on GORM's transaction callbacks: they are
+// not there under SkipDefaultTransaction.
+func (p *Plugin) register(db *gorm.DB) error {
+	const begin, set, clear, end, compile = "gormaudit/history:begin", "gormaudit/history:set_actor", "gormaudit/history:clear_actor",
+		"gormaudit/history:end", "gormaudit/history:compile"
+	c := db.Callback()
+	create, update, del, raw, query, row := c.Create(), c.Update(), c.Delete(), c.Raw(), c.Query(), c.Row()
+	for _, step := range []struct {
+		at   registrar
+		name string
+		do   func(*gorm.DB)
+	}{
+		{create.Before("gorm:before_create"), begin, p.beginTransaction},
+		{create.Before("gorm:create"), set, p.beforeWrite},
+		{create.After("gorm:create").Before("gorm:save_after_associations"), clear, p.afterWrite},
+		{create.After("gorm:after_create"), end, p.endTransaction},
+		{update.Before("gorm:setup_reflect_value"), begin, p.beginTransaction},
+		{update.Before("gorm:update"), set, p.beforeWrite},
+		{update.After("gorm:update").Before("gorm:save_after_associations"), clear, p.afterWrite},
+		{update.After("gorm:after_update"), end, p.endTransaction},
+		{del.Before("gorm:before_delete"), begin, p.beginTransaction},
+		{del.Before("gorm:delete"), set, p.beforeWrite},
+		{del.After("gorm:delete").Before("gorm:after_delete"), clear, p.afterWrite},
+		{del.After("gorm:after_delete"), end, p.endTransaction},
+		{create.After("*"), compile, p.statements.compile},
+		{update.After("*"), compile, p.statements.compile},
+		{del.After("*"), compile, p.statements.compile},
+		{raw.Before("gorm:raw"), set, p.beforeExec},
+		{raw.After("gorm:raw"), clear, p.afterRaw},
+		{query.Before("gorm:query"), set, p.beforeQuery},
+		{query.After("gorm:query"), clear, p.afterRaw},
+		{row.Before("gorm:row"), set, p.beforeRow},
+	} {
+		if err := step.at.Register(step.name, step.do); err != nil {
+			return fmt.Errorf("history: callback %s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+// beginTransaction opens the transaction that SkipDefaultTransaction left out: a
+// write and its record happen together.
+func (p *Plugin) beginTransaction(db *gorm.DB) {
+	if !db.SkipDefaultTransaction || inTransaction(db) || !p.audited(db) {
+		return
+	}
+	pool := db.Statement.ConnPool
+	tx := db.Begin()
+	if tx.Error != nil {
+		_ = db.AddError(tx.Error)
+		return
+	}
+	db.Statement.ConnPool = tx.Statement.ConnPool
+	db.Statement.Settings.Store(keyPool, replaced{db.Statement, pool})
+}
+
+func (p *Plugin) endTransaction(db *gorm.DB) {
+	if !db.SkipDefaultTransaction || !inTransaction(db) {
+		return
+	}
+	value, _ := db.Statement.Settings.Load(keyPool)
+	began, ok := value.(replaced)
+	if !ok || began.statement != db.Statement {
+		return // settings are handed down to nested statements
+	}
+	db.Statement.Settings.Delete(keyPool)
+	if db.Error != nil {
+		db.Rollback()
+	} else {
+		db.Commit()
+	}
+	db.Statement.ConnPool = began.pool
+}
+
+// beforeWrite sets the actor for the statement that follows.
+func (p *Plugin) beforeWrite(db *gorm.DB) {
+	if p.audited(db) && inTransaction(db) && contextOf(db).Value(maintenance{}) == nil {
+		db.Statement.ConnPool = p.setActor(db, true)
+	} else {
+		p.correctActor(db, true)
+	}
+}
+
+// afterWrite clears the actor that beforeWrite set.
+func (p *Plugin) afterWrite(db *gorm.DB) {
+	if p.touched(db) || p.dialect.perTransaction() { // which correctActor may have set
+		p.clearActor(db)
+	}
+}
+
+// correctActor keeps an actor that lasts from getting a statement whose context
+// has another one: a table without triggers may cascade to one that has some, a
+// view may write to it, a query may call a function that does.
+func (p *Plugin) correctActor(db *gorm.DB, ends bool) {
+	if !p.dialect.perTransaction() || db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
+		return
+	}
+	if known := p.catalog.Load(); known == nil || len(*known) == 0 {
+		return // no actor was set
+	}
+	if p.knownState(db.Statement.ConnPool) != nil {
+		p.setActor(db, ends)
+	}
+}
+
+// beforeExec sets the actor for [gorm.DB.Exec] in a transaction. Which tables it
+// writes is not known.
+func (p *Plugin) beforeExec(db *gorm.DB) {
+	if db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
+		return
+	}
+	switch verb := firstWord(db.Statement.SQL.String()); {
+	case verb == "SAVEPOINT":
+		if t := p.knownState(db.Statement.ConnPool); t != nil {
+			_ = db.AddError(t.savepoint(db.Statement.Context, p.dialect, db.Statement.ConnPool))
+		}
+	case p.writes(verb) && len(p.installed(db)) > 0:
+		p.setActor(db, true)
+	}
+}
+
+// beforeQuery does so for a raw query that writes, such as INSERT … RETURNING.
+func (p *Plugin) beforeQuery(db *gorm.DB) {
+	p.statements.compile(db)
+	p.beforeRaw(db, true)
+}
+
+func (p *Plugin) beforeRaw(db *gorm.DB, ends bool) {
+	if db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
+		return
+	}
+	verb := firstWord(db.Statement.SQL.String()) // none if GORM builds it
+	if verb != "" && verb != "SELECT" && p.writes(verb) && len(p.installed(db)) > 0 {
+		p.setActor(db, ends)
+	} else {
+		p.correctActor(db, ends)
+	}
+}
+
+// beforeRow can't clear the actor while the caller reads the rows.
+func (p *Plugin) beforeRow(db *gorm.DB) {
+	if p.dialect.perTransaction() {
+		p.beforeRaw(db, false)
+	}
+}
+
+// writes reports whether a statement with that first word may change rows.
+// Where an actor lasts, to set it once more costs nothing, and a SELECT may call a
+// function that writes.
+func (p *Plugin) writes(verb string) bool {
+	switch verb {
+	case "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "MERGE", "CALL", "LOAD":
+		return true
+	case "SAVEPOINT", "RELEASE", "BEGIN", "START", "COMMIT", "END", "ABORT", "SET":
+		return false
+	}
+	return p.dialect.perTransaction()
+}
+
+// setActor sets the actor of a statement. ends is true if clearActor follows.
+// What it returns can run the statement too.
+func (p *Plugin) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
+	a, err := p.attribution(db.Statement.Context)
+	if err != nil {
+		_ = db.AddError(fmt.Errorf("history: %w", err))
+		return db.Statement.ConnPool
+	}
+	s := scope{statement: db.Statement, pool: db.Statement.ConnPool, state: p.stateOf(db.Statement.ConnPool)}
+	s.runner = p.statements.in(db, s.state)
+	if s.outer, err = s.state.begin(db.Statement.Context, p.dialect, s.runner, a, ends); err != nil {
+		_ = db.AddError(fmt.Errorf("history: telling the database who acts: %w", err))
+	}
+	if ends {
+		db.Statement.Settings.Store(keyScope, s)
+	}
+	return s.runner
+}
+
+// clearActor runs after a failed statement too, and must reach the database
+// although the statement's context may be done.
+func (p *Plugin) clearActor(db *gorm.DB) {
+	value, _ := db.Statement.Settings.Load(keyScope)
+	s, ok := value.(scope)
+	if !ok || s.statement != db.Statement {
+		return // settings are handed down to nested statements
+	}
+	db.Statement.Settings.Delete(keyScope)
+	db.Statement.ConnPool = s.pool
+	if c, ok := s.runner.(*cachedTx); ok {
+		c.release()
+	}
+	if err := s.state.end(context.WithoutCancel(db.Statement.Context), p.dialect, s.runner, s.outer); err != nil && db.Error == nil {
+		_ = db.AddError(fmt.Errorf("history: clearing who acts: %w", err))
+	}
+}
+
+// afterRaw clears the actor that beforeExec and beforeQuery set, and sets again
+// what a savepoint's rollback may have taken back.
+func (p *Plugin) afterRaw(db *gorm.DB) {
+	if !inTransaction(db) {
+		return
+	}
+	p.clearActor(db)
+	if t := p.knownState(db.Statement.ConnPool); t != nil && db.Error == nil && !db.DryRun && firstWord(db.Statement.SQL.String()) == "ROLLBACK" {
+		_ = db.AddError(t.rolledBack(db.Statement.Context, p.dialect, db.Statement.ConnPool))
+	}
+}
+
+// lockForWrite comes before what the plugin reads at first use, in the
+// transaction of a statement that is going to write.
+func (p *Plugin) lockForWrite(db *gorm.DB) {
+	if inTransaction(db) {
+		p.dialect.lockForWrite(db.Statement.Context, db.Statement.ConnPool)
+	}
+}
+
+func inTransaction(db *gorm.DB) bool {
+	_, ok := db.Statement.ConnPool.(gorm.TxCommitter)
+	return ok
+}
+
+// firstWord is the first word of a statement in upper case, past comments and
+// parentheses.
+func firstWord(statement string) string {
+	for {
+		statement = strings.TrimLeft(statement, " \t\r\n(;")
+		switch {
+		case strings.HasPrefix(statement, "--"):
+			_, statement, _ = strings.Cut(statement, "\n")
+		case strings.HasPrefix(statement, "/*"):
+			_, statement, _ = strings.Cut(statement, "*/")
+		default:
+			end := strings.IndexFunc(statement, func(r rune) bool { return r|0x20 < 'a' || r|0x20 > 'z' })
+			if end < 0 {
+				end = len(statement)
+			}
+			return strings.ToUpper(statement[:end])
+		}
+	}
+}

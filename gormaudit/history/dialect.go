@@ -1,0 +1,36 @@
+package history
+
+import (
+	"fmt"
+
+	"gorm.io/gorm"
+)
+
+// The tables of the history.
+const (
+	changeSetsTable = "whodunit_change_sets"
+	changesTable    = "whodunit_changes"
+)
+
+// dialect is one kind of database, with all that the parts of this package ask
+// of it.
+type dialect interface {
+	generator
+	attributor
+	recordReader
+	upkeep
+}
+
+// dialectOf returns the dialect of a database.
+func dialectOf(db *gorm.DB) (dialect, error) {
+	switch name := db.Name(); name {
+	case "sqlite":
+		return sqliteDialect{}, nil
+	case "postgres":
+		return postgresDialect{}, nil
+	case "mysql":
+		return mysqlDialect{}, nil
+	default:
+		return nil, fmt.Errorf("history: no triggers for database %q: SQLite, PostgreSQL, MariaDB and MySQL have them", name)
+	}
+}

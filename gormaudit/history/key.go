@@ -1,0 +1,194 @@
+package history
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/hex"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+)
+
+// keyOf is the SQL of a row's key: the text of its only key column, or the
+// texts of all joined by commas, with ~0 for ~ and ~1 for a comma in them.
+func keyOf(t table, text func(c column) string) string {
+	if len(t.keys) == 1 {
+		return text(t.keys[0])
+	}
+	return mapColumns(t.keys, " || ',' || ", func(c column) string {
+		return "replace(replace(" + text(c) + ", '~', '~0'), ',', '~1')"
+	})
+}
+
+var (
+	keyEscaper   = strings.NewReplacer("~", "~0", ",", "~1")
+	keyUnescaper = strings.NewReplacer("~0", "~", "~1", ",")
+)
+
+func joinKey(parts []string) string {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	escaped := make([]string, len(parts))
+	for i, part := range parts {
+		escaped[i] = keyEscaper.Replace(part)
+	}
+	return strings.Join(escaped, ",")
+}
+
+func splitKey(key string, composite bool) []string {
+	if !composite {
+		return []string{key}
+	}
+	parts := strings.Split(key, ",")
+	for i, part := range parts {
+		parts[i] = keyUnescaper.Replace(part)
+	}
+	return parts
+}
+
+// keyOfModel returns the key of a row as it is recorded.
+func (t table) keyOfModel(ctx context.Context, row reflect.Value) (any, error) {
+	if row.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("history: %w: a %s is no single row", gorm.ErrPrimaryKeyRequired, row.Kind())
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	values := make([]any, len(t.keys))
+	for i, c := range t.keys {
+		value, zero := t.schema.FieldsByDBName[c.name].ValueOf(ctx, row)
+		if zero && len(t.keys) == 1 {
+			return nil, gorm.ErrPrimaryKeyRequired
+		}
+		values[i] = value
+	}
+	return t.key(values)
+}
+
+// key returns the recorded form of a key's values.
+func (t table) key(values []any) (any, error) {
+	parts := make([]string, len(values))
+	for i, value := range values {
+		raw, err := driver.DefaultParameterConverter.ConvertValue(value)
+		if err != nil {
+			return nil, fmt.Errorf("history: table %q: key column %q: %w", t.name, t.keys[i].name, err)
+		}
+		if parts[i], err = keyText(t.keys[i], raw); err != nil {
+			return nil, fmt.Errorf("history: table %q: key column %q: %w", t.name, t.keys[i].name, err)
+		}
+		if len(values) == 1 && t.native {
+			return raw, nil
+		}
+	}
+	return joinKey(parts), nil
+}
+
+func keyText(c column, raw driver.Value) (string, error) {
+	switch raw := raw.(type) {
+	case int64:
+		return strconv.FormatInt(raw, 10), nil
+	case bool:
+		return strconv.FormatBool(raw), nil
+	case []byte:
+		if c.kind == kindBytes {
+			return hex.EncodeToString(raw), nil
+		}
+		return string(raw), nil
+	case string:
+		if c.dbType == "uuid" {
+			return strings.ToLower(raw), nil
+		}
+		return raw, nil
+	}
+	return "", fmt.Errorf("a %T has more than one spelling", raw)
+}
+
+// storedKey is the text of a key. SQLite keeps it as it is in the row.
+func storedKey(key any, native bool) string {
+	raw, ok := key.([]byte)
+	switch {
+	case ok && native:
+		return hex.EncodeToString(raw)
+	case ok:
+		return string(raw)
+	}
+	return fmt.Sprint(key)
+}
+
+func checkKeys(t table) error {
+	for _, c := range t.keys {
+		switch {
+		case c.redact:
+			return fmt.Errorf("history: table %q: primary key column %q can't be redacted", t.name, c.name)
+		case c.kind == kindFloat, c.kind == kindTime, c.kind == kindInstant:
+			return fmt.Errorf("history: table %q: primary key column %q is a %s, which has more than one spelling", t.name, c.name, c.dbType)
+		}
+	}
+	return nil
+}
+
+func whereKey(s *schema.Schema, values []any) clause.Expression {
+	conditions := make([]clause.Expression, len(values))
+	for i, name := range keyNames(s) {
+		conditions[i] = clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: name}, Value: values[i]}
+	}
+	return clause.And(conditions...)
+}
+
+// keyNames are the key columns in the order of a recorded key.
+func keyNames(s *schema.Schema) (names []string) {
+	for _, name := range s.DBNames {
+		if s.FieldsByDBName[name].PrimaryKey {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// where is the condition on the change's row, by the key it is recorded under.
+func (c Change) where(s *schema.Schema) (clause.Expression, error) {
+	values, err := c.keyValues(s)
+	if err != nil {
+		return nil, err
+	}
+	return whereKey(s, values), nil
+}
+
+// whereNow is where for the row as the change left it: its key may have moved.
+func (c Change) whereNow(s *schema.Schema) (clause.Expression, error) {
+	values, err := c.keyValues(s)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range keyNames(s) {
+		if f, moved := c.Field(name); moved {
+			values[i] = f.After
+		}
+	}
+	return whereKey(s, values), nil
+}
+
+func (c Change) keyValues(s *schema.Schema) ([]any, error) {
+	names := keyNames(s)
+	if len(names) != len(c.Key) {
+		return nil, fmt.Errorf("history: table %q: the key had %d columns and has %d", c.Table, len(c.Key), len(names))
+	}
+	values := make([]any, len(names))
+	for i, name := range names {
+		values[i] = c.Key[i]
+		if s.FieldsByDBName[name].DataType == schema.Bytes {
+			raw, err := hex.DecodeString(c.Key[i])
+			if err != nil {
+				return nil, fmt.Errorf("history: table %q: key column %q: %w", c.Table, name, err)
+			}
+			values[i] = raw
+		}
+	}
+	return values, nil
+}

@@ -1,0 +1,94 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// mapColumns joins what f makes of each column.
+func mapColumns(columns []column, separator string, f func(c column) string) string {
+	parts := make([]string, len(columns))
+	for i, c := range columns {
+		parts[i] = f(c)
+	}
+	return strings.Join(parts, separator)
+}
+
+// actionOf is the SQL of an update's action. quote quotes an identifier.
+func actionOf(t table, quote func(string) string) string {
+	if t.alive == nil {
+		return "'update'"
+	}
+	alive := func(row string) string {
+		c := row + "." + quote(t.alive.name)
+		if t.alive.zero == "" {
+			return c + " IS NULL"
+		}
+		return "(" + c + " IS NULL OR " + c + " = " + t.alive.zero + ")"
+	}
+	return fmt.Sprintf("CASE WHEN %s AND NOT (%s) THEN 'soft_delete' WHEN NOT (%[1]s) AND %[2]s THEN 'restore' ELSE 'update' END",
+		alive("OLD"), alive("NEW"))
+}
+
+// inSets is within for tables that name the set of each change.
+func inSets(sets string) string {
+	return "changes.change_set IN (SELECT id FROM whodunit_change_sets AS change_sets WHERE " + sets + ")"
+}
+
+// instantOf is a time as the engines compare it.
+func instantOf(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000") }
+
+func insertChangeSet(now, user string) string {
+	return "INSERT INTO whodunit_change_sets (at, database_user, " + strings.Join(attributionColumns[:], ", ") + ") VALUES (" + now + ", " + user +
+		strings.Repeat(", ?", len(attributionColumns)) + ")"
+}
+
+func quoteDouble(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+func quoteLiteral(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+// quoteTable quotes a table's name as GORM does: a dot parts it from its schema.
+func quoteTable(name string, quote func(string) string) string {
+	parts := strings.Split(name, ".")
+	for i, part := range parts {
+		parts[i] = quote(part)
+	}
+	return strings.Join(parts, ".")
+}
+
+func contextOf(db *gorm.DB) context.Context {
+	if db.Statement.Context == nil {
+		return context.Background()
+	}
+	return db.Statement.Context
+}
+
+func execAll(db *gorm.DB, statements []string) error {
+	for _, statement := range statements {
+		if err := exec(db, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exec goes past GORM, which would read "?" and "@" in generated SQL as
+// placeholders.
+func exec(db *gorm.DB, statement string, args ...any) error {
+	_, err := db.Statement.ConnPool.ExecContext(db.Statement.Context, statement, args...)
+	return err
+}
+
+// affects reports whether a statement changed a row.
+func affects(result sql.Result, err error) (bool, error) {
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}

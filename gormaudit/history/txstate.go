@@ -1,0 +1,174 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"weak"
+
+	"gorm.io/gorm"
+)
+
+// attributor tells one kind of database who acts.
+type attributor interface {
+	// setActor says in the transaction of pool who acts from here on. The ticket
+	// resumes it.
+	setActor(ctx context.Context, pool gorm.ConnPool, a attribution) (ticket int64, err error)
+	// resumeActor says again what a ticket was given for. ok is false when the
+	// database does not know it any more.
+	resumeActor(ctx context.Context, pool gorm.ConnPool, ticket int64) (ok bool, err error)
+	// checkpoint makes the change set hold what was done until now. The actor
+	// stays.
+	checkpoint(ctx context.Context, pool gorm.ConnPool, ticket int64) error
+	// clearActor ends what a ticket was given for.
+	clearActor(ctx context.Context, pool gorm.ConnPool, ticket int64) error
+	// perTransaction is true when an actor ends with the transaction, so that
+	// clearActor has nothing to do.
+	perTransaction() bool
+	// lockForWrite waits for the right to write, where a transaction that is going
+	// to write must ask for that before it reads: what it has read must not have
+	// changed since.
+	lockForWrite(ctx context.Context, pool gorm.ConnPool)
+	// compilesTriggers is true if a statement is compiled with the triggers of its
+	// table.
+	compilesTriggers() bool
+}
+
+// txState is what the plugin remembers of a transaction, which goroutines may
+// share.
+type txState struct {
+	cacheUses atomic.Int32 // statements that ran from the stmtCache
+
+	mu     sync.Mutex
+	known  bool // the transaction has an actor
+	actor  attribution
+	ticket int64
+	open   int  // statements between begin and end, all by actor
+	stale  bool // a savepoint was rolled back, and perhaps the actor with it
+}
+
+// outer are the statements that one by another actor is nested in, by another
+// plugin's callback. They go on when it has ended.
+type outer struct {
+	actor attribution
+	open  int
+}
+
+// stateOf is what is remembered of the transaction of pool. It is forgotten at
+// once if there is none of database/sql.
+func (p *Plugin) stateOf(pool gorm.ConnPool) *txState {
+	tx := transactionOf(pool)
+	if tx == nil {
+		return &txState{}
+	}
+	if t := p.knownState(pool); t != nil {
+		return t
+	}
+	key := weak.Make(tx)
+	value, loaded := p.transactions.LoadOrStore(key, &txState{})
+	if !loaded {
+		runtime.AddCleanup(tx, func(key weak.Pointer[sql.Tx]) { p.transactions.Delete(key) }, key)
+	}
+	return value.(*txState)
+}
+
+// knownState is stateOf, but nil if the transaction never had an actor.
+func (p *Plugin) knownState(pool gorm.ConnPool) *txState {
+	tx := transactionOf(pool)
+	if tx == nil {
+		return nil
+	}
+	value, _ := p.transactions.Load(weak.Make(tx))
+	t, _ := value.(*txState)
+	return t
+}
+
+// begin sets the actor of a statement. ends is true if end follows. Where it
+// does not, nobody could say when the statements that are open go on.
+func (t *txState) begin(ctx context.Context, by attributor, pool gorm.ConnPool, a attribution, ends bool) (o outer, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open > 0 && !ends {
+		return outer{}, nil
+	}
+	if t.open > 0 && t.actor != a {
+		o = outer{t.actor, t.open}
+		err = by.clearActor(ctx, pool, t.ticket)
+		t.open = 0
+	}
+	if t.open == 0 && err == nil {
+		err = t.setActor(ctx, by, pool, a)
+	}
+	if ends {
+		t.open++
+	}
+	return o, err
+}
+
+// end clears the actor that begin set, unless another statement goes on.
+func (t *txState) end(ctx context.Context, by attributor, pool gorm.ConnPool, o outer) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open--; t.open > 0 {
+		return by.checkpoint(ctx, pool, t.ticket)
+	}
+	err := by.clearActor(ctx, pool, t.ticket)
+	if o.open > 0 && err == nil {
+		err = t.setActor(ctx, by, pool, o.actor)
+		t.open = o.open
+	}
+	return err
+}
+
+func (t *txState) setActor(ctx context.Context, by attributor, pool gorm.ConnPool, a attribution) (err error) {
+	if t.known && t.actor == a && (!t.stale || !by.perTransaction()) { // else the ticket is looked up
+		if done, err := by.resumeActor(ctx, pool, t.ticket); done || err != nil {
+			return err
+		}
+	}
+	first := !t.known
+	t.known, t.actor, t.ticket, t.stale = false, a, 0, false
+	if !first || !by.perTransaction() || a != (attribution{}) { // a transaction begins with nobody
+		t.ticket, err = by.setActor(ctx, pool, a)
+	}
+	t.known = err == nil
+	return err
+}
+
+// savepoint comes before one is made: what it keeps must hold what was done.
+func (t *txState) savepoint(ctx context.Context, by attributor, pool gorm.ConnPool) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open == 0 {
+		return nil
+	}
+	return by.checkpoint(ctx, pool, t.ticket)
+}
+
+// rolledBack comes after a savepoint was: the statements that it was nested in go
+// on.
+func (t *txState) rolledBack(ctx context.Context, by attributor, pool gorm.ConnPool) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stale = true
+	if t.open == 0 {
+		return nil
+	}
+	return t.setActor(ctx, by, pool, t.actor)
+}
+
+// transactionOf returns the transaction behind pool, nil if it is not one of
+// database/sql.
+func transactionOf(pool gorm.ConnPool) *sql.Tx {
+	switch pool := pool.(type) {
+	case *sql.Tx:
+		return pool
+	case *cachedTx:
+		return pool.Tx
+	case *gorm.PreparedStmtTX:
+		return transactionOf(pool.Tx)
+	}
+	return nil
+}
