@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -58,9 +59,9 @@ func (p *Plugin) register(db *gorm.DB) error {
 		{del.Before("gorm:delete"), set, p.beforeWrite},
 		{del.After("gorm:delete").Before("gorm:after_delete"), clear, p.afterWrite},
 		{del.After("gorm:after_delete"), end, p.endTransaction},
-		{create.After("*"), compile, p.statements.compile},
-		{update.After("*"), compile, p.statements.compile},
-		{del.After("*"), compile, p.statements.compile},
+		{create.After("*"), compile, p.compile},
+		{update.After("*"), compile, p.compile},
+		{del.After("*"), compile, p.compile},
 		{raw.Before("gorm:raw"), set, p.beforeExec},
 		{raw.After("gorm:raw"), clear, p.afterRaw},
 		{query.Before("gorm:query"), set, p.beforeQuery},
@@ -119,7 +120,7 @@ func (p *Plugin) beforeWrite(db *gorm.DB) {
 
 // afterWrite clears the actor that beforeWrite set.
 func (p *Plugin) afterWrite(db *gorm.DB) {
-	if p.touched(db) || p.dialect.perTransaction() { // which correctActor may have set
+	if p.touched(db) || lasts(db) { // which correctActor may have set
 		p.clearActor(db)
 	}
 }
@@ -128,11 +129,8 @@ func (p *Plugin) afterWrite(db *gorm.DB) {
 // has another one: a table without triggers may cascade to one that has some, a
 // view may write to it, a query may call a function that does.
 func (p *Plugin) correctActor(db *gorm.DB, ends bool) {
-	if !p.dialect.perTransaction() || db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
+	if !lasts(db) || db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
 		return
-	}
-	if known := p.catalog.Load(); known == nil || len(*known) == 0 {
-		return // no actor was set
 	}
 	if p.knownState(db.Statement.ConnPool) != nil {
 		p.setActor(db, ends)
@@ -148,16 +146,16 @@ func (p *Plugin) beforeExec(db *gorm.DB) {
 	switch verb := firstWord(db.Statement.SQL.String()); {
 	case verb == "SAVEPOINT":
 		if t := p.knownState(db.Statement.ConnPool); t != nil {
-			_ = db.AddError(t.savepoint(db.Statement.Context, p.dialect, db.Statement.ConnPool))
+			_ = db.AddError(t.savepoint(db.Statement.Context, attributorOf(db), connection{pool: db.Statement.ConnPool}))
 		}
-	case p.writes(verb) && len(p.installed(db)) > 0:
+	case writes(db, verb) && p.known(db, p.pool(db)).any():
 		p.setActor(db, true)
 	}
 }
 
 // beforeQuery does so for a raw query that writes, such as INSERT … RETURNING.
 func (p *Plugin) beforeQuery(db *gorm.DB) {
-	p.statements.compile(db)
+	p.compile(db)
 	p.beforeRaw(db, true)
 }
 
@@ -166,7 +164,7 @@ func (p *Plugin) beforeRaw(db *gorm.DB, ends bool) {
 		return
 	}
 	verb := firstWord(db.Statement.SQL.String()) // none if GORM builds it
-	if verb != "" && verb != "SELECT" && p.writes(verb) && len(p.installed(db)) > 0 {
+	if verb != "" && verb != "SELECT" && writes(db, verb) && p.known(db, p.pool(db)).any() {
 		p.setActor(db, ends)
 	} else {
 		p.correctActor(db, ends)
@@ -175,7 +173,7 @@ func (p *Plugin) beforeRaw(db *gorm.DB, ends bool) {
 
 // beforeRow can't clear the actor while the caller reads the rows.
 func (p *Plugin) beforeRow(db *gorm.DB) {
-	if p.dialect.perTransaction() {
+	if lasts(db) {
 		p.beforeRaw(db, false)
 	}
 }
@@ -183,14 +181,14 @@ func (p *Plugin) beforeRow(db *gorm.DB) {
 // writes reports whether a statement with that first word may change rows.
 // Where an actor lasts, to set it once more costs nothing, and a SELECT may call a
 // function that writes.
-func (p *Plugin) writes(verb string) bool {
+func writes(db *gorm.DB, verb string) bool {
 	switch verb {
 	case "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "MERGE", "CALL", "LOAD":
 		return true
 	case "SAVEPOINT", "RELEASE", "BEGIN", "START", "COMMIT", "END", "ABORT", "SET":
 		return false
 	}
-	return p.dialect.perTransaction()
+	return lasts(db)
 }
 
 // setActor sets the actor of a statement. ends is true if clearActor follows.
@@ -201,15 +199,32 @@ func (p *Plugin) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
 		_ = db.AddError(fmt.Errorf("history: %w", err))
 		return db.Statement.ConnPool
 	}
+	pool := p.pool(db)
 	s := scope{statement: db.Statement, pool: db.Statement.ConnPool, state: p.stateOf(db.Statement.ConnPool)}
-	s.runner = p.statements.in(db, s.state)
-	if s.outer, err = s.state.begin(db.Statement.Context, p.dialect, s.runner, a, ends); err != nil {
-		_ = db.AddError(fmt.Errorf("history: telling the database who acts: %w", err))
+	s.runner = pool.statements.in(db, s.state)
+	in := connection{pool: s.runner}
+	if known := pool.audited.Load(); known != nil {
+		in.homes = known.otherHomes(db.Statement)
+	}
+	if s.outer, err = s.state.begin(db.Statement.Context, attributorOf(db), in, a, ends); err != nil {
+		p.failed(db, pool, err)
 	}
 	if ends {
 		db.Statement.Settings.Store(keyScope, s)
 	}
 	return s.runner
+}
+
+// failed adds the error of an actor that could not be set to its statement's. An
+// account that lacks a right for it writes as nobody, which is logged once.
+func (p *Plugin) failed(db *gorm.DB, pool *poolState, err error) {
+	var denied *deniedError
+	switch {
+	case !errors.As(err, &denied):
+		_ = db.AddError(fmt.Errorf("history: telling the database who acts: %w", err))
+	case pool.once(denied.grant):
+		db.Logger.Warn(db.Statement.Context, "history: changes are recorded without who made them: %v", err)
+	}
 }
 
 // clearActor runs after a failed statement too, and must reach the database
@@ -225,7 +240,7 @@ func (p *Plugin) clearActor(db *gorm.DB) {
 	if c, ok := s.runner.(*cachedTx); ok {
 		c.release()
 	}
-	if err := s.state.end(context.WithoutCancel(db.Statement.Context), p.dialect, s.runner, s.outer); err != nil && db.Error == nil {
+	if err := s.state.end(context.WithoutCancel(db.Statement.Context), attributorOf(db), connection{pool: s.runner}, s.outer); err != nil && db.Error == nil {
 		_ = db.AddError(fmt.Errorf("history: clearing who acts: %w", err))
 	}
 }
@@ -233,22 +248,38 @@ func (p *Plugin) clearActor(db *gorm.DB) {
 // afterRaw clears the actor that beforeExec and beforeQuery set, and sets again
 // what a savepoint's rollback may have taken back.
 func (p *Plugin) afterRaw(db *gorm.DB) {
+	verb := firstWord(db.Statement.SQL.String())
+	switch verb {
+	case "CREATE", "ALTER", "DROP", "RENAME":
+		p.forget() // a table may have lost its triggers
+	}
 	if !inTransaction(db) {
 		return
 	}
 	p.clearActor(db)
-	if t := p.knownState(db.Statement.ConnPool); t != nil && db.Error == nil && !db.DryRun && firstWord(db.Statement.SQL.String()) == "ROLLBACK" {
-		_ = db.AddError(t.rolledBack(db.Statement.Context, p.dialect, db.Statement.ConnPool))
+	if t := p.knownState(db.Statement.ConnPool); t != nil && db.Error == nil && !db.DryRun && verb == "ROLLBACK" {
+		_ = db.AddError(t.rolledBack(db.Statement.Context, attributorOf(db), connection{pool: db.Statement.ConnPool}))
 	}
 }
 
 // lockForWrite comes before what the plugin reads at first use, in the
 // transaction of a statement that is going to write.
-func (p *Plugin) lockForWrite(db *gorm.DB) {
+func (p *Plugin) lockForWrite(db *gorm.DB, by attributor) {
 	if inTransaction(db) {
-		p.dialect.lockForWrite(db.Statement.Context, db.Statement.ConnPool)
+		by.lockForWrite(db.Statement.Context, db.Statement.ConnPool)
 	}
 }
+
+func (p *Plugin) compile(db *gorm.DB) { p.pool(db).statements.compile(db) }
+
+// attributorOf is that of a database which Initialize has accepted.
+func attributorOf(db *gorm.DB) attributor {
+	d, _ := dialectOf(db)
+	return d
+}
+
+// lasts is true where an actor lasts until its transaction ends.
+func lasts(db *gorm.DB) bool { return attributorOf(db).perTransaction() }
 
 func inTransaction(db *gorm.DB) bool {
 	_, ok := db.Statement.ConnPool.(gorm.TxCommitter)

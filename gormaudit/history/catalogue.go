@@ -5,160 +5,145 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/schema"
 )
+
+// catalogue is what the database has of the history in one home: the schema,
+// database or file that the history's tables are in.
+type catalogue struct {
+	home     string
+	mark     mark                       // of the history's own objects, the zero mark if there are none
+	own      map[string]map[string]bool // the columns of the history's own tables
+	refusals int                        // triggers that protect the history's own tables
+	definer  string                     // of the history's procedures
+	exposed  bool                       // one of the history's functions may be run by others than its owner
+	tables   map[string]*installation
+	mariadb  bool // MariaDB, not MySQL
+}
 
 // installation is what a table has for triggers.
 type installation struct {
-	triggers    int
-	fingerprint string // of all its triggers, "mixed" when they differ
+	triggers int
+	mark     mark
+	mixed    bool // its triggers have different marks
+	hidden   bool // their text is not shown to this account
+	exposed  bool // the trigger's function may be used by others than its owner
+	definer  string
+	columns  map[string]bool // that the table has now
 }
 
-func (i installation) with(fingerprint string) installation {
-	if i.triggers > 0 && i.fingerprint != fingerprint {
-		fingerprint = "mixed"
-	}
-	return installation{triggers: i.triggers + 1, fingerprint: fingerprint}
+// triggersPerTable are one each for INSERT, UPDATE and DELETE. PostgreSQL has one
+// more, for TRUNCATE.
+const triggersPerTable = 3
+
+func newCatalogue(home string) *catalogue {
+	return &catalogue{home: home, own: map[string]map[string]bool{}, tables: map[string]*installation{}}
 }
 
-// mark is the comment by which installed finds a fingerprint.
-func mark(fingerprint string) string { return "/* whodunit:" + fingerprint + " */" }
-
-func markIn(text string) string {
-	_, rest, _ := strings.Cut(text, "/* whodunit:")
-	found, _, _ := strings.Cut(rest, " */")
-	return found
+func (c *catalogue) table(name string) *installation {
+	if c.tables[name] == nil {
+		c.tables[name] = &installation{columns: map[string]bool{}}
+	}
+	return c.tables[name]
 }
 
-// marked puts the fingerprint of all triggers into each.
-func marked(triggers []string) []string {
-	all := mark(fingerprint(strings.Join(triggers, "\n")))
-	for i := range triggers {
-		triggers[i] = strings.Replace(triggers[i], "/* whodunit */", all, 1)
+func (c *catalogue) addOwn(table, column string) {
+	if c.own[table] == nil {
+		c.own[table] = map[string]bool{}
 	}
-	return triggers
+	c.own[table][column] = true
 }
 
-// readInstalled runs a query for the table and the body of each trigger.
-func readInstalled(db *gorm.DB, query string) (map[string]installation, error) {
-	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context, query)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	found := map[string]installation{}
-	for rows.Next() {
-		var name, body string
-		if err := rows.Scan(&name, &body); err != nil {
-			return nil, err
-		}
-		found[name] = found[name].with(markIn(body))
-	}
-	return found, rows.Err()
-}
-
-// audited reports whether the statement writes to a table that has triggers.
-// What they are is asked once.
-func (p *Plugin) audited(db *gorm.DB) bool {
-	if db.Error != nil || db.DryRun {
-		return false
-	}
-	installed := p.installed(db)
-	ok := touches(db.Statement, installed)
-	if db.Statement.Schema != nil && (ok || len(p.required) > 0) {
-		p.check(db, db.Statement.Schema, installed)
-	}
-	return ok
-}
-
-// touches also takes an alias for a table with triggers, and on SQLite, which
-// knows no case, a name in another one: rather tell too often.
-func touches(stmt *gorm.Statement, installed map[string]installation) bool {
-	if _, ok := installed[stmt.Table]; ok || stmt.TableExpr != nil && len(installed) > 0 {
-		return true
-	}
-	_, ok := installed[strings.ToLower(stmt.Table)]
-	return ok
-}
-
-// touched reports whether begin and tell may have done something. It is asked
-// before anything that allocates.
-func (p *Plugin) touched(db *gorm.DB) bool {
-	known := p.catalog.Load()
-	return known == nil || touches(db.Statement, *known)
-}
-
-func (p *Plugin) installed(db *gorm.DB) map[string]installation {
-	if known := p.catalog.Load(); known != nil {
-		return *known
-	}
-	p.lockForWrite(db)
-	found, err := p.dialect.installed(db)
-	if err != nil {
-		_ = db.AddError(fmt.Errorf("history: looking for triggers: %w", err))
-		return nil
-	}
-	p.catalog.Store(&found)
-	return found
-}
-
-// check warns, once per model, of triggers that are not what they should be.
-func (p *Plugin) check(db *gorm.DB, s *schema.Schema, installed map[string]installation) {
-	if _, done := p.checked.Load(s); done {
+// add counts a trigger with this text.
+func (i *installation) add(text *string) {
+	i.triggers++
+	if text == nil {
+		i.hidden = true
 		return
 	}
-	if _, done := p.checked.LoadOrStore(s, true); done {
-		return
+	m := markIn(*text)
+	if i.triggers > 1 && !i.mark.same(m) {
+		i.mixed = true
 	}
-	found := lookUp(installed, s.Table)
-	if found.triggers == 0 && !p.required[s.Table] {
-		return
-	}
-	p.lockForWrite(db)
-	d, err := p.dialect.locate(db)
-	if err != nil {
-		return
-	}
-	t, err := describeSchema(db, d, s)
-	if err == nil {
-		err = compare(d, t, found)
-	}
-	if err != nil {
-		db.Logger.Warn(db.Statement.Context, "%v", err)
-	}
+	i.mark = m
 }
 
-// forget makes the plugin ask again, after a migration.
-func (p *Plugin) forget() {
-	p.catalog.Store(nil)
-	p.checked.Clear()
+// of returns what a table has. Its name may have that of a schema in front.
+func (c *catalogue) of(table string) installation {
+	found := c.tables[table]
+	if found == nil {
+		found = c.tables[table[strings.LastIndexByte(table, '.')+1:]]
+	}
+	if found == nil {
+		return installation{}
+	}
+	return *found
 }
 
-func lookUp(installed map[string]installation, table string) installation {
-	if found, ok := installed[table]; ok {
-		return found
-	}
-	return installed[table[strings.LastIndexByte(table, '.')+1:]]
+// hasTables reports whether the history's own tables are there.
+func (c *catalogue) hasTables() bool {
+	return c.own[changeSetsTable] != nil && c.own[changesTable] != nil
 }
 
-// compare holds what is installed against what the model says now.
-func compare(d generator, t table, found installation) error {
-	want := installation{}
-	mark := ""
-	for _, statement := range d.triggers(t) {
-		if m := markIn(statement); m != "" {
-			mark = m
-		}
-		if strings.HasPrefix(statement, "CREATE TRIGGER") {
-			want = want.with("")
-		}
-	}
-	want.fingerprint = mark
+// check holds what a table has against what its model says. It is nil where more
+// is recorded than that, as a newer model says.
+func (c *catalogue) check(d generator, t table) error {
+	found := c.of(t.name)
 	switch {
 	case found.triggers == 0:
 		return &TableError{Table: t.name, Err: ErrMissing}
-	case found != want:
+	case found.hidden:
+		return nil
+	case (Options{}).stale(d, t, found):
 		return &TableError{Table: t.name, Err: ErrOutdated}
+	case found.exposed || c.exposed:
+		return &TableError{Table: t.name, Err: ErrExposed}
 	}
 	return nil
+}
+
+// stale reports whether the triggers of t must be written.
+func (o Options) stale(d generator, t table, found installation) bool {
+	if found.triggers < d.triggerCount() || found.mixed {
+		return true
+	}
+	if found.mark.Generation > generation {
+		return false
+	}
+	return !found.mark.same(markOf(d.record(o.covering(t, found))))
+}
+
+// covering is t with what its triggers record already beside it: the columns that
+// the table has and t does not know, and what they redact or leave out. An older
+// release takes nothing away.
+func (o Options) covering(t table, found installation) table {
+	if o.Exact || found.mark.Generation == 0 {
+		return t
+	}
+	return t.covering(found.mark, found.columns)
+}
+
+// read runs a query for a kind of row and five texts, and hands each row to add.
+func (c *catalogue) read(db *gorm.DB, query string, add func(kind string, values [5]*string)) error {
+	rows, err := db.Statement.ConnPool.QueryContext(contextOf(db), query)
+	if err != nil {
+		return fmt.Errorf("looking for triggers: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var kind string
+		var v [5]*string
+		if err := rows.Scan(&kind, &v[0], &v[1], &v[2], &v[3], &v[4]); err != nil {
+			return fmt.Errorf("looking for triggers: %w", err)
+		}
+		add(kind, v)
+	}
+	return rows.Err()
+}
+
+// textOf is a text of the catalogue, "" for NULL.
+func textOf(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
 }

@@ -41,6 +41,9 @@ type ChangeSet struct {
 	// DatabaseUser is the account that the connection was opened with. SQLite
 	// has none.
 	DatabaseUser string
+	// DatabaseRole is the role that the connection had taken on PostgreSQL
+	// (SET ROLE), DatabaseUser if none. It is empty on other databases.
+	DatabaseRole string
 }
 
 // Change is one change of one row.

@@ -229,11 +229,11 @@ func ExampleSQL() {
 	}
 	fmt.Print(drop)
 	// Output:
-	// DROP TRIGGER IF EXISTS "whodunit_pages_insert";
+	// DROP TRIGGER IF EXISTS "whodunit_record_pages_insert";
 	//
-	// DROP TRIGGER IF EXISTS "whodunit_pages_update";
+	// DROP TRIGGER IF EXISTS "whodunit_record_pages_update";
 	//
-	// DROP TRIGGER IF EXISTS "whodunit_pages_delete";
+	// DROP TRIGGER IF EXISTS "whodunit_record_pages_delete";
 }
 
 func ExampleOptions() {

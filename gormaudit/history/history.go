@@ -2,27 +2,23 @@ package history
 
 import (
 	"context"
-	"errors"
 	"sync"
-	"sync/atomic"
 
 	"gorm.io/gorm"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// Plugin tells the database who acts. Register it with [gorm.DB.Use], for one
+// Plugin tells the database who acts. Register it with [gorm.DB.Use]. It serves
+// whatever databases its callbacks meet: those of dbresolver too, and several
 // *gorm.DB.
 type Plugin struct {
 	config   Config
-	dialect  dialect
-	required map[string]bool // the tables of config.Models
+	required sync.Map // the tables of config.Models, by name
 
-	transactions sync.Map // weak.Pointer[sql.Tx] to *txState
-	catalog      atomic.Pointer[map[string]installation]
-	checked      sync.Map // *schema.Schema, once it was compared with the catalog
-
-	statements *stmtCache // nil where there is nothing to compile
+	transactions sync.Map  // weak.Pointer[sql.Tx] to *txState
+	pools        sync.Map  // weak.Pointer[sql.DB] to *poolState
+	nowhere      poolState // of what is no pool of database/sql
 }
 
 var _ gorm.Plugin = (*Plugin)(nil)
@@ -58,12 +54,8 @@ func (p *Plugin) Name() string { return pluginName }
 
 // Initialize implements [gorm.Plugin]. It asks the database nothing. Databases
 // other than SQLite, PostgreSQL, MariaDB and MySQL are an error, as is a model
-// of [Config] that can't be recorded, or a Plugin that already serves another
-// *gorm.DB.
+// of [Config] that can't be recorded.
 func (p *Plugin) Initialize(db *gorm.DB) error {
-	if p.dialect != nil {
-		return errors.New("history: this Plugin serves another *gorm.DB already: call New for each")
-	}
 	d, err := dialectOf(db)
 	if err != nil {
 		return err
@@ -72,13 +64,8 @@ func (p *Plugin) Initialize(db *gorm.DB) error {
 	if err != nil {
 		return err
 	}
-	p.required = map[string]bool{}
 	for _, t := range tables {
-		p.required[t.name] = true
-	}
-	p.dialect = d
-	if d.compilesTriggers() {
-		p.statements = newStmtCache()
+		p.required.Store(t.name, true)
 	}
 	return p.register(db)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -141,13 +142,15 @@ func whereKey(s *schema.Schema, values []any) clause.Expression {
 	return clause.And(conditions...)
 }
 
-// keyNames are the key columns in the order of a recorded key.
+// keyNames are the key columns in the order of a recorded key, see
+// [table.arrange].
 func keyNames(s *schema.Schema) (names []string) {
 	for _, name := range s.DBNames {
 		if s.FieldsByDBName[name].PrimaryKey {
 			names = append(names, name)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
 

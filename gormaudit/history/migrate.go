@@ -1,9 +1,12 @@
 package history
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -13,16 +16,24 @@ var (
 	// ErrMissing says that a table has no triggers: what changes in it is not
 	// recorded.
 	ErrMissing = errors.New("its triggers are missing (history.Migrate?)")
-	// ErrOutdated says that a table's triggers are not those of its model, or that
-	// one is lost: part of what changes is not recorded, or writes fail.
+	// ErrOutdated says that a table's triggers don't record all that its model
+	// says, or that one is lost: part of what changes is not recorded, or writes
+	// fail. Triggers that record more, those of a newer release, are not outdated.
 	ErrOutdated = errors.New("its triggers are outdated (history.Migrate?)")
+	// ErrExposed says that others than their owner may run the functions that
+	// record on PostgreSQL, and so record what they like. A restore without
+	// privileges (pg_dump -x) does that.
+	ErrExposed = errors.New("others than its owner may execute the functions that record it (history.Migrate?)")
+	// ErrDefiner says that the account that MariaDB's or MySQL's triggers run as is
+	// gone or lacks a right: every write of an audited table fails.
+	ErrDefiner = errors.New("the definer of its triggers is missing, or lacks a right (Options.Definer?)")
 )
 
 // TableError names a table whose changes are not recorded as its model says.
 type TableError struct {
 	// Table is the table's name.
 	Table string
-	// Err is [ErrMissing] or [ErrOutdated].
+	// Err is [ErrMissing], [ErrOutdated], [ErrExposed] or [ErrDefiner].
 	Err error
 }
 
@@ -35,64 +46,83 @@ func (e *TableError) Unwrap() error { return e.Err }
 // generator generates one database's triggers and tables.
 type generator interface {
 	columnReader
-	// locate completes the dialect by what is there already in db.
-	locate(db *gorm.DB) (dialect, error)
-	// tables returns the statements that create the history's own tables and
+	// catalogue asks what there is in the current home.
+	catalogue(db *gorm.DB) (*catalogue, error)
+	// in is the dialect in a home, which knows what is there.
+	in(c *catalogue, o Options) dialect
+	// objects returns the statements that create the history's own tables, and
 	// what protects them. Each may run again.
-	tables(o Options, tables []table) []string
-	// columns is the query for table and column of each table there is that has
-	// the name of one of the history's.
-	columns() string
-	// triggers returns the statements that create the triggers of t, marked
-	// with its fingerprint.
-	triggers(t table) []string
-	// dropTriggers removes the triggers of t, whichever exist.
-	dropTriggers(t table) []string
-	// installed asks the database which tables have triggers.
-	installed(db *gorm.DB) (map[string]installation, error)
+	objects(o Options, tables []table) []string
+	// room returns the statements that the history's own tables need, so that the
+	// widest of tables fits.
+	room(tables []table) []string
+	// record returns the statements that replace what records the changes of t,
+	// with its mark. attach are those that hang it on the table, where that is
+	// something else.
+	record(t table) []string
+	attach(t table) []string
+	// drop removes the triggers of t, whichever exist.
+	drop(t table) []string
+	// triggerCount is how many triggers a table has, refusals how many protect the
+	// history's own tables.
+	triggerCount() int
+	refusals() int
+	// mayMigrate is an error for an account that lacks a right that m needs. It
+	// changes nothing that stays.
+	mayMigrate(db *gorm.DB, m *migration) error
+	// migrate runs m in the order that is safe.
+	migrate(db *gorm.DB, m *migration) error
 	// migrated runs after a migration and may warn.
 	migrated(db *gorm.DB, tables []table) error
-	// migratesInTransaction is true if a transaction takes back all that a
-	// migration does.
-	migratesInTransaction() bool
-	// keepsRightTriggers is true if AutoMigrate leaves triggers alone that are
-	// right.
-	keepsRightTriggers() bool
-	// hint adds to an error of creating triggers what to do about it.
-	hint(err error) error
+	// verify finds what is wrong with the history's own objects.
+	verify(db *gorm.DB, c *catalogue) error
 }
 
 // Options say how the history is kept. The zero Options are those of [Migrate]
 // and [SQL].
 type Options struct {
 	// AppendOnly makes the database refuse UPDATE and DELETE on the history's
-	// tables, except from [Prune] and [Anonymize]. By default off, and switched off
-	// again by a migration without it.
+	// tables, except from [Prune] and [Anonymize]. By default off. A migration
+	// without it leaves it on, unless it is Exact.
 	//
 	// Security: it stops mistakes, and programs that write through this
 	// library. Whoever may run any SQL with the application's account can drop
 	// the triggers, unless the tables belong to another account.
 	AppendOnly bool
+	// Exact makes the triggers record what the models say, no more. By default a
+	// migration takes nothing away: columns that the models don't know stay
+	// recorded, columns that were redacted or left out stay so, as does AppendOnly.
+	// So an older release that is started once more takes nothing from a newer one.
+	Exact bool
+	// Definer is the account or role that MariaDB's and MySQL's triggers and
+	// procedures run as: a role, or 'user@host'. It needs the rights that schema.md
+	// names, and the migrating account that of choosing it (SET USER). By default
+	// the account that migrates, or the role that an earlier migration chose. If a
+	// definer is dropped, every write fails.
+	Definer string
 }
 
-// Migrate runs AutoMigrate for the models in the one order that is safe, and
-// has their changes recorded from then on: it drops their triggers, migrates,
-// creates the history's tables if need be, and creates the triggers. It may run
-// again at any time.
+// Migrate runs AutoMigrate for the models in an order that is safe, and has their
+// changes recorded from then on. It may run again at any time, by several
+// programs at once: what is right already is not touched, and takes no lock.
 //
-// On PostgreSQL all of that is one transaction, so no write goes unrecorded. It
-// can't be on the others: MariaDB and MySQL end a transaction at each change of
-// a table, and SQLite can't turn off foreign keys in one, without which the
-// rebuilding of a table deletes what cascades from it. There, what other
-// programs write between drop and create may go unrecorded, and if it fails,
-// triggers are missing until it succeeds. So run it once, before they start, and
-// [Verify] at the start of each. MariaDB and MySQL keep the triggers of models
-// that have not changed.
+// What differs is replaced in place, so that what others write meanwhile is
+// recorded. On PostgreSQL that is the table's function, in the transaction of
+// AutoMigrate; to create triggers, and to alter a table, Migrate waits for its
+// lock for a fifth of a second at a time, for a minute in all, so that it holds
+// nobody up for longer. It does likewise on MariaDB, for a second at a time. MySQL can't
+// replace a trigger, nor can SQLite alter a column without losing the table's
+// triggers: there, what other programs write meanwhile may go unrecorded.
+//
+// It honours [gorm.DB.Table], for one model, and [gorm.DB.Set]. A model without a
+// primary key is an error, as is an account that lacks a right, before anything is
+// changed.
 func Migrate(db *gorm.DB, models ...any) error { return Options{}.Migrate(db, models...) }
 
 // SQL returns what [Migrate] runs around AutoMigrate, for those who migrate with
 // another tool: run drop, then their own migration, then create. It needs a
 // database of the right kind to ask for its schema's name, and changes nothing.
+// It is as exact as with [Options.Exact].
 //
 // A statement ends with a semicolon and an empty line. The triggers' bodies have
 // semicolons of their own: a tool must send a script whole (multiStatements=true
@@ -103,16 +133,17 @@ func SQL(db *gorm.DB, models ...any) (drop, create string, err error) {
 
 // Migrate is [Migrate] with options.
 func (o Options) Migrate(db *gorm.DB, models ...any) error {
-	db = db.Session(&gorm.Session{NewDB: true})
-	d, tables, err := locate(db, models)
-	if err != nil {
+	db = db.Session(&gorm.Session{})
+	m := &migration{options: o, models: models}
+	if err := m.plan(db); err != nil {
 		return err
 	}
-	migrate := func(db *gorm.DB) error { return o.migrate(db, d, tables, models) }
-	if _, transactional := d.(postgresDialect); transactional {
-		err = db.Transaction(migrate)
-	} else {
-		err = migrate(db)
+	err := m.dialect.mayMigrate(m.quiet(db), m)
+	if err == nil {
+		err = m.dialect.migrate(db, m)
+	}
+	if err == nil {
+		err = m.dialect.migrated(m.quiet(db), m.tables)
 	}
 	if p := pluginOf(db); p != nil {
 		p.forget()
@@ -120,52 +151,108 @@ func (o Options) Migrate(db *gorm.DB, models ...any) error {
 	return err
 }
 
-func (o Options) migrate(db *gorm.DB, d dialect, tables []table, models []any) error {
-	stale, err := staleOf(db, d, tables)
-	if err != nil {
-		return err
-	}
-	for _, t := range stale {
-		if err := execAll(db, d.dropTriggers(t)); err != nil {
-			return fmt.Errorf("history: table %q: dropping triggers: %w", t.name, err)
-		}
-	}
-	if err := db.AutoMigrate(models...); err != nil {
-		return err
-	}
-	if err := checkNames(db, d); err != nil {
-		return err
-	}
-	if err := execAll(db, d.tables(o, tables)); err != nil {
-		return fmt.Errorf("history: creating its tables: %w", d.hint(err))
-	}
-	for _, t := range stale {
-		if err := execAll(db, d.triggers(t)); err != nil {
-			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, d.hint(err))
-		}
-	}
-	return d.migrated(db, tables)
+// migration is what [Migrate] has to do.
+type migration struct {
+	options Options
+	models  []any
+
+	dialect dialect
+	found   *catalogue
+	tables  []table
+	stale   []table  // of those, whose triggers are written
+	objects []string // the statements for the history's own objects, if any
 }
 
-// staleOf are the tables whose triggers are dropped for AutoMigrate and created
-// after it. MariaDB and MySQL need that only where the model has changed:
-// AutoMigrate drops no column, and what a right trigger names it leaves alone.
-// PostgreSQL alters no column that a trigger names, SQLite loses the triggers.
-func staleOf(db *gorm.DB, d dialect, tables []table) ([]table, error) {
-	if !d.keepsRightTriggers() {
-		return tables, nil
-	}
-	installed, err := d.installed(db)
+// plan holds what there is against what there should be. It runs again once the
+// others, who may have migrated too, are done.
+func (m *migration) plan(db *gorm.DB) error {
+	d, found, tables, err := locate(db, m.options, m.models)
 	if err != nil {
-		return nil, fmt.Errorf("history: looking for triggers: %w", err)
+		return err
 	}
-	var stale []table
-	for _, t := range tables {
-		if compare(d, t, lookUp(installed, t.name)) != nil {
-			stale = append(stale, t)
+	m.dialect, m.found, m.tables, m.stale, m.objects = d, found, tables, nil, nil
+	for i, t := range tables {
+		have := found.of(t.name)
+		m.tables[i] = m.options.covering(t, have)
+		if m.options.stale(d, t, have) {
+			m.stale = append(m.stale, m.tables[i])
 		}
 	}
-	return stale, nil
+	m.planObjects()
+	return nil
+}
+
+func (m *migration) planObjects() {
+	o := m.options
+	o.AppendOnly = o.AppendOnly || m.found.mark.AppendOnly && !o.Exact
+	objects := m.dialect.objects(o, m.tables)
+	whole := m.found.hasTables() && (!o.AppendOnly || m.found.refusals >= m.dialect.refusals()) && !m.found.exposed
+	switch {
+	case !whole, m.found.mark.Generation <= generation && !m.found.mark.same(markOf(objects)):
+		m.objects = objects
+	default:
+		m.objects = m.dialect.room(m.tables)
+	}
+}
+
+// pending reports whether there is anything to do beside AutoMigrate.
+func (m *migration) pending() bool { return len(m.stale) > 0 || len(m.objects) > 0 }
+
+// quiet is db for statements that are not the models'.
+func (m *migration) quiet(db *gorm.DB) *gorm.DB { return db.Session(&gorm.Session{NewDB: true}) }
+
+// writeObjects creates the history's own objects.
+func (m *migration) writeObjects(db *gorm.DB) error {
+	if err := execAll(m.quiet(db), m.objects); err != nil {
+		return fmt.Errorf("history: creating its tables: %w", err)
+	}
+	return nil
+}
+
+// writeRecord replaces what records the stale tables.
+func (m *migration) writeRecord(db *gorm.DB) error {
+	for _, t := range m.stale {
+		if err := execAll(m.quiet(db), m.dialect.record(t)); err != nil {
+			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// patience is how long a migration tries to get its locks.
+const patience = time.Minute
+
+// retry runs f again while others hold its locks.
+func retry(ctx context.Context, busy func(err error) bool, f func() error) error {
+	until := time.Now().Add(patience)
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := f()
+		if err == nil || !busy(err) {
+			return err
+		}
+		if time.Now().After(until) {
+			return fmt.Errorf("history: others have held its locks for %v, is there a long transaction?: %w", patience, err)
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause + rand.N(pause)):
+		}
+	}
+}
+
+// containsAny reports whether an error's text has one of some.
+func containsAny(err error, some ...string) bool {
+	if err == nil {
+		return false
+	}
+	text := err.Error()
+	for _, s := range some {
+		if strings.Contains(text, s) {
+			return true
+		}
+	}
+	return false
 }
 
 // telling are columns by which the history's tables are told from others of the
@@ -179,12 +266,8 @@ var telling = map[string][]string{
 
 // checkNames looks whether tables that the history would take for its own are
 // somebody else's. CREATE TABLE IF NOT EXISTS does not.
-func checkNames(db *gorm.DB, d dialect) error {
-	found, err := tableColumns(db, d)
-	if err != nil {
-		return fmt.Errorf("history: looking for its tables: %w", err)
-	}
-	for table, columns := range found {
+func (c *catalogue) checkNames() error {
+	for table, columns := range c.own {
 		for _, column := range telling[table] {
 			if !columns[column] {
 				return fmt.Errorf("history: the table %q is not the history's, which needs that name", table)
@@ -194,66 +277,45 @@ func checkNames(db *gorm.DB, d dialect) error {
 	return nil
 }
 
-func tableColumns(db *gorm.DB, d dialect) (map[string]map[string]bool, error) {
-	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context, d.columns())
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	found := map[string]map[string]bool{}
-	for rows.Next() {
-		var table, column string
-		if err := rows.Scan(&table, &column); err != nil {
-			return nil, err
-		}
-		if found[table] == nil {
-			found[table] = map[string]bool{}
-		}
-		found[table][column] = true
-	}
-	return found, rows.Err()
-}
-
 // SQL is [SQL] with options.
 func (o Options) SQL(db *gorm.DB, models ...any) (drop, create string, err error) {
-	db = db.Session(&gorm.Session{NewDB: true})
-	d, tables, err := locate(db, models)
-	if err == nil {
-		err = checkNames(db, d)
-	}
+	d, _, tables, err := locate(db.Session(&gorm.Session{}), o, models)
 	if err != nil {
 		return "", "", err
 	}
 	var drops []string
-	creates := d.tables(o, tables)
+	creates := d.objects(o, tables)
 	for _, t := range tables {
-		drops = append(drops, d.dropTriggers(t)...)
-		creates = append(creates, d.triggers(t)...)
+		drops = append(drops, d.drop(t)...)
+		creates = append(append(creates, d.record(t)...), d.attach(t)...)
 	}
 	return script(drops), script(creates), nil
 }
 
 func script(statements []string) string { return strings.Join(statements, ";\n\n") + ";\n" }
 
-// Verify returns an error for each table that has missing or outdated triggers,
-// joined: a [TableError] with [ErrMissing] or [ErrOutdated]. Call it at start
-// where migrations run elsewhere. The plugin of db looks for triggers again.
+// Verify returns an error for each table whose triggers don't record what its
+// model says, joined: a [TableError] with [ErrMissing], [ErrOutdated],
+// [ErrExposed] or [ErrDefiner]. Call it at start where migrations run elsewhere. The
+// plugin of db looks for triggers again.
+//
+// Triggers that record more than the models say are right: those of a newer
+// release.
 func Verify(db *gorm.DB, models ...any) error {
-	db = db.Session(&gorm.Session{NewDB: true})
-	d, tables, err := locate(db, models)
+	db = db.Session(&gorm.Session{})
+	d, found, tables, err := locate(db, Options{}, models)
 	if err != nil {
 		return err
-	}
-	installed, err := d.installed(db)
-	if err != nil {
-		return fmt.Errorf("history: looking for triggers: %w", err)
 	}
 	if p := pluginOf(db); p != nil {
 		p.forget()
 	}
 	var errs []error
 	for _, t := range tables {
-		errs = append(errs, compare(d, t, lookUp(installed, t.name)))
+		errs = append(errs, found.check(d, t))
+	}
+	if found.hasTables() {
+		errs = append(errs, d.verify(db.Session(&gorm.Session{NewDB: true}), found))
 	}
 	return errors.Join(errs...)
 }
@@ -261,13 +323,13 @@ func Verify(db *gorm.DB, models ...any) error {
 // Drop removes the triggers of the models: their changes are not recorded any
 // more. The history's tables stay, with what they hold.
 func Drop(db *gorm.DB, models ...any) error {
-	db = db.Session(&gorm.Session{NewDB: true})
-	d, tables, err := locate(db, models)
+	db = db.Session(&gorm.Session{})
+	d, _, tables, err := locate(db, Options{}, models)
 	if err != nil {
 		return err
 	}
 	for _, t := range tables {
-		if err := execAll(db, d.dropTriggers(t)); err != nil {
+		if err := execAll(db.Session(&gorm.Session{NewDB: true}), d.drop(t)); err != nil {
 			return fmt.Errorf("history: table %q: dropping triggers: %w", t.name, err)
 		}
 	}
@@ -277,16 +339,20 @@ func Drop(db *gorm.DB, models ...any) error {
 	return nil
 }
 
-// locate returns the dialect of db, with what is there already, and what its
-// generator needs.
-func locate(db *gorm.DB, models []any) (dialect, []table, error) {
+// locate returns the dialect in the current home, with what is there, and what
+// its generator needs.
+func locate(db *gorm.DB, o Options, models []any) (dialect, *catalogue, []table, error) {
 	d, err := dialectOf(db)
 	if err != nil {
-		return nil, nil, err
-	}
-	if d, err = d.locate(db); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	tables, err := parseModels(db, d, models)
-	return d, tables, err
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	found, err := d.catalogue(db.Session(&gorm.Session{NewDB: true}))
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("history: %w", err)
+	}
+	return d.in(found, o), found, tables, found.checkNames()
 }

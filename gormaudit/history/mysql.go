@@ -2,9 +2,12 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,11 +15,16 @@ import (
 	"gorm.io/gorm"
 )
 
-// mysqlDialect is that of MariaDB and MySQL. What the triggers are told lies in
-// a row of history_context, one per connection, which is active only between
-// the statements around a write, in its transaction: a rollback takes it back,
-// and no other connection reads it. Values are written as for PostgreSQL.
-type mysqlDialect struct{}
+// mysqlDialect is that of MariaDB and MySQL. Who acts lies in a row of
+// whodunit_context, one per connection, which is active only between the calls
+// around a statement, in its transaction: a rollback takes it back, and no other
+// connection reads it. The account that writes needs no right on it: procedures
+// write it, and the triggers read it, as their definer. Values are written as for
+// PostgreSQL.
+type mysqlDialect struct {
+	mariadb bool   // not MySQL, which can't replace a trigger
+	definer string // of triggers and procedures, the migrating account if empty
+}
 
 func (d mysqlDialect) kindOf(dbType string) kind {
 	word, _, _ := strings.Cut(dbType, " ")
@@ -45,14 +53,26 @@ const contextTable = "whodunit_context"
 
 const mysqlOptions = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
 
-func (d mysqlDialect) tables(o Options, _ []table) []string {
-	who := strings.Join(attributionColumns[:], " longtext, ") + " longtext"
+// mysqlNow is the time in UTC, which moves within a statement. A session can set
+// what UTC_TIMESTAMP and NOW say.
+const mysqlNow = "CONVERT_TZ(SYSDATE(6), @@session.time_zone, '+00:00')"
+
+func (d mysqlDialect) objects(o Options, _ []table) []string {
+	attribution := strings.Join(attributionColumns[:], " longtext, ") + " longtext"
 	statements := []string{
-		"CREATE TABLE IF NOT EXISTS whodunit_change_sets (\n  id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,\n  at datetime(6) NOT NULL,\n  " +
-			who + ",\n  database_user longtext,\n  KEY whodunit_change_sets_at (at),\n  KEY whodunit_change_sets_actor (actor_id(64)),\n  KEY whodunit_change_sets_impersonator (impersonator_id(64))\n)" + mysqlOptions,
+		`CREATE TABLE IF NOT EXISTS whodunit_change_sets (
+  id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  at datetime(6) NOT NULL,
+  ` + attribution + `,
+  database_user longtext,
+  KEY whodunit_change_sets_at (at),
+  KEY whodunit_change_sets_actor (actor_id(64)),
+  KEY whodunit_change_sets_impersonator (impersonator_id(64))
+)` + mysqlOptions,
 		`CREATE TABLE IF NOT EXISTS whodunit_changes (
   id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
   change_set bigint NOT NULL,
+  at datetime(6) NOT NULL,
   table_name varchar(200) NOT NULL,
   row_key longtext NOT NULL,
   composite boolean NOT NULL DEFAULT false,
@@ -61,15 +81,88 @@ func (d mysqlDialect) tables(o Options, _ []table) []string {
   KEY whodunit_changes_row (table_name(64), row_key(64)),
   KEY whodunit_changes_change_set (change_set)
 )` + mysqlOptions,
-		"CREATE TABLE IF NOT EXISTS whodunit_context (\n  connection bigint unsigned NOT NULL,\n  maintenance boolean NOT NULL DEFAULT false,\n  active boolean NOT NULL,\n" +
-			"  ticket bigint NOT NULL,\n  told_at datetime(6),\n  change_set bigint,\n  " + who + ",\n  PRIMARY KEY (connection, maintenance)\n)" + mysqlOptions,
+		`CREATE TABLE IF NOT EXISTS whodunit_context (
+  connection bigint unsigned NOT NULL,
+  maintenance boolean NOT NULL DEFAULT false,
+  active boolean NOT NULL,
+  ticket bigint NOT NULL,
+  set_at datetime(6),
+  change_set bigint,
+  statement_at datetime(6),
+  statement_set bigint,
+  ` + attribution + `,
+  PRIMARY KEY (connection, maintenance)
+)` + mysqlOptions,
 	}
-	return append(statements, d.protection(o.AppendOnly)...)
+	statements = append(statements, d.procedures()...)
+	return mark{AppendOnly: o.AppendOnly}.in(append(statements, d.protection(o.AppendOnly)...))
 }
 
-func (d mysqlDialect) columns() string {
-	return "SELECT LOWER(TABLE_NAME), COLUMN_NAME FROM information_schema.COLUMNS " +
-		"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('whodunit_change_sets', 'whodunit_changes', 'whodunit_context')"
+// mysqlProcedures are set_actor, clear_actor and open_set. open_set begins the
+// change set of the context's actor, or that of a statement that has none: its
+// time does not move while it runs. What it writes is undone where a savepoint is
+// rolled back, with the changes.
+const mysqlSetActor = `(IN _ticket bigint, %[1]s)
+COMMENT 'whodunit:mark' MODIFIES SQL DATA SQL SECURITY DEFINER
+INSERT INTO whodunit_context (connection, maintenance, active, ticket, set_at, %[2]s)
+VALUES (CONNECTION_ID(), false, true, _ticket, UTC_TIMESTAMP(6), %[3]s)
+ON DUPLICATE KEY UPDATE change_set = IF(ticket = _ticket, change_set, NULL), statement_at = NULL, active = true, ticket = _ticket,
+  set_at = UTC_TIMESTAMP(6), %[4]s`
+
+const mysqlClearActor = `()
+COMMENT 'whodunit:mark' MODIFIES SQL DATA SQL SECURITY DEFINER
+UPDATE whodunit_context SET active = false WHERE connection = CONNECTION_ID() AND maintenance = 0`
+
+const mysqlOpenSet = `(OUT _set bigint)
+COMMENT 'whodunit:mark' MODIFIES SQL DATA SQL SECURITY DEFINER
+BEGIN
+  DECLARE _active boolean DEFAULT false;
+  DECLARE %[1]s longtext;
+  SELECT active, %[2]s INTO _active, %[1]s
+  FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active;
+  INSERT INTO whodunit_change_sets (at, database_user, %[2]s)
+  VALUES (%[3]s, USER(), %[1]s);
+  SET _set = LAST_INSERT_ID();
+  IF _active THEN
+    UPDATE whodunit_context SET change_set = _set WHERE connection = CONNECTION_ID() AND maintenance = 0;
+  ELSE
+    INSERT INTO whodunit_context (connection, maintenance, active, ticket, set_at, statement_at, statement_set)
+    VALUES (CONNECTION_ID(), false, false, 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), _set)
+    ON DUPLICATE KEY UPDATE set_at = UTC_TIMESTAMP(6), statement_at = UTC_TIMESTAMP(6), statement_set = _set;
+  END IF;
+END`
+
+func (d mysqlDialect) procedures() []string {
+	columns := attributionColumns[:]
+	list := func(format string) string {
+		parts := make([]string, len(columns))
+		for i, c := range columns {
+			parts[i] = strings.ReplaceAll(format, "#", c)
+		}
+		return strings.Join(parts, ", ")
+	}
+	names, variables := list("#"), list("_#")
+	return slices.Concat(
+		d.replace("PROCEDURE", "whodunit_set_actor", fmt.Sprintf(mysqlSetActor, list("IN _# longtext"), names, variables, list("# = _#"))),
+		d.replace("PROCEDURE", "whodunit_clear_actor", mysqlClearActor),
+		d.replace("PROCEDURE", "whodunit_open_set", fmt.Sprintf(mysqlOpenSet, variables, names, mysqlNow)))
+}
+
+// replace returns the statements that create a procedure or trigger in place of
+// the one there is. MariaDB does it with no gap between.
+func (d mysqlDialect) replace(kind, name, rest string) []string {
+	definer := ""
+	if d.definer != "" {
+		user, host, found := strings.Cut(d.definer, "@")
+		definer = "DEFINER=" + d.quote(user) + " "
+		if found && host != "" {
+			definer = "DEFINER=" + d.quote(user) + "@" + d.quote(host) + " "
+		}
+	}
+	if d.mariadb {
+		return []string{"CREATE OR REPLACE " + definer + kind + " " + name + rest}
+	}
+	return []string{"DROP " + kind + " IF EXISTS " + name, "CREATE " + definer + kind + " " + name + rest}
 }
 
 func (d mysqlDialect) protection(on bool) []string {
@@ -77,57 +170,47 @@ func (d mysqlDialect) protection(on bool) []string {
 	for _, table := range []string{changeSetsTable, changesTable} {
 		for _, event := range []string{"update", "delete"} {
 			name := "whodunit_refuse_" + table + "_" + event
-			statements = append(statements, "DROP TRIGGER IF EXISTS "+name)
-			if on {
-				statements = append(statements, fmt.Sprintf(`CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW
+			if !on {
+				statements = append(statements, "DROP TRIGGER IF EXISTS "+name)
+				continue
+			}
+			statements = append(statements, d.replace("TRIGGER", name, fmt.Sprintf(` BEFORE %s ON %s FOR EACH ROW
 IF NOT EXISTS (SELECT 1 FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance) THEN
   SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'whodunit: the history is append-only';
-END IF`, name, strings.ToUpper(event), table))
-			}
+END IF`, strings.ToUpper(event), table))...)
 		}
 	}
 	return statements
 }
 
-// mysqlTrigger finds the change set: that of the context, or, where nobody
-// told, one for the statement, whose time does not move while it runs. It looks
-// for that of the context once in a statement: untell ends what it found.
-const mysqlTrigger = `CREATE TRIGGER %s AFTER %s ON %s FOR EACH ROW
-BEGIN /* whodunit */
+func (d mysqlDialect) refusals() int { return 4 }
+
+// mysqlTrigger finds the change set in the context, row by row: nothing that a
+// session could set is believed. The mark stands in a text, for clients drop
+// comments.
+const mysqlTrigger = ` AFTER %s ON %s FOR EACH ROW
+BEGIN
+  DECLARE _set bigint;
+  IF FALSE THEN DO 'whodunit:mark'; END IF;
   IF %s THEN
-    IF NOT (@whodunit_told <=> 1 AND @whodunit_at <=> UTC_TIMESTAMP(6)) THEN
-    BEGIN
-      DECLARE opened bigint DEFAULT (SELECT coalesce(change_set, 0) FROM whodunit_context WHERE connection = CONNECTION_ID() AND active AND NOT maintenance);
-      DECLARE said boolean DEFAULT opened IS NOT NULL;
-      IF opened = 0 THEN
-        INSERT INTO whodunit_change_sets (at, database_user, %s)
-        SELECT UTC_TIMESTAMP(6), USER(), %[5]s FROM whodunit_context WHERE connection = CONNECTION_ID() AND NOT maintenance;
-        SET opened = LAST_INSERT_ID();
-        UPDATE whodunit_context SET change_set = opened WHERE connection = CONNECTION_ID() AND NOT maintenance;
-      ELSEIF opened IS NULL AND @whodunit_told = 0 AND @whodunit_at = UTC_TIMESTAMP(6) THEN
-        SET opened = (SELECT id FROM whodunit_change_sets WHERE id = @whodunit_change_set);
-      END IF;
-      IF opened IS NULL THEN
-        INSERT INTO whodunit_change_sets (at, database_user) VALUES (UTC_TIMESTAMP(6), USER());
-        SET opened = LAST_INSERT_ID();
-      END IF;
-      SET @whodunit_told = said, @whodunit_at = UTC_TIMESTAMP(6), @whodunit_change_set = opened;
-    END;
+    SET _set = (SELECT IF(active, change_set, IF(statement_at = UTC_TIMESTAMP(6), statement_set, NULL))
+      FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0);
+    IF _set IS NULL THEN
+      CALL whodunit_open_set(_set);
     END IF;
-    INSERT INTO whodunit_changes (change_set, table_name, row_key, composite, action, fields)
-    VALUES (@whodunit_change_set, %s, %s, %t, %s, CONCAT('[', CONCAT_WS(',',
+    INSERT INTO whodunit_changes (change_set, at, table_name, row_key, composite, action, fields)
+    VALUES (_set, ` + mysqlNow + `, %s, %s, %t, %s, CONCAT('[', CONCAT_WS(',',
       %s), ']'));
   END IF;
 END`
 
-func (d mysqlDialect) triggers(t table) []string {
+func (d mysqlDialect) record(t table) []string {
 	key := func(row string) string { return d.key(t, row) }
-	create := func(event, when, key, action string, field func(c column) string) string {
-		return fmt.Sprintf(mysqlTrigger, d.triggerName(t, event), strings.ToUpper(event), quoteTable(t.name, d.quote),
-			when, strings.Join(attributionColumns[:], ", "), d.literal(t.name), key, len(t.keys) > 1, action,
-			mapColumns(t.columns, ",\n      ", field))
+	create := func(event, when, key, action string, field func(c column) string) []string {
+		return d.replace("TRIGGER", d.triggerName(t, event), fmt.Sprintf(mysqlTrigger, strings.ToUpper(event), quoteTable(t.name, d.quote),
+			when, d.literal(t.name), key, len(t.keys) > 1, action, mapColumns(t.columns, ",\n      ", field)))
 	}
-	return marked([]string{
+	return t.mark().in(slices.Concat(
 		create("insert", "TRUE", key("NEW"), "'create'", func(c column) string {
 			return d.field(c, "NEW."+d.quote(c.name)+" IS NOT NULL", "NULL", d.text("NEW", c))
 		}),
@@ -137,8 +220,11 @@ func (d mysqlDialect) triggers(t table) []string {
 		create("delete", "TRUE", key("OLD"), "'delete'", func(c column) string {
 			return d.field(c, "OLD."+d.quote(c.name)+" IS NOT NULL", d.text("OLD", c), "NULL")
 		}),
-	})
+	))
 }
+
+func (d mysqlDialect) attach(table) []string { return nil }
+func (d mysqlDialect) triggerCount() int     { return triggersPerTable }
 
 func (d mysqlDialect) key(t table, row string) string {
 	if len(t.keys) == 1 {
@@ -204,7 +290,7 @@ func hexText(text string) string {
 	return fmt.Sprintf("_utf8mb4 0x%x", text)
 }
 
-func (d mysqlDialect) dropTriggers(t table) []string {
+func (d mysqlDialect) drop(t table) []string {
 	var statements []string
 	for _, event := range []string{"insert", "update", "delete"} {
 		statements = append(statements, "DROP TRIGGER IF EXISTS "+d.triggerName(t, event))
@@ -212,9 +298,81 @@ func (d mysqlDialect) dropTriggers(t table) []string {
 	return statements
 }
 
-func (d mysqlDialect) installed(db *gorm.DB) (map[string]installation, error) {
-	return readInstalled(db, `SELECT EVENT_OBJECT_TABLE, ACTION_STATEMENT FROM information_schema.TRIGGERS
-WHERE TRIGGER_SCHEMA = DATABASE() AND ACTION_STATEMENT LIKE '%/* whodunit:%'`)
+// mysqlManyHomes is up to how many databases are asked which of their tables have
+// triggers.
+const mysqlManyHomes = 20
+
+// audited asks the databases that have a history and this one. MySQL hides
+// triggers from accounts that have no right to create some: where a history has
+// none, any table may have them.
+func (d mysqlDialect) audited(db *gorm.DB) (*audited, error) {
+	homes, err := readNames(db, "SELECT ROUTINE_SCHEMA FROM information_schema.ROUTINES WHERE ROUTINE_NAME = 'whodunit_set_actor'")
+	if err != nil {
+		return nil, err
+	}
+	a := &audited{homes: homes, unknown: len(homes) > mysqlManyHomes}
+	var current sql.NullString
+	if err := db.Statement.ConnPool.QueryRowContext(contextOf(db), "SELECT DATABASE()").Scan(&current); err != nil {
+		return nil, err
+	}
+	a.current = current.String
+	ask := map[string]bool{a.current: true}
+	if !a.unknown {
+		maps.Copy(ask, homes)
+	}
+	a.names = map[string]bool{}
+	for home := range ask {
+		names, err := readNames(db, "SELECT DISTINCT EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = "+
+			d.literal(home)+" AND LEFT(TRIGGER_NAME, 16) = 'whodunit_record_'")
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(a.names, names)
+		a.unknown = a.unknown || homes[home] && len(names) == 0
+	}
+	return a, nil
+}
+
+const mysqlCatalogue = `SELECT 'home', NULL, DATABASE(), VERSION(), NULL, NULL
+UNION ALL SELECT 'own', NULL, LOWER(TABLE_NAME), COLUMN_NAME, NULL, NULL FROM information_schema.COLUMNS
+  WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('whodunit_change_sets', 'whodunit_changes', 'whodunit_context')
+UNION ALL SELECT 'open', NULL, ROUTINE_NAME, NULL, DEFINER, ROUTINE_COMMENT FROM information_schema.ROUTINES
+  WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_NAME = 'whodunit_open_set'
+UNION ALL SELECT IF(LEFT(TRIGGER_NAME, 16) = 'whodunit_refuse_', 'refusal', 'trigger'), NULL, EVENT_OBJECT_TABLE, NULL, DEFINER, ACTION_STATEMENT
+  FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND LEFT(TRIGGER_NAME, 9) = 'whodunit_'
+UNION ALL SELECT 'column', NULL, TABLE_NAME, COLUMN_NAME, NULL, NULL FROM information_schema.COLUMNS
+  WHERE TABLE_SCHEMA = DATABASE()`
+
+func (d mysqlDialect) catalogue(db *gorm.DB) (*catalogue, error) {
+	c := newCatalogue("")
+	err := c.read(db, mysqlCatalogue, func(kind string, v [5]*string) {
+		name := textOf(v[1])
+		switch kind {
+		case "home":
+			c.home, c.mariadb = name, strings.Contains(textOf(v[2]), "MariaDB")
+		case "own":
+			c.addOwn(name, textOf(v[2]))
+		case "refusal":
+			c.refusals++
+		case "open":
+			c.mark, c.definer = markIn(textOf(v[4])), textOf(v[3])
+		case "trigger":
+			c.table(name).add(v[4])
+			c.table(name).definer = textOf(v[3])
+		case "column":
+			c.table(name).columns[textOf(v[2])] = true
+		}
+	})
+	return c, err
+}
+
+// in keeps a role as the definer that an earlier migration chose.
+func (d mysqlDialect) in(c *catalogue, o Options) dialect {
+	definer := o.Definer
+	if role, host, found := strings.Cut(c.definer, "@"); definer == "" && !o.Exact && c.definer != "" && (!found || host == "") {
+		definer = role
+	}
+	return mysqlDialect{mariadb: c.mariadb, definer: definer}
 }
 
 // migrated warns of foreign keys whose cascades no trigger sees.
@@ -246,13 +404,19 @@ func cascades(rule string) bool {
 	return rule == "CASCADE" || rule == "SET NULL" || rule == "SET DEFAULT"
 }
 
-// tell sends literals: with placeholders the driver would prepare first, a
+// setActor sends literals: with placeholders the driver would prepare first, a
 // round trip more.
-func (d mysqlDialect) setActor(ctx context.Context, pool gorm.ConnPool, a attribution) (int64, error) {
+func (d mysqlDialect) setActor(ctx context.Context, at connection, a attribution) (int64, error) {
 	ticket := rand.Int64()
+	_, err := d.resumeActor(ctx, at, ticket, a)
+	return ticket, err
+}
+
+// resumeActor gives a ticket that the database does not know any more once again:
+// a savepoint that was rolled back has taken its change set too.
+func (d mysqlDialect) resumeActor(ctx context.Context, at connection, ticket int64, a attribution) (bool, error) {
 	var b strings.Builder
-	b.WriteString("REPLACE INTO whodunit_context (connection, active, told_at, ticket, " + strings.Join(attributionColumns[:], ", ") + ") VALUES (CONNECTION_ID(), true, UTC_TIMESTAMP(6), ")
-	b.WriteString(strconv.FormatInt(ticket, 10))
+	b.WriteString("whodunit_set_actor(" + strconv.FormatInt(ticket, 10))
 	for _, value := range a.values() {
 		if value == "" {
 			b.WriteString(", NULL")
@@ -261,42 +425,37 @@ func (d mysqlDialect) setActor(ctx context.Context, pool gorm.ConnPool, a attrib
 		}
 	}
 	b.WriteString(")")
-	_, err := unprepared(pool).ExecContext(ctx, b.String())
-	return ticket, err
+	return true, d.call(ctx, at, b.String())
 }
 
-// mysqlTold is the context that was told, mysqlFound that a trigger found a change
-// set in it.
-const (
-	mysqlTold  = " WHERE connection = CONNECTION_ID() AND NOT maintenance"
-	mysqlFound = "EXISTS (SELECT 1 FROM whodunit_change_sets WHERE id = @whodunit_change_set)"
-	mysqlEnd   = "UPDATE whodunit_context SET active = (@whodunit_told := NULL) IS NOT NULL" + mysqlTold
-)
-
-func (d mysqlDialect) resumeActor(ctx context.Context, pool gorm.ConnPool, ticket int64) (bool, error) {
-	return affects(unprepared(pool).ExecContext(ctx, "UPDATE whodunit_context SET active = 1"+mysqlTold+" AND ticket = "+
-		strconv.FormatInt(ticket, 10)))
+func (d mysqlDialect) clearActor(ctx context.Context, at connection, _ int64) error {
+	return d.call(ctx, at, "whodunit_clear_actor()")
 }
 
-// untell also ends what the triggers know: not every time is another one where a
-// session has set its timestamp.
-func (d mysqlDialect) clearActor(ctx context.Context, pool gorm.ConnPool, _ int64) error {
-	pool = unprepared(pool)
-	ended, err := affects(pool.ExecContext(ctx, mysqlEnd+" AND (NOT (@whodunit_told <=> 1) OR "+mysqlFound+")"))
-	if ended || err != nil {
-		return err
+// call calls a procedure of the current database, if that has a history, and of
+// the other homes.
+func (d mysqlDialect) call(ctx context.Context, at connection, procedure string) error {
+	pool := unprepared(at.pool)
+	_, err := pool.ExecContext(ctx, "CALL "+procedure)
+	if isMissingRoutine(err) {
+		err = nil // whatever is written is another database's
 	}
-	// A routine that the statement called has rolled back a part of it, and with
-	// that the change set that others of its changes are in.
-	who := strings.Join(attributionColumns[:], ", ")
-	if _, err := pool.ExecContext(ctx, "INSERT INTO whodunit_change_sets (id, at, database_user, "+who+") SELECT @whodunit_change_set, UTC_TIMESTAMP(6), USER(), "+
-		who+" FROM whodunit_context"+mysqlTold+" AND @whodunit_told <=> 1 AND NOT "+mysqlFound+
-		" AND EXISTS (SELECT 1 FROM whodunit_changes WHERE change_set = @whodunit_change_set)"); err != nil {
-		return err
+	for _, home := range at.homes {
+		if err == nil {
+			_, err = pool.ExecContext(ctx, "CALL "+d.quote(home)+"."+procedure)
+		}
 	}
-	_, err = pool.ExecContext(ctx, mysqlEnd)
+	if isDenied(err) {
+		return &deniedError{err: err, grant: "GRANT EXECUTE ON PROCEDURE whodunit_set_actor, and on whodunit_clear_actor"}
+	}
 	return err
 }
+
+func isMissingRoutine(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "Error 1305")
+}
+
+func isDenied(err error) bool { return err != nil && strings.Contains(err.Error(), "Error 1370") }
 
 // unprepared is the transaction under GORM's cache of prepared statements,
 // which a text that is never the same twice would fill.
@@ -307,14 +466,13 @@ func unprepared(pool gorm.ConnPool) gorm.ConnPool {
 	return pool
 }
 
-func (d mysqlDialect) checkpoint(context.Context, gorm.ConnPool, int64) error { return nil }
-
-func (d mysqlDialect) perTransaction() bool      { return false }
 func (d mysqlDialect) at() string                { return "CAST(change_sets.at AS CHAR)" }
 func (d mysqlDialect) time() string              { return "change_sets.at" }
 func (d mysqlDialect) instant() string           { return "CAST(? AS DATETIME(6))" }
 func (d mysqlDialect) inSet(int64) string        { return "changes.change_set = ?" }
 func (d mysqlDialect) set() string               { return "changes.change_set" }
+func (d mysqlDialect) user() string              { return "change_sets.database_user" }
+func (d mysqlDialect) role() string              { return "NULL" }
 func (d mysqlDialect) join() string              { return "change_sets.id = changes.change_set" }
 func (d mysqlDialect) within(sets string) string { return inSets(sets) }
 func (d mysqlDialect) packed() string            { return "changes.fields" }
@@ -371,7 +529,7 @@ func deleteSets(tx *gorm.DB, ids []int64) (int64, error) {
 // forgetConnections deletes what connections were told that are long gone. It
 // looks them up first, for a DELETE locks all rows that it reads.
 func (d mysqlDialect) forgetConnections(tx *gorm.DB, before time.Time) error {
-	const gone = "told_at < CAST(? AS DATETIME(6)) AND NOT active AND NOT maintenance"
+	const gone = "set_at < CAST(? AS DATETIME(6)) AND NOT active AND NOT maintenance"
 	var ids []int64
 	if err := tx.Raw("SELECT connection FROM whodunit_context WHERE "+gone, instantOf(before)).Scan(&ids).Error; err != nil || len(ids) == 0 {
 		return err
@@ -380,14 +538,14 @@ func (d mysqlDialect) forgetConnections(tx *gorm.DB, before time.Time) error {
 }
 
 func (d mysqlDialect) recordAnonymization(tx *gorm.DB, a attribution, record map[string]any) error {
-	if err := tx.Exec(insertChangeSet("UTC_TIMESTAMP(6)", "USER()"), a.args()...).Error; err != nil {
+	if err := tx.Exec(insertChangeSet(mysqlNow, "USER()"), a.args()...).Error; err != nil {
 		return err
 	}
 	var id int64
 	if err := tx.Raw("SELECT LAST_INSERT_ID()").Scan(&id).Error; err != nil {
 		return err
 	}
-	record["change_set"], record["fields"] = id, "[]"
+	record["change_set"], record["at"], record["fields"] = id, gorm.Expr(mysqlNow), "[]"
 	return tx.Table(changesTable).Create(record).Error
 }
 
@@ -399,10 +557,94 @@ func (d mysqlDialect) hint(err error) error {
 	return err
 }
 
-func (d mysqlDialect) locate(*gorm.DB) (dialect, error) { return d, nil }
-func (d mysqlDialect) migratesInTransaction() bool      { return false }
-func (d mysqlDialect) keepsRightTriggers() bool         { return true }
-func (d mysqlDialect) nativeKeys() bool                 { return false }
-func (d mysqlDialect) compilesTriggers() bool           { return false }
+func (d mysqlDialect) nativeKeys() bool       { return false }
+func (d mysqlDialect) compilesTriggers() bool { return false }
+
+func (d mysqlDialect) checkpoint(context.Context, connection, int64) error { return nil }
+func (d mysqlDialect) perTransaction() bool                                { return false }
 
 func (d mysqlDialect) lockForWrite(context.Context, gorm.ConnPool) {}
+
+func (d mysqlDialect) room([]table) []string { return nil }
+
+// migrate works on one connection, whose wait for a lock it bounds: whoever comes
+// after it waits as long.
+func (d mysqlDialect) migrate(db *gorm.DB, m *migration) error {
+	if inTransaction(db) {
+		return d.migrateOn(db, m)
+	}
+	return db.Connection(func(conn *gorm.DB) error {
+		conn = conn.Session(&gorm.Session{})
+		return d.migrateOn(conn, m)
+	})
+}
+
+func (d mysqlDialect) migrateOn(db *gorm.DB, m *migration) (err error) {
+	quiet := m.quiet(db)
+	var before int64
+	if err := quiet.Raw("SELECT @@session.lock_wait_timeout").Scan(&before).Error; err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, exec(quiet, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", before)))
+	}()
+	if err := exec(quiet, "SET SESSION lock_wait_timeout = 1"); err != nil {
+		return err
+	}
+	if !m.pending() {
+		return retry(contextOf(db), isBusyMySQL, func() error { return db.AutoMigrate(m.models...) })
+	}
+	lock := d.literal("whodunit_" + fingerprint(m.found.home))
+	return retry(contextOf(db), isBusyMySQL, func() error {
+		var got int
+		if err := quiet.Raw("SELECT GET_LOCK(" + lock + ", 5)").Scan(&got).Error; err != nil {
+			return err
+		}
+		if got != 1 {
+			return errors.New("Error 1205: another program migrates")
+		}
+		defer func() { _ = exec(quiet, "DO RELEASE_LOCK("+lock+")") }()
+		if err := m.plan(db); err != nil {
+			return err
+		}
+		if err := m.writeObjects(db); err != nil {
+			return d.hint(err)
+		}
+		if err := db.AutoMigrate(m.models...); err != nil {
+			return err
+		}
+		return d.hint(m.writeRecord(db))
+	})
+}
+
+// isBusyMySQL is true of a lock that was not free in time, and a deadlock.
+func isBusyMySQL(err error) bool { return containsAny(err, "Error 1205", "Error 1213") }
+
+// mayMigrate tries what a migration does on a table of its own.
+func (d mysqlDialect) mayMigrate(db *gorm.DB, m *migration) error {
+	if !m.pending() {
+		return nil
+	}
+	name := fmt.Sprintf("whodunit_probe_%x", rand.Int64())
+	defer func() { _ = exec(db, "DROP TABLE IF EXISTS "+name) }()
+	statements := append([]string{"CREATE TABLE " + name + " (id int)"},
+		d.replace("TRIGGER", name, " BEFORE DELETE ON "+name+" FOR EACH ROW DO 0")...)
+	if err := execAll(db, statements); err != nil {
+		return fmt.Errorf("history: the account can't create tables and triggers: %w", d.hint(err))
+	}
+	procedure := append(d.replace("PROCEDURE", name, "() DO 0"), "DROP PROCEDURE "+name)
+	if err := execAll(db, procedure); err != nil {
+		return fmt.Errorf("history: the account can't create procedures: %w", err)
+	}
+	return nil
+}
+
+// verify runs a procedure that does nothing outside a statement, as the definer.
+func (d mysqlDialect) verify(db *gorm.DB, _ *catalogue) error {
+	_, err := db.Statement.ConnPool.ExecContext(contextOf(db), "CALL whodunit_clear_actor()")
+	switch {
+	case err == nil, isDenied(err), isMissingRoutine(err):
+		return nil
+	}
+	return &TableError{Table: changesTable, Err: fmt.Errorf("%w: %w", ErrDefiner, err)}
+}

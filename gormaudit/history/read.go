@@ -83,6 +83,9 @@ type recordReader interface {
 	inSet(id int64) string
 	join() string
 	within(sets string) string
+	// user and role are the account that a change was made with.
+	user() string
+	role() string
 	// packed is what parseFields reads, zone a time in the application's zone.
 	packed() string
 	zone() string
@@ -107,7 +110,7 @@ func (r reader) query(db *gorm.DB) *gorm.DB {
 	who := "change_sets." + strings.Join(attributionColumns[:], ", change_sets.")
 	return db.Table(changesTable + " AS changes").
 		Select("changes.id, " + r.dialect.set() + ", changes.table_name, changes.row_key, changes.composite, changes.action, " +
-			r.dialect.packed() + ", " + r.dialect.zone() + ", " + r.dialect.at() + ", change_sets.database_user, " + who).
+			r.dialect.packed() + ", " + r.dialect.zone() + ", " + r.dialect.at() + ", " + r.dialect.user() + ", " + r.dialect.role() + ", " + who).
 		Joins("LEFT JOIN whodunit_change_sets AS change_sets ON " + r.dialect.join())
 }
 
@@ -173,9 +176,9 @@ func scanRecord(rows *sql.Rows, native bool) (record, error) {
 	var rec record
 	var key, zone any
 	var composite sql.NullBool
-	var at, user sql.NullString
+	var at, user, role sql.NullString
 	var who [len(attributionColumns)]sql.NullString
-	dest := []any{&rec.ID, &rec.ChangeSet.ID, &rec.Table, &key, &composite, &rec.Action, &rec.packed, &zone, &at, &user}
+	dest := []any{&rec.ID, &rec.ChangeSet.ID, &rec.Table, &key, &composite, &rec.Action, &rec.packed, &zone, &at, &user, &role}
 	for i := range who {
 		dest = append(dest, &who[i])
 	}
@@ -189,7 +192,7 @@ func scanRecord(rows *sql.Rows, native bool) (record, error) {
 		rec.Key = splitKey(storedKey(key, native), composite.Bool)
 	}
 	rec.ChangeSet.At, _ = parseTime(at.String, time.UTC)
-	rec.ChangeSet.DatabaseUser = user.String
+	rec.ChangeSet.DatabaseUser, rec.ChangeSet.DatabaseRole = user.String, role.String
 	fillAttribution(&rec.ChangeSet, who)
 	return rec, nil
 }

@@ -61,6 +61,24 @@ func quoteTable(name string, quote func(string) string) string {
 	return strings.Join(parts, ".")
 }
 
+// readNames runs a query for names.
+func readNames(db *gorm.DB, query string) (map[string]bool, error) {
+	rows, err := db.Statement.ConnPool.QueryContext(contextOf(db), query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	names := map[string]bool{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names[name] = true
+	}
+	return names, rows.Err()
+}
+
 func contextOf(db *gorm.DB) context.Context {
 	if db.Statement.Context == nil {
 		return context.Background()

@@ -58,7 +58,7 @@ func (d sqliteDialect) kindOf(dbType string) kind {
 	return kindText
 }
 
-func (d sqliteDialect) tables(o Options, tables []table) []string {
+func (d sqliteDialect) objects(o Options, tables []table) []string {
 	statements := []string{
 		`CREATE TABLE IF NOT EXISTS whodunit_change_sets (
   id integer PRIMARY KEY,
@@ -82,12 +82,18 @@ func (d sqliteDialect) tables(o Options, tables []table) []string {
 		"DELETE FROM whodunit_change_sets WHERE id > (SELECT coalesce(max(id), 0) FROM whodunit_changes)",
 		"DROP TRIGGER IF EXISTS whodunit_forget",
 		`CREATE TRIGGER whodunit_forget AFTER DELETE ON whodunit_changes
-WHEN OLD.id > (SELECT coalesce(max(id), 0) FROM whodunit_changes) BEGIN
+WHEN OLD.id > (SELECT coalesce(max(id), 0) FROM whodunit_changes) BEGIN /* whodunit:mark */
   DELETE FROM whodunit_change_sets WHERE id > (SELECT coalesce(max(id), 0) FROM whodunit_changes);
   UPDATE whodunit_change_sets SET last = (SELECT max(id) FROM whodunit_changes)
   WHERE id = (SELECT max(id) FROM whodunit_change_sets) AND last > (SELECT max(id) FROM whodunit_changes);
 END`,
 	}
+	statements = mark{AppendOnly: o.AppendOnly}.in(append(statements, d.protection(o.AppendOnly)...))
+	return append(statements, d.room(tables)...)
+}
+
+// room adds the pairs of columns that the widest table needs.
+func (d sqliteDialect) room(tables []table) (statements []string) {
 	for _, t := range tables {
 		for ; d.pairs < len(t.columns); d.pairs++ {
 			for _, name := range []string{"before_", "after_"} {
@@ -95,12 +101,7 @@ END`,
 			}
 		}
 	}
-	return append(statements, d.protection(o.AppendOnly)...)
-}
-
-func (d sqliteDialect) columns() string {
-	return "SELECT lower(m.name), c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c " +
-		"WHERE m.type IN ('table', 'view') AND lower(m.name) IN ('whodunit_change_sets', 'whodunit_changes', 'whodunit_layouts')"
+	return statements
 }
 
 // protection refuses what does not come from maintenance, which has a change
@@ -127,29 +128,32 @@ END`, name, event, table, when))
 }
 
 const sqliteTrigger = `CREATE TRIGGER %s AFTER %s ON %s%s
-BEGIN /* whodunit */
+BEGIN /* whodunit:mark */
   INSERT INTO whodunit_changes (at, table_name, row_key, composite, action, layout,
     %s)
   VALUES (julianday(), %s, %s, %t, %s, %d,
     %s);
 END`
 
-func (d sqliteDialect) triggers(t table) []string {
+func (d sqliteDialect) record(t table) []string {
 	layout, columns := d.layout(t)
 	create := func(event, when, row, action, names string, values func(c column) string) string {
 		return fmt.Sprintf(sqliteTrigger, d.triggerName(t, event), strings.ToUpper(event), quoteTable(t.name, quoteDouble), when,
 			mapColumns(t.columns, ", ", func(c column) string { return strings.ReplaceAll(names, "#", fmt.Sprint(c.ordinal)) }),
 			quoteLiteral(t.name), d.key(t, row), len(t.keys) > 1, action, layout, mapColumns(t.columns, ",\n    ", values))
 	}
-	triggers := []string{
+	statements := append(d.drop(t),
+		fmt.Sprintf("INSERT OR IGNORE INTO whodunit_layouts (id, columns) VALUES (%d, %s)", layout, quoteLiteral(columns)),
 		create("insert", "", "NEW", "'create'", "after_#", func(c column) string { return d.value(c, "NEW") }),
 		create("update", "\nWHEN "+mapColumns(keysLast(t.watched()), " OR\n  ", d.differs), "OLD", actionOf(t, quoteDouble),
 			"before_#, after_#", d.pair),
-		create("delete", "", "OLD", "'delete'", "before_#", func(c column) string { return d.value(c, "OLD") }),
-	}
-	known := fmt.Sprintf("INSERT OR IGNORE INTO whodunit_layouts (id, columns) VALUES (%d, %s)", layout, quoteLiteral(columns))
-	return append([]string{known}, marked(triggers)...)
+		create("delete", "", "OLD", "'delete'", "before_#", func(c column) string { return d.value(c, "OLD") }))
+	return t.mark().in(statements)
 }
+
+func (d sqliteDialect) attach(table) []string { return nil }
+func (d sqliteDialect) triggerCount() int     { return triggersPerTable }
+func (d sqliteDialect) refusals() int         { return 7 }
 
 // keysLast puts first what may differ: the comparison ends there.
 func keysLast(columns []column) []column {
@@ -218,7 +222,7 @@ func (d sqliteDialect) collate(c column) string {
 	return ""
 }
 
-func (d sqliteDialect) dropTriggers(t table) []string {
+func (d sqliteDialect) drop(t table) []string {
 	var statements []string
 	for _, event := range []string{"insert", "update", "delete"} {
 		statements = append(statements, "DROP TRIGGER IF EXISTS "+d.triggerName(t, event))
@@ -226,17 +230,54 @@ func (d sqliteDialect) dropTriggers(t table) []string {
 	return statements
 }
 
-func (d sqliteDialect) installed(db *gorm.DB) (map[string]installation, error) {
-	found, err := readInstalled(db, "SELECT tbl_name, sql FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%/* whodunit:%'")
-	for name, i := range found {
-		found[strings.ToLower(name)] = i // SQLite's names know no case
+func (d sqliteDialect) audited(db *gorm.DB) (*audited, error) {
+	names, err := readNames(db, "SELECT DISTINCT lower(tbl_name) FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, 16) = 'whodunit_record_'")
+	return &audited{names: names}, err
+}
+
+const sqliteCatalogue = `SELECT 'own', NULL, lower(m.name), c.name, NULL, NULL FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c
+WHERE m.type IN ('table', 'view') AND lower(m.name) IN ('whodunit_change_sets', 'whodunit_changes', 'whodunit_layouts')
+UNION ALL SELECT CASE WHEN name = 'whodunit_forget' THEN 'open' WHEN substr(name, 1, 16) = 'whodunit_refuse_' THEN 'refusal' ELSE 'trigger' END,
+  NULL, tbl_name, NULL, NULL, sql FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, 9) = 'whodunit_'
+UNION ALL SELECT DISTINCT 'column', NULL, m.tbl_name, c.name, NULL, NULL FROM sqlite_master AS m JOIN pragma_table_info(m.tbl_name) AS c
+WHERE m.type = 'trigger' AND substr(m.name, 1, 16) = 'whodunit_record_'`
+
+func (d sqliteDialect) catalogue(db *gorm.DB) (*catalogue, error) {
+	c := newCatalogue("main")
+	err := c.read(db, sqliteCatalogue, func(kind string, v [5]*string) {
+		name := textOf(v[1])
+		switch kind {
+		case "own":
+			c.addOwn(name, textOf(v[2]))
+		case "open":
+			c.mark = markIn(textOf(v[4]))
+		case "refusal":
+			c.refusals++
+		case "trigger":
+			c.table(name).add(v[4])
+		case "column":
+			c.table(name).columns[textOf(v[2])] = true
+		}
+	})
+	for name, i := range c.tables {
+		c.tables[strings.ToLower(name)] = i // SQLite's names know no case
 	}
-	return found, err
+	return c, err
+}
+
+func (d sqliteDialect) in(c *catalogue, _ Options) dialect {
+	found := sqliteDialect{}
+	for name := range c.own[changesTable] {
+		if strings.HasPrefix(name, "before_") {
+			found.pairs++
+		}
+	}
+	return found
 }
 
 func (d sqliteDialect) migrated(*gorm.DB, []table) error { return nil }
 
-// claim takes the write lock, for which SQLite waits as long as busy_timeout
+// lockForWrite takes the write lock, for which SQLite waits as long as busy_timeout
 // says. A deferred transaction that has read gets no wait: it fails as soon as
 // another one has written in between. The statement deletes nothing, and is the
 // cheapest that takes the lock.
@@ -247,31 +288,31 @@ func (d sqliteDialect) lockForWrite(ctx context.Context, pool gorm.ConnPool) {
 var sqliteOpen = "INSERT OR REPLACE INTO whodunit_change_sets (id, last, at, " + strings.Join(attributionColumns[:], ", ") +
 	") VALUES ((SELECT coalesce(max(id), 0) + 1 FROM whodunit_changes), 0, ?" + strings.Repeat(", ?", len(attributionColumns)) + ")"
 
-// tell opens a change set for the changes to come. It replaces one that was left
+// setActor opens a change set for the changes to come. It replaces one that was left
 // open, as by a panic. As it writes before it reads, it claims too.
-func (d sqliteDialect) setActor(ctx context.Context, pool gorm.ConnPool, a attribution) (int64, error) {
+func (d sqliteDialect) setActor(ctx context.Context, in connection, a attribution) (int64, error) {
 	if a == (attribution{}) {
 		return 0, nil // its changes are in no set
 	}
 	at := time.Now().UTC().Format("2006-01-02 15:04:05.000")
-	result, err := pool.ExecContext(ctx, sqliteOpen, append([]any{at}, a.args()...)...)
+	result, err := in.pool.ExecContext(ctx, sqliteOpen, append([]any{at}, a.args()...)...)
 	if err != nil {
 		return 0, err
 	}
 	return result.LastInsertId()
 }
 
-// resume goes on with a change set that holds the newest change. What came after
+// resumeActor goes on with a change set that holds the newest change. What came after
 // it is somebody else's.
-func (d sqliteDialect) resumeActor(ctx context.Context, pool gorm.ConnPool, set int64) (bool, error) {
+func (d sqliteDialect) resumeActor(ctx context.Context, in connection, set int64, _ attribution) (bool, error) {
 	if set == 0 {
 		return true, nil
 	}
-	return affects(pool.ExecContext(ctx, "UPDATE whodunit_change_sets SET last = last WHERE id = ? AND last = (SELECT max(id) FROM whodunit_changes)", set))
+	return affects(in.pool.ExecContext(ctx, "UPDATE whodunit_change_sets SET last = last WHERE id = ? AND last = (SELECT max(id) FROM whodunit_changes)", set))
 }
 
-func (d sqliteDialect) checkpoint(ctx context.Context, pool gorm.ConnPool, set int64) error {
-	_, err := d.extend(ctx, pool, set)
+func (d sqliteDialect) checkpoint(ctx context.Context, in connection, set int64) error {
+	_, err := d.extend(ctx, in.pool, set)
 	return err
 }
 
@@ -284,13 +325,13 @@ func (d sqliteDialect) extend(ctx context.Context, pool gorm.ConnPool, set int64
 		"UPDATE whodunit_change_sets SET last = (SELECT max(id) FROM whodunit_changes) WHERE id = ? AND id <= (SELECT max(id) FROM whodunit_changes)", set))
 }
 
-// untell closes a change set, or deletes it if there is no change to hold.
-func (d sqliteDialect) clearActor(ctx context.Context, pool gorm.ConnPool, set int64) error {
-	closed, err := d.extend(ctx, pool, set)
+// clearActor closes a change set, or deletes it if there is no change to hold.
+func (d sqliteDialect) clearActor(ctx context.Context, in connection, set int64) error {
+	closed, err := d.extend(ctx, in.pool, set)
 	if closed || err != nil {
 		return err
 	}
-	_, err = pool.ExecContext(ctx, "DELETE FROM whodunit_change_sets WHERE id = ?", set)
+	_, err = in.pool.ExecContext(ctx, "DELETE FROM whodunit_change_sets WHERE id = ?", set)
 	return err
 }
 
@@ -304,6 +345,8 @@ func (d sqliteDialect) time() string {
 
 func (d sqliteDialect) set() string { return "coalesce(change_sets.id, " + sqliteNobody + ")" }
 
+func (d sqliteDialect) user() string { return "change_sets.database_user" }
+func (d sqliteDialect) role() string { return "NULL" }
 func (d sqliteDialect) inSet(id int64) string {
 	if id < 0 {
 		return d.set() + " = ?"
@@ -473,8 +516,8 @@ func (d sqliteDialect) pruneNobody(tx *gorm.DB, before time.Time, limit int) (in
 
 // recordAnonymization inserts the change, so that there is one to enclose.
 func (d sqliteDialect) recordAnonymization(tx *gorm.DB, a attribution, record map[string]any) error {
-	ctx, pool := tx.Statement.Context, tx.Statement.ConnPool
-	set, err := d.setActor(ctx, pool, a)
+	ctx, in := tx.Statement.Context, connection{pool: tx.Statement.ConnPool}
+	set, err := d.setActor(ctx, in, a)
 	if err != nil {
 		return err
 	}
@@ -482,21 +525,39 @@ func (d sqliteDialect) recordAnonymization(tx *gorm.DB, a attribution, record ma
 	if err := tx.Table(changesTable).Create(record).Error; err != nil {
 		return err
 	}
-	return d.clearActor(ctx, pool, set)
+	return d.clearActor(ctx, in, set)
 }
 
-// locate asks how many pairs of columns the changes have.
-func (d sqliteDialect) locate(db *gorm.DB) (dialect, error) {
-	var found sqliteDialect
-	row := db.Statement.ConnPool.QueryRowContext(db.Statement.Context, "SELECT count(*) FROM pragma_table_info('whodunit_changes') WHERE name LIKE 'before_%'")
-	if err := row.Scan(&found.pairs); err != nil {
-		return nil, fmt.Errorf("history: asking for the columns of %s: %w", changesTable, err)
-	}
-	return found, nil
+func (d sqliteDialect) hint(err error) error   { return err }
+func (d sqliteDialect) nativeKeys() bool       { return true }
+func (d sqliteDialect) compilesTriggers() bool { return true }
+
+// migrate writes the triggers in one transaction, so that none is missing in
+// between. AutoMigrate can't be in it: where it rebuilds a table, it turns foreign
+// keys off, which SQLite does outside transactions only.
+func (d sqliteDialect) migrate(db *gorm.DB, m *migration) error {
+	return retry(contextOf(db), isBusySQLite, func() error {
+		if err := db.AutoMigrate(m.models...); err != nil {
+			return err
+		}
+		if err := m.plan(db); err != nil || !m.pending() { // AutoMigrate may have taken triggers
+			return err
+		}
+		return m.quiet(db).Transaction(func(tx *gorm.DB) error {
+			if err := m.writeObjects(tx); err != nil {
+				return err
+			}
+			return m.writeRecord(tx)
+		})
+	})
 }
 
-func (d sqliteDialect) migratesInTransaction() bool { return false }
-func (d sqliteDialect) keepsRightTriggers() bool    { return false }
-func (d sqliteDialect) hint(err error) error        { return err }
-func (d sqliteDialect) nativeKeys() bool            { return true }
-func (d sqliteDialect) compilesTriggers() bool      { return true }
+// isBusySQLite is true of a lock that was not free in time, and of what another
+// program that migrates has created or renamed.
+func isBusySQLite(err error) bool {
+	return containsAny(err, "database is locked", "database table is locked", "SQLITE_BUSY", "already exists", "duplicate column name", "database schema has changed")
+}
+
+func (d sqliteDialect) mayMigrate(*gorm.DB, *migration) error { return nil }
+
+func (d sqliteDialect) verify(*gorm.DB, *catalogue) error { return nil }

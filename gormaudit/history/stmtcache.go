@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"gorm.io/gorm"
 )
@@ -19,8 +20,8 @@ import (
 // anew in the next. So here it is done between transactions, for texts that have
 // come twice.
 type stmtCache struct {
-	pool    atomic.Pointer[sql.DB] // that has the statements: the first one seen
-	waiting atomic.Bool            // for statements to be compiled or closed
+	pool    weak.Pointer[sql.DB] // that has the statements
+	waiting atomic.Bool          // for statements to be compiled or closed
 
 	mu         sync.RWMutex
 	statements map[string]*cachedStmt
@@ -44,19 +45,15 @@ const (
 	cacheWait               = 10 * time.Millisecond
 )
 
-func newStmtCache() *stmtCache {
-	return &stmtCache{statements: map[string]*cachedStmt{}}
+func newStmtCache(pool *sql.DB) *stmtCache {
+	return &stmtCache{pool: weak.Make(pool), statements: map[string]*cachedStmt{}}
 }
 
 // in returns what runs statements in db's transaction: what does already, if
-// there is nothing to compile for its database.
+// there is nothing to compile.
 func (c *stmtCache) in(db *gorm.DB, t *txState) gorm.ConnPool {
 	tx := transactionOf(db.Statement.ConnPool)
 	if c == nil || tx == nil {
-		return db.Statement.ConnPool
-	}
-	pool, err := db.DB() // the transaction's, which may be another than db's
-	if err != nil || !c.pool.CompareAndSwap(nil, pool) && c.pool.Load() != pool {
 		return db.Statement.ConnPool
 	}
 	return &cachedTx{Tx: tx, cache: c, state: t}
@@ -146,8 +143,8 @@ func (c *stmtCache) work() (wanted []string, forgotten []*sql.Stmt) {
 // prepare needs an idle connection. It does not open one: that of a database in
 // memory has another database. It reports whether it had one.
 func (c *stmtCache) prepare(ctx context.Context, query string) bool {
-	pool := c.pool.Load()
-	if pool.Stats().Idle == 0 {
+	pool := c.pool.Value()
+	if pool == nil || pool.Stats().Idle == 0 {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, cacheWait)
@@ -235,4 +232,4 @@ func (t *cachedTx) release() {
 }
 
 // GetDBConn implements [gorm.GetDBConnector].
-func (t *cachedTx) GetDBConn() (*sql.DB, error) { return t.cache.pool.Load(), nil }
+func (t *cachedTx) GetDBConn() (*sql.DB, error) { return t.cache.pool.Value(), nil }

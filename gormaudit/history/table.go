@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -21,8 +23,9 @@ type table struct {
 	schema  *schema.Schema
 	columns []column
 	keys    []column
-	alive   *column // the soft-delete column, nil if there is none
-	native  bool    // a key of one column is recorded as it is, not as text
+	alive   *column  // the soft-delete column, nil if there is none
+	leftOut []string // columns that are never recorded
+	native  bool     // a key of one column is recorded as it is, not as text
 }
 
 // column is one recorded column.
@@ -50,7 +53,7 @@ type columnReader interface {
 // down.
 func describe(db *gorm.DB, d columnReader, model any) (table, error) {
 	stmt := &gorm.Statement{DB: db}
-	if err := stmt.Parse(model); err != nil {
+	if err := stmt.ParseWithSpecialTableName(model, tableNameOf(db)); err != nil {
 		return table{}, fmt.Errorf("history: %w", err)
 	}
 	return describeSchema(db, d, stmt.Schema)
@@ -64,20 +67,22 @@ func describeSchema(db *gorm.DB, d columnReader, s *schema.Schema) (table, error
 	t := table{name: s.Table, schema: s, native: d.nativeKeys()}
 	for _, name := range s.DBNames {
 		f := s.FieldsByDBName[name]
-		if !isRecorded(f) {
+		if f.IgnoreMigration {
 			continue
 		}
-		c := newColumn(db, d, f, len(t.columns))
-		c.bookkeeping = bookkeeping[f]
-		if f.PrimaryKey {
-			t.keys = append(t.keys, c)
+		if !isRecorded(f) {
+			t.leftOut = append(t.leftOut, name)
+			continue
 		}
+		c := newColumn(db, d, f)
+		c.bookkeeping = bookkeeping[f]
 		if bycolumn.IsSoftDelete(f) {
 			c.zero = zeroOf(f, c.kind)
 			t.alive = &c
 		}
 		t.columns = append(t.columns, c)
 	}
+	t.arrange()
 	if len(t.keys) == 0 {
 		return table{}, fmt.Errorf("history: table %q: no primary key to tell its rows apart", t.name)
 	}
@@ -92,15 +97,14 @@ func isRecorded(f *schema.Field) bool {
 // smallSize is the size up to which a text is small.
 const smallSize = 255
 
-func newColumn(db *gorm.DB, d columnReader, f *schema.Field, ordinal int) column {
+func newColumn(db *gorm.DB, d columnReader, f *schema.Field) column {
 	dbType := strings.ToLower(dataTypeOf(db, f))
 	c := column{
-		name:    f.DBName,
-		dbType:  dbType,
-		kind:    d.kindOf(dbType),
-		ordinal: ordinal,
-		key:     f.PrimaryKey,
-		redact:  strings.EqualFold(f.TagSettings["HISTORY"], "redact"),
+		name:   f.DBName,
+		dbType: dbType,
+		kind:   d.kindOf(dbType),
+		key:    f.PrimaryKey,
+		redact: strings.EqualFold(f.TagSettings["HISTORY"], "redact"),
 	}
 	if f.GORMDataType == schema.Bool && c.kind == kindInteger || f.DataType == schema.Bool {
 		c.kind = kindBool
@@ -183,15 +187,84 @@ func fingerprint(text string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// objectName is the name of a trigger or function for a table. Names that are
-// too long for the databases are cut, and told apart by a hash.
-func objectName(table, suffix string) string {
-	name := "whodunit_" + strings.ReplaceAll(table, ".", "_") + suffix
-	if len(name) > 60 {
-		return strings.ToValidUTF8(name[:43], "") + "_" + fingerprint(table+suffix)
+// covering adds to t what its triggers record already and t does not know: the
+// columns that the table has. What they redact or leave out stays so. They keep
+// their order.
+func (t table) covering(m mark, has map[string]bool) table {
+	merged := table{name: t.name, schema: t.schema, native: t.native, alive: t.alive}
+	known := map[string]column{}
+	for _, c := range t.columns {
+		known[c.name] = c
 	}
-	return name
+	for _, name := range append(slices.Clone(t.leftOut), m.LeftOut...) {
+		if _, here := known[name]; (here || has[name]) && !slices.Contains(merged.leftOut, name) {
+			merged.leftOut = append(merged.leftOut, name)
+			delete(known, name)
+		}
+	}
+	slices.Sort(merged.leftOut)
+	add := func(c column) {
+		if !slices.Contains(merged.leftOut, c.name) {
+			merged.columns = append(merged.columns, c)
+		}
+	}
+	for _, kept := range m.Columns {
+		c, alive := kept.column()
+		if now, ok := known[c.name]; ok {
+			now.redact = now.redact || c.redact && !now.key
+			add(now)
+			delete(known, c.name)
+		} else if has[c.name] {
+			c.key = false
+			add(c)
+			if alive && merged.alive == nil {
+				merged.alive = &c
+			}
+		}
+	}
+	for _, c := range t.columns {
+		if _, isNew := known[c.name]; isNew {
+			add(c)
+		}
+	}
+	merged.arrange()
+	return merged
 }
+
+// arrange numbers the columns and finds the keys. These are in the order of their
+// names, so that a reordered model changes no recorded key.
+func (t *table) arrange() {
+	t.keys = nil
+	for i := range t.columns {
+		t.columns[i].ordinal = i
+		if t.columns[i].key {
+			t.keys = append(t.keys, t.columns[i])
+		}
+	}
+	slices.SortFunc(t.keys, func(a, b column) int { return strings.Compare(a.name, b.name) })
+}
+
+// tableNameOf is the name that [gorm.DB.Table] gave, "" if it was not called.
+func tableNameOf(db *gorm.DB) string {
+	if expr := db.Statement.TableExpr; expr != nil {
+		return strings.NewReplacer("\"", "", "`", "").Replace(expr.SQL)
+	}
+	return db.Statement.Table
+}
+
+// objectName is the name of a trigger or function for a table. Where two tables
+// could have one name, a hash tells them apart: a name with a schema's, one that
+// is too long for the databases and is cut, and one that looks like either.
+func objectName(table, suffix string) string {
+	name := "whodunit_record_" + strings.ReplaceAll(table, ".", "_") + suffix
+	if len(name) <= 60 && !strings.Contains(table, ".") && !hashedName.MatchString(table) {
+		return name
+	}
+	return strings.ToValidUTF8(name[:min(len(name), 43)], "") + "_" + fingerprint(table+suffix)
+}
+
+// hashedName is what objectName makes of a name.
+var hashedName = regexp.MustCompile(`_[0-9a-f]{16}$`)
 
 // parseModels describes models, each table once.
 func parseModels(db *gorm.DB, d columnReader, models []any) ([]table, error) {
@@ -208,6 +281,9 @@ func parseModels(db *gorm.DB, d columnReader, models []any) ([]table, error) {
 			seen[t.name] = true
 			tables = append(tables, t)
 		}
+	}
+	if name := tableNameOf(db); name != "" && (len(models) > 1 || strings.Contains(name, " ")) {
+		errs = append(errs, fmt.Errorf("history: db.Table(%q) names one table, for one model", name))
 	}
 	return tables, errors.Join(errs...)
 }

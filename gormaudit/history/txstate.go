@@ -3,7 +3,9 @@ package history
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"weak"
@@ -13,17 +15,18 @@ import (
 
 // attributor tells one kind of database who acts.
 type attributor interface {
-	// setActor says in the transaction of pool who acts from here on. The ticket
-	// resumes it.
-	setActor(ctx context.Context, pool gorm.ConnPool, a attribution) (ticket int64, err error)
+	auditor
+	// setActor says in a transaction who acts from here on, in every home. The
+	// ticket resumes it.
+	setActor(ctx context.Context, in connection, a attribution) (ticket int64, err error)
 	// resumeActor says again what a ticket was given for. ok is false when the
 	// database does not know it any more.
-	resumeActor(ctx context.Context, pool gorm.ConnPool, ticket int64) (ok bool, err error)
+	resumeActor(ctx context.Context, in connection, ticket int64, a attribution) (ok bool, err error)
 	// checkpoint makes the change set hold what was done until now. The actor
 	// stays.
-	checkpoint(ctx context.Context, pool gorm.ConnPool, ticket int64) error
+	checkpoint(ctx context.Context, in connection, ticket int64) error
 	// clearActor ends what a ticket was given for.
-	clearActor(ctx context.Context, pool gorm.ConnPool, ticket int64) error
+	clearActor(ctx context.Context, in connection, ticket int64) error
 	// perTransaction is true when an actor ends with the transaction, so that
 	// clearActor has nothing to do.
 	perTransaction() bool
@@ -36,6 +39,25 @@ type attributor interface {
 	compilesTriggers() bool
 }
 
+// connection is where the statements of a transaction run. MariaDB and MySQL
+// know several homes, beside the current one, that a statement may write to.
+type connection struct {
+	pool  gorm.ConnPool
+	homes []string
+}
+
+// deniedError says that the account may not tell the database who acts.
+type deniedError struct {
+	err   error
+	grant string // what it lacks
+}
+
+// Error names the right that the account lacks.
+func (e *deniedError) Error() string { return fmt.Sprintf("%v (%s to the account)", e.err, e.grant) }
+
+// Unwrap returns the database's error.
+func (e *deniedError) Unwrap() error { return e.err }
+
 // txState is what the plugin remembers of a transaction, which goroutines may
 // share.
 type txState struct {
@@ -45,14 +67,16 @@ type txState struct {
 	known  bool // the transaction has an actor
 	actor  attribution
 	ticket int64
-	open   int  // statements between begin and end, all by actor
-	stale  bool // a savepoint was rolled back, and perhaps the actor with it
+	homes  []string // that have the actor, beside the current one
+	open   int      // statements between begin and end, all by actor
+	stale  bool     // a savepoint was rolled back, and perhaps the actor with it
 }
 
 // outer are the statements that one by another actor is nested in, by another
 // plugin's callback. They go on when it has ended.
 type outer struct {
 	actor attribution
+	homes []string
 	open  int
 }
 
@@ -87,19 +111,19 @@ func (p *Plugin) knownState(pool gorm.ConnPool) *txState {
 
 // begin sets the actor of a statement. ends is true if end follows. Where it
 // does not, nobody could say when the statements that are open go on.
-func (t *txState) begin(ctx context.Context, by attributor, pool gorm.ConnPool, a attribution, ends bool) (o outer, err error) {
+func (t *txState) begin(ctx context.Context, by attributor, in connection, a attribution, ends bool) (o outer, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open > 0 && !ends {
 		return outer{}, nil
 	}
 	if t.open > 0 && t.actor != a {
-		o = outer{t.actor, t.open}
-		err = by.clearActor(ctx, pool, t.ticket)
+		o = outer{t.actor, t.homes, t.open}
+		err = t.clearActor(ctx, by, in)
 		t.open = 0
 	}
-	if t.open == 0 && err == nil {
-		err = t.setActor(ctx, by, pool, a)
+	if err == nil && (t.open == 0 || !containsAll(t.homes, in.homes)) {
+		err = t.setActor(ctx, by, in, a)
 	}
 	if ends {
 		t.open++
@@ -108,55 +132,73 @@ func (t *txState) begin(ctx context.Context, by attributor, pool gorm.ConnPool, 
 }
 
 // end clears the actor that begin set, unless another statement goes on.
-func (t *txState) end(ctx context.Context, by attributor, pool gorm.ConnPool, o outer) error {
+func (t *txState) end(ctx context.Context, by attributor, in connection, o outer) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open--; t.open > 0 {
-		return by.checkpoint(ctx, pool, t.ticket)
+		return by.checkpoint(ctx, in, t.ticket)
 	}
-	err := by.clearActor(ctx, pool, t.ticket)
+	err := t.clearActor(ctx, by, in)
 	if o.open > 0 && err == nil {
-		err = t.setActor(ctx, by, pool, o.actor)
+		in.homes = o.homes
+		err = t.setActor(ctx, by, in, o.actor)
 		t.open = o.open
 	}
 	return err
 }
 
-func (t *txState) setActor(ctx context.Context, by attributor, pool gorm.ConnPool, a attribution) (err error) {
+func (t *txState) setActor(ctx context.Context, by attributor, in connection, a attribution) (err error) {
+	if t.open > 0 && t.actor == a {
+		in.homes = append(slices.Clone(t.homes), in.homes...)
+	}
 	if t.known && t.actor == a && (!t.stale || !by.perTransaction()) { // else the ticket is looked up
-		if done, err := by.resumeActor(ctx, pool, t.ticket); done || err != nil {
+		t.homes = in.homes
+		if done, err := by.resumeActor(ctx, in, t.ticket, a); done || err != nil {
 			return err
 		}
 	}
 	first := !t.known
-	t.known, t.actor, t.ticket, t.stale = false, a, 0, false
+	t.known, t.actor, t.homes, t.ticket, t.stale = false, a, in.homes, 0, false
 	if !first || !by.perTransaction() || a != (attribution{}) { // a transaction begins with nobody
-		t.ticket, err = by.setActor(ctx, pool, a)
+		t.ticket, err = by.setActor(ctx, in, a)
 	}
 	t.known = err == nil
 	return err
 }
 
+// clearActor has nothing to do where the actor could not be set.
+func (t *txState) clearActor(ctx context.Context, by attributor, in connection) error {
+	if !t.known {
+		return nil
+	}
+	in.homes = t.homes
+	return by.clearActor(ctx, in, t.ticket)
+}
+
+func containsAll(all, some []string) bool {
+	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
+}
+
 // savepoint comes before one is made: what it keeps must hold what was done.
-func (t *txState) savepoint(ctx context.Context, by attributor, pool gorm.ConnPool) error {
+func (t *txState) savepoint(ctx context.Context, by attributor, in connection) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open == 0 {
 		return nil
 	}
-	return by.checkpoint(ctx, pool, t.ticket)
+	return by.checkpoint(ctx, in, t.ticket)
 }
 
 // rolledBack comes after a savepoint was: the statements that it was nested in go
 // on.
-func (t *txState) rolledBack(ctx context.Context, by attributor, pool gorm.ConnPool) error {
+func (t *txState) rolledBack(ctx context.Context, by attributor, in connection) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.stale = true
 	if t.open == 0 {
 		return nil
 	}
-	return t.setActor(ctx, by, pool, t.actor)
+	return t.setActor(ctx, by, in, t.actor)
 }
 
 // transactionOf returns the transaction behind pool, nil if it is not one of

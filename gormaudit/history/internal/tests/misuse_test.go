@@ -209,8 +209,8 @@ func TestTriggersOfTwoReleasesAreOutdated(t *testing.T) {
 	}
 	db := dbtest.New(t, dbtest.SQLite).Open(t)
 	must(t, history.Migrate(db, &Newer{}))
-	must(t, db.Exec("DROP TRIGGER whodunit_newers_update").Error)
-	must(t, db.Exec("CREATE TRIGGER whodunit_newers_update AFTER UPDATE ON newers BEGIN /* whodunit:0123456789abcdef */ SELECT 1; END").Error)
+	must(t, db.Exec("DROP TRIGGER whodunit_record_newers_update").Error)
+	must(t, db.Exec("CREATE TRIGGER whodunit_record_newers_update AFTER UPDATE ON newers BEGIN /* whodunit:0123456789abcdef */ SELECT 1; END").Error)
 	if err := history.Verify(db, &Newer{}); !errors.Is(err, history.ErrOutdated) {
 		t.Errorf("Verify = %v, want ErrOutdated", err)
 	}

@@ -1,0 +1,109 @@
+package history
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"regexp"
+	"strings"
+)
+
+// generation counts the forms that this package has given triggers. What a newer
+// one has written is left alone.
+const generation = 1
+
+// mark is what a table's triggers say of themselves, and the history's own
+// objects of a home. It stands in their text, where every dump keeps it.
+type mark struct {
+	Generation int          `json:"g"`
+	Hash       string       `json:"h"`           // of the text
+	Columns    []markColumn `json:"c,omitempty"` // that are recorded
+	LeftOut    []string     `json:"o,omitempty"` // columns that a model leaves out
+	AppendOnly bool         `json:"a,omitempty"`
+}
+
+// markColumn is a column as it is kept in a mark.
+type markColumn struct {
+	Name  string `json:"n"`
+	Type  string `json:"t"`
+	Kind  string `json:"k"`
+	Flags string `json:"f,omitempty"` // of markFlags
+	Zero  string `json:"z,omitempty"`
+}
+
+// markHere is where a mark goes in a generated text.
+const markHere = "whodunit:mark"
+
+var markPattern = regexp.MustCompile(`whodunit:([A-Za-z0-9_-]{16,})`)
+
+// String is the mark as it stands in a text: no quote, no comment's end.
+func (m mark) String() string {
+	text, _ := json.Marshal(m) // of texts and numbers: can't fail
+	return "whodunit:" + base64.RawURLEncoding.EncodeToString(text)
+}
+
+// markIn reads the mark of a text. It is the zero mark if there is none.
+func markIn(text string) (m mark) {
+	found := markPattern.FindStringSubmatch(text)
+	if found == nil {
+		return mark{}
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(found[1])
+	if err != nil || json.Unmarshal(raw, &m) != nil {
+		return mark{}
+	}
+	return m
+}
+
+// same reports whether two marks are of the same text.
+func (m mark) same(other mark) bool { return m.Generation == other.Generation && m.Hash == other.Hash }
+
+// in puts the mark, with the hash of all statements, into each.
+func (m mark) in(statements []string) []string {
+	m.Generation, m.Hash = generation, fingerprint(strings.Join(statements, "\n"))
+	for i := range statements {
+		statements[i] = strings.ReplaceAll(statements[i], markHere, m.String())
+	}
+	return statements
+}
+
+// markOf is the mark of statements, which all have the same.
+func markOf(statements []string) mark { return markIn(strings.Join(statements, "\n")) }
+
+// columnMark is a column as it is kept in the mark of its table.
+func (t table) columnMark(c column) markColumn {
+	flags := ""
+	for _, f := range []struct {
+		set  bool
+		flag string
+	}{
+		{c.key, "k"}, {c.small, "s"}, {c.bookkeeping, "b"}, {c.redact, "r"},
+		{t.alive != nil && t.alive.name == c.name, "a"},
+	} {
+		if f.set {
+			flags += f.flag
+		}
+	}
+	return markColumn{Name: c.name, Type: c.dbType, Kind: string(c.kind), Flags: flags, Zero: c.zero}
+}
+
+// column is what columnMark kept, and whether it says that a row is deleted.
+func (m markColumn) column() (c column, alive bool) {
+	has := func(flag string) bool { return strings.Contains(m.Flags, flag) }
+	c = column{
+		name: m.Name, dbType: m.Type, kind: kindText, zero: m.Zero,
+		key: has("k"), small: has("s"), bookkeeping: has("b"), redact: has("r"),
+	}
+	if m.Kind != "" {
+		c.kind = kind(m.Kind[0])
+	}
+	return c, has("a")
+}
+
+// mark is that of the triggers of t, without the hash.
+func (t table) mark() mark {
+	m := mark{LeftOut: t.leftOut}
+	for _, c := range t.columns {
+		m.Columns = append(m.Columns, t.columnMark(c))
+	}
+	return m
+}

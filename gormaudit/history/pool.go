@@ -1,0 +1,223 @@
+package history
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+)
+
+// poolState is what the plugin knows of the databases behind one connection
+// pool.
+type poolState struct {
+	audited   atomic.Pointer[audited]
+	catalogue atomic.Pointer[catalogue] // of the home where the first statement ran
+	checked   sync.Map                  // *schema.Schema, once it was held against the catalogue
+	before    sync.Map                  // names of tables that had triggers when the plugin last looked
+	warned    sync.Map                  // what was logged once
+
+	statements *stmtCache // nil where there is nothing to compile
+}
+
+// audited are the tables that have triggers, in whatever schema of the pool.
+type audited struct {
+	names   map[string]bool // without a schema
+	homes   map[string]bool // MariaDB, MySQL: databases that have a history
+	current string          // MariaDB, MySQL: the database that was asked
+	unknown bool            // the account is not shown which tables they are
+	asked   time.Time
+}
+
+// auditedFor is how long the plugin believes what it knows of a pool: another
+// program may create schemas, and tables with triggers.
+const auditedFor = 10 * time.Second
+
+// auditor knows how to ask a kind of database which tables have triggers. Any
+// account that may write is shown that.
+type auditor interface {
+	audited(db *gorm.DB) (*audited, error)
+}
+
+func (a *audited) any() bool { return a.unknown || len(a.names) > 0 || len(a.homes) > 0 }
+
+// touches also takes an alias for a table with triggers, and a name in another
+// case: rather set the actor too often.
+func (a *audited) touches(stmt *gorm.Statement) bool {
+	if a.unknown || stmt.TableExpr != nil && a.any() {
+		return true
+	}
+	home, name, qualified := strings.Cut(stmt.Table, ".")
+	if !qualified {
+		home, name = "", stmt.Table
+	}
+	return a.names[name] || a.names[strings.ToLower(name)] || home != "" && home != a.current && a.homes[home]
+}
+
+// otherHomes are those, beside the current one, that a statement names.
+func (a *audited) otherHomes(stmt *gorm.Statement) (homes []string) {
+	if len(a.homes) == 0 || len(a.homes) == 1 && a.homes[a.current] {
+		return nil
+	}
+	text := stmt.Table + " " + stmt.SQL.String()
+	if stmt.TableExpr != nil {
+		text += " " + stmt.TableExpr.SQL
+	}
+	for home := range a.homes {
+		if home != a.current && strings.Contains(text, home) {
+			homes = append(homes, home)
+		}
+	}
+	return homes
+}
+
+// pool returns what is known of the pool that db's statement runs on.
+func (p *Plugin) pool(db *gorm.DB) *poolState {
+	pool, err := db.DB()
+	if err != nil || pool == nil {
+		return &p.nowhere
+	}
+	key := weak.Make(pool)
+	if known, ok := p.pools.Load(key); ok {
+		return known.(*poolState)
+	}
+	s := &poolState{}
+	if d, err := dialectOf(db); err == nil && d.compilesTriggers() {
+		s.statements = newStmtCache(pool)
+	}
+	known, loaded := p.pools.LoadOrStore(key, s)
+	if !loaded {
+		runtime.AddCleanup(pool, func(key weak.Pointer[sql.DB]) { p.pools.Delete(key) }, key)
+	}
+	return known.(*poolState)
+}
+
+// audited reports whether the statement writes to a table that has triggers, or
+// may have some.
+func (p *Plugin) audited(db *gorm.DB) bool {
+	if db.Error != nil || db.DryRun {
+		return false
+	}
+	s := p.pool(db)
+	known := p.known(db, s)
+	_, required := p.required.Load(db.Statement.Table)
+	ok := required || known.touches(db.Statement)
+	if db.Statement.Schema != nil {
+		p.check(db, s, db.Statement.Schema, ok)
+	}
+	return ok
+}
+
+// touched reports whether the actor may have been set for the statement. It is
+// asked before anything that allocates.
+func (p *Plugin) touched(db *gorm.DB) bool {
+	known := p.pool(db).audited.Load()
+	if known == nil || known.touches(db.Statement) {
+		return true
+	}
+	_, required := p.required.Load(db.Statement.Table)
+	return required
+}
+
+// known is what the pool's databases have, asked anew from time to time.
+func (p *Plugin) known(db *gorm.DB, s *poolState) *audited {
+	known := s.audited.Load()
+	if known != nil && time.Since(known.asked) < auditedFor {
+		return known
+	}
+	d, err := dialectOf(db)
+	if err != nil {
+		return &audited{}
+	}
+	p.lockForWrite(db, d)
+	found, err := d.audited(db)
+	switch {
+	case err == nil:
+		found.asked = time.Now()
+		s.remember(found)
+		p.warnOfNothing(db, s, found)
+		return found
+	case d.perTransaction(): // the transaction has failed with it
+		_ = db.AddError(fmt.Errorf("history: looking for triggers: %w", err))
+	}
+	if known != nil {
+		return known
+	}
+	return &audited{unknown: true}
+}
+
+func (s *poolState) remember(found *audited) {
+	s.audited.Store(found)
+	for name := range found.names {
+		s.before.Store(name, true)
+	}
+}
+
+// warnOfNothing says once that no table is recorded.
+func (p *Plugin) warnOfNothing(db *gorm.DB, s *poolState, found *audited) {
+	if !found.any() && s.once("nothing") {
+		db.Logger.Warn(db.Statement.Context, "history: no table of this database has triggers, so nothing is recorded (history.Migrate?)")
+	}
+}
+
+// once reports whether it is the first time that it is asked for what.
+func (s *poolState) once(what string) bool {
+	_, done := s.warned.LoadOrStore(what, true)
+	return !done
+}
+
+// check warns, once per model, of triggers that are not what they should be.
+func (p *Plugin) check(db *gorm.DB, s *poolState, model *schema.Schema, audited bool) {
+	if _, had := s.before.Load(model.Table); !audited && !had {
+		return
+	}
+	if _, done := s.checked.Load(model); done {
+		return
+	}
+	if _, done := s.checked.LoadOrStore(model, true); done {
+		return
+	}
+	d, err := dialectOf(db)
+	if err != nil {
+		return
+	}
+	p.lockForWrite(db, d)
+	found := s.catalogue.Load()
+	if found == nil {
+		if found, err = d.catalogue(db); err != nil {
+			return
+		}
+		s.catalogue.Store(found)
+	}
+	t, err := describeSchema(db, d, model)
+	if err == nil {
+		err = found.check(d, t)
+	}
+	_, required := p.required.Load(model.Table)
+	if err == nil || errors.Is(err, ErrMissing) && audited && !required { // another schema has that table
+		return
+	}
+	db.Logger.Warn(db.Statement.Context, "%v", err)
+}
+
+// forget makes the plugin ask again, after a migration.
+func (p *Plugin) forget() {
+	p.pools.Range(func(_, known any) bool {
+		known.(*poolState).forget()
+		return true
+	})
+	p.nowhere.forget()
+}
+
+func (s *poolState) forget() {
+	s.audited.Store(nil)
+	s.catalogue.Store(nil)
+	s.checked.Clear()
+}
