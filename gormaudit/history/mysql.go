@@ -61,10 +61,12 @@ func (d mysqlDialect) objects(o Options, _ []table) []string {
 	attribution := strings.Join(attributionColumns[:], " longtext, ") + " longtext"
 	statements := []string{
 		`CREATE TABLE IF NOT EXISTS whodunit_change_sets (
-  id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  id bigint NOT NULL,
+  token bigint NOT NULL,
   at datetime(6) NOT NULL,
   ` + attribution + `,
   database_user longtext,
+  PRIMARY KEY (id, token),
   KEY whodunit_change_sets_at (at),
   KEY whodunit_change_sets_actor (actor_id(64)),
   KEY whodunit_change_sets_impersonator (impersonator_id(64))
@@ -72,7 +74,9 @@ func (d mysqlDialect) objects(o Options, _ []table) []string {
 		`CREATE TABLE IF NOT EXISTS whodunit_changes (
   id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
   change_set bigint NOT NULL,
+  token bigint NOT NULL,
   at datetime(6) NOT NULL,
+  database_user varchar(512),
   table_name varchar(200) NOT NULL,
   row_key longtext NOT NULL,
   composite boolean NOT NULL DEFAULT false,
@@ -88,8 +92,7 @@ func (d mysqlDialect) objects(o Options, _ []table) []string {
   ticket bigint NOT NULL,
   set_at datetime(6),
   change_set bigint,
-  statement_at datetime(6),
-  statement_set bigint,
+  token bigint,
   ` + attribution + `,
   PRIMARY KEY (connection, maintenance)
 )` + mysqlOptions,
@@ -98,39 +101,57 @@ func (d mysqlDialect) objects(o Options, _ []table) []string {
 	return mark{AppendOnly: o.AppendOnly}.in(append(statements, d.protection(o.AppendOnly)...))
 }
 
-// mysqlProcedures are set_actor, clear_actor and open_set. open_set begins the
-// change set of the context's actor, or that of a statement that has none: its
-// time does not move while it runs. What it writes is undone where a savepoint is
-// rolled back, with the changes.
-const mysqlSetActor = `(IN _ticket bigint, %[1]s)
+// What a trigger has found, it keeps for the rows of its statement: the time does
+// not move while that runs. A session can set these variables, but not know the
+// token of a change set that is not its own.
+const (
+	mysqlSetActor = `(IN _ticket bigint, %[1]s)
 COMMENT 'whodunit:mark' MODIFIES SQL DATA SQL SECURITY DEFINER
-INSERT INTO whodunit_context (connection, maintenance, active, ticket, set_at, %[2]s)
-VALUES (CONNECTION_ID(), false, true, _ticket, UTC_TIMESTAMP(6), %[3]s)
-ON DUPLICATE KEY UPDATE change_set = IF(ticket = _ticket, change_set, NULL), statement_at = NULL, active = true, ticket = _ticket,
-  set_at = UTC_TIMESTAMP(6), %[4]s`
+BEGIN
+  INSERT INTO whodunit_context (connection, maintenance, active, ticket, set_at, %[2]s)
+  VALUES (CONNECTION_ID(), false, true, _ticket, UTC_TIMESTAMP(6), %[3]s)
+  ON DUPLICATE KEY UPDATE change_set = IF(ticket = _ticket, change_set, NULL), active = true, ticket = _ticket,
+    set_at = UTC_TIMESTAMP(6), %[4]s;
+  SET @whodunit_at = NULL;
+END`
 
-const mysqlClearActor = `()
+	// mysqlClearActor also puts back a change set that a function of the statement
+	// has rolled back, with a part of its changes.
+	mysqlClearActor = `()
 COMMENT 'whodunit:mark' MODIFIES SQL DATA SQL SECURITY DEFINER
-UPDATE whodunit_context SET active = false WHERE connection = CONNECTION_ID() AND maintenance = 0`
+BEGIN
+  IF @whodunit_at IS NOT NULL AND @whodunit_home <=> SCHEMA()
+    AND NOT EXISTS (SELECT 1 FROM whodunit_change_sets WHERE id = @whodunit_set AND token = @whodunit_token)
+    AND EXISTS (SELECT 1 FROM whodunit_changes WHERE change_set = @whodunit_set AND token = @whodunit_token) THEN
+    INSERT INTO whodunit_change_sets (id, token, at, database_user, %[1]s)
+    SELECT @whodunit_set, @whodunit_token, %[2]s, USER(), %[1]s
+    FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0;
+  END IF;
+  UPDATE whodunit_context SET active = false WHERE connection = CONNECTION_ID() AND maintenance = 0;
+  SET @whodunit_at = NULL;
+END`
 
-const mysqlOpenSet = `(OUT _set bigint)
+	// mysqlFindSet finds the change set of the context, or begins it, or that of a
+	// statement that has no actor.
+	mysqlFindSet = `()
 COMMENT 'whodunit:mark' MODIFIES SQL DATA SQL SECURITY DEFINER
 BEGIN
   DECLARE _active boolean DEFAULT false;
+  DECLARE _set, _token bigint;
   DECLARE %[1]s longtext;
-  SELECT active, %[2]s INTO _active, %[1]s
+  SELECT active, change_set, token, %[2]s INTO _active, _set, _token, %[1]s
   FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active;
-  INSERT INTO whodunit_change_sets (at, database_user, %[2]s)
-  VALUES (%[3]s, USER(), %[1]s);
-  SET _set = LAST_INSERT_ID();
-  IF _active THEN
-    UPDATE whodunit_context SET change_set = _set WHERE connection = CONNECTION_ID() AND maintenance = 0;
-  ELSE
-    INSERT INTO whodunit_context (connection, maintenance, active, ticket, set_at, statement_at, statement_set)
-    VALUES (CONNECTION_ID(), false, false, 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), _set)
-    ON DUPLICATE KEY UPDATE set_at = UTC_TIMESTAMP(6), statement_at = UTC_TIMESTAMP(6), statement_set = _set;
+  IF _set IS NULL THEN
+    SET _set = UUID_SHORT() & 0x7fffffffffffffff, _token = CONV(LEFT(MD5(CONCAT(UUID(), RAND())), 15), 16, 10);
+    INSERT INTO whodunit_change_sets (id, token, at, database_user, %[2]s)
+    VALUES (_set, _token, %[3]s, USER(), %[1]s);
+    IF _active THEN
+      UPDATE whodunit_context SET change_set = _set, token = _token WHERE connection = CONNECTION_ID() AND maintenance = 0;
+    END IF;
   END IF;
+  SET @whodunit_home = SCHEMA(), @whodunit_at = UTC_TIMESTAMP(6), @whodunit_set = _set, @whodunit_token = _token;
 END`
+)
 
 func (d mysqlDialect) procedures() []string {
 	columns := attributionColumns[:]
@@ -144,8 +165,8 @@ func (d mysqlDialect) procedures() []string {
 	names, variables := list("#"), list("_#")
 	return slices.Concat(
 		d.replace("PROCEDURE", "whodunit_set_actor", fmt.Sprintf(mysqlSetActor, list("IN _# longtext"), names, variables, list("# = _#"))),
-		d.replace("PROCEDURE", "whodunit_clear_actor", mysqlClearActor),
-		d.replace("PROCEDURE", "whodunit_open_set", fmt.Sprintf(mysqlOpenSet, variables, names, mysqlNow)))
+		d.replace("PROCEDURE", "whodunit_clear_actor", fmt.Sprintf(mysqlClearActor, names, mysqlNow)),
+		d.replace("PROCEDURE", "whodunit_find_set", fmt.Sprintf(mysqlFindSet, variables, names, mysqlNow)))
 }
 
 // replace returns the statements that create a procedure or trigger in place of
@@ -185,21 +206,16 @@ END IF`, strings.ToUpper(event), table))...)
 
 func (d mysqlDialect) refusals() int { return 4 }
 
-// mysqlTrigger finds the change set in the context, row by row: nothing that a
-// session could set is believed. The mark stands in a text, for clients drop
-// comments.
+// mysqlTrigger has its mark in a text, for clients drop comments.
 const mysqlTrigger = ` AFTER %s ON %s FOR EACH ROW
 BEGIN
-  DECLARE _set bigint;
   IF FALSE THEN DO 'whodunit:mark'; END IF;
   IF %s THEN
-    SET _set = (SELECT IF(active, change_set, IF(statement_at = UTC_TIMESTAMP(6), statement_set, NULL))
-      FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0);
-    IF _set IS NULL THEN
-      CALL whodunit_open_set(_set);
+    IF NOT (@whodunit_at <=> UTC_TIMESTAMP(6) AND @whodunit_home <=> SCHEMA()) THEN
+      CALL whodunit_find_set();
     END IF;
-    INSERT INTO whodunit_changes (change_set, at, table_name, row_key, composite, action, fields)
-    VALUES (_set, ` + mysqlNow + `, %s, %s, %t, %s, CONCAT('[', CONCAT_WS(',',
+    INSERT INTO whodunit_changes (change_set, token, at, database_user, table_name, row_key, composite, action, fields)
+    VALUES (@whodunit_set, @whodunit_token, ` + mysqlNow + `, USER(), %s, %s, %t, %s, CONCAT('[', CONCAT_WS(',',
       %s), ']'));
   END IF;
 END`
@@ -337,7 +353,7 @@ const mysqlCatalogue = `SELECT 'home', NULL, DATABASE(), VERSION(), NULL, NULL
 UNION ALL SELECT 'own', NULL, LOWER(TABLE_NAME), COLUMN_NAME, NULL, NULL FROM information_schema.COLUMNS
   WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('whodunit_change_sets', 'whodunit_changes', 'whodunit_context')
 UNION ALL SELECT 'open', NULL, ROUTINE_NAME, NULL, DEFINER, ROUTINE_COMMENT FROM information_schema.ROUTINES
-  WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_NAME = 'whodunit_open_set'
+  WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_NAME = 'whodunit_find_set'
 UNION ALL SELECT IF(LEFT(TRIGGER_NAME, 16) = 'whodunit_refuse_', 'refusal', 'trigger'), NULL, EVENT_OBJECT_TABLE, NULL, DEFINER, ACTION_STATEMENT
   FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND LEFT(TRIGGER_NAME, 9) = 'whodunit_'
 UNION ALL SELECT 'column', NULL, TABLE_NAME, COLUMN_NAME, NULL, NULL FROM information_schema.COLUMNS
@@ -466,16 +482,22 @@ func unprepared(pool gorm.ConnPool) gorm.ConnPool {
 	return pool
 }
 
-func (d mysqlDialect) at() string                { return "CAST(change_sets.at AS CHAR)" }
-func (d mysqlDialect) time() string              { return "change_sets.at" }
-func (d mysqlDialect) instant() string           { return "CAST(? AS DATETIME(6))" }
-func (d mysqlDialect) inSet(int64) string        { return "changes.change_set = ?" }
-func (d mysqlDialect) set() string               { return "changes.change_set" }
-func (d mysqlDialect) user() string              { return "change_sets.database_user" }
-func (d mysqlDialect) role() string              { return "NULL" }
-func (d mysqlDialect) join() string              { return "change_sets.id = changes.change_set" }
-func (d mysqlDialect) within(sets string) string { return inSets(sets) }
-func (d mysqlDialect) packed() string            { return "changes.fields" }
+func (d mysqlDialect) at() string         { return "CAST(coalesce(change_sets.at, changes.at) AS CHAR)" }
+func (d mysqlDialect) time() string       { return "coalesce(change_sets.at, changes.at)" }
+func (d mysqlDialect) instant() string    { return "CAST(? AS DATETIME(6))" }
+func (d mysqlDialect) inSet(int64) string { return "change_sets.id = ?" }
+func (d mysqlDialect) set() string        { return "coalesce(change_sets.id, 0)" }
+func (d mysqlDialect) user() string {
+	return "coalesce(change_sets.database_user, changes.database_user)"
+}
+func (d mysqlDialect) role() string { return "NULL" }
+func (d mysqlDialect) join() string {
+	return "change_sets.id = changes.change_set AND change_sets.token = changes.token"
+}
+func (d mysqlDialect) within(sets string) string {
+	return "(changes.change_set, changes.token) IN (SELECT change_sets.id, change_sets.token FROM whodunit_change_sets AS change_sets WHERE " + sets + ")"
+}
+func (d mysqlDialect) packed() string { return "changes.fields" }
 
 // actorID compares bytes too: the collation takes "42 " for "42". The first
 // condition is what the index serves.
@@ -503,27 +525,30 @@ func (d mysqlDialect) maintain(tx *gorm.DB, on bool) error {
 }
 
 func (d mysqlDialect) prune(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
-	var ids []int64
-	const old = "SELECT id FROM whodunit_change_sets WHERE at < CAST(? AS DATETIME(6)) ORDER BY at LIMIT ?"
-	if err := tx.Raw(old, instantOf(before), limit).Scan(&ids).Error; err != nil {
+	var sets []struct{ ID, Token int64 }
+	const old = "SELECT id, token FROM whodunit_change_sets WHERE at < CAST(? AS DATETIME(6)) ORDER BY at LIMIT ?"
+	if err := tx.Raw(old, instantOf(before), limit).Scan(&sets).Error; err != nil {
 		return 0, false, err
 	}
-	n, err := deleteSets(tx, ids)
-	if err == nil {
-		err = d.forgetConnections(tx, before)
+	pairs := make([][]any, len(sets))
+	for i, s := range sets {
+		pairs[i] = []any{s.ID, s.Token}
 	}
-	return n, n == int64(limit), err
+	if err := deleteSets(tx, pairs); err != nil {
+		return 0, false, err
+	}
+	return int64(len(pairs)), len(pairs) == limit, d.forgetConnections(tx, before)
 }
 
-// deleteSets deletes change sets with their changes.
-func deleteSets(tx *gorm.DB, ids []int64) (int64, error) {
-	if len(ids) == 0 {
-		return 0, nil
+// deleteSets deletes change sets, by id and token, with their changes.
+func deleteSets(tx *gorm.DB, pairs [][]any) error {
+	if len(pairs) == 0 {
+		return nil
 	}
-	if err := tx.Exec("DELETE FROM whodunit_changes WHERE change_set IN ?", ids).Error; err != nil {
-		return 0, err
+	if err := tx.Exec("DELETE FROM whodunit_changes WHERE (change_set, token) IN ?", pairs).Error; err != nil {
+		return err
 	}
-	return int64(len(ids)), tx.Exec("DELETE FROM whodunit_change_sets WHERE id IN ?", ids).Error
+	return tx.Exec("DELETE FROM whodunit_change_sets WHERE (id, token) IN ?", pairs).Error
 }
 
 // forgetConnections deletes what connections were told that are long gone. It
@@ -538,14 +563,17 @@ func (d mysqlDialect) forgetConnections(tx *gorm.DB, before time.Time) error {
 }
 
 func (d mysqlDialect) recordAnonymization(tx *gorm.DB, a attribution, record map[string]any) error {
-	if err := tx.Exec(insertChangeSet(mysqlNow, "USER()"), a.args()...).Error; err != nil {
+	var set struct{ ID, Token int64 }
+	if err := tx.Raw("SELECT UUID_SHORT() & 0x7fffffffffffffff AS id, CONV(LEFT(MD5(UUID()), 15), 16, 10) AS token").Scan(&set).Error; err != nil {
 		return err
 	}
-	var id int64
-	if err := tx.Raw("SELECT LAST_INSERT_ID()").Scan(&id).Error; err != nil {
+	args := append([]any{set.ID, set.Token}, a.args()...)
+	if err := tx.Exec("INSERT INTO whodunit_change_sets (id, token, at, database_user, "+strings.Join(attributionColumns[:], ", ")+
+		") VALUES (?, ?, "+mysqlNow+", USER()"+strings.Repeat(", ?", len(attributionColumns))+")", args...).Error; err != nil {
 		return err
 	}
-	record["change_set"], record["at"], record["fields"] = id, gorm.Expr(mysqlNow), "[]"
+	record["change_set"], record["token"], record["fields"] = set.ID, set.Token, "[]"
+	record["at"], record["database_user"] = gorm.Expr(mysqlNow), gorm.Expr("USER()")
 	return tx.Table(changesTable).Create(record).Error
 }
 

@@ -84,13 +84,13 @@ const postgresChanges = `CREATE TABLE IF NOT EXISTS %s (
 )`
 
 // postgresOpen begins the change set of a transaction and an actor in this home.
-// Its settings are named for the home's table, which is looked up when it runs: a
-// number in its text would be another table's once it is restored from a dump.
+// The setting that keeps actor and set is named for the home's table, which is
+// looked up when it runs: a number in its text would be another table's once it is
+// restored from a dump.
 const postgresOpen = `CREATE OR REPLACE FUNCTION %[1]s() RETURNS bigint LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $whodunit$
 /* whodunit:mark */
 DECLARE
-  _home text := %[3]s::regclass::oid::text;
   _actor text := coalesce(current_setting('whodunit.actor', true), '');
   _attribution json := nullif(_actor, '')::json;
   _set bigint;
@@ -102,7 +102,7 @@ BEGIN
     _attribution->>'request_id', _attribution->>'ip', _attribution->>'user_agent', _attribution->>'method', _attribution->>'route',
     session_user, coalesce(nullif(current_setting('role'), 'none'), session_user))
   RETURNING id INTO _set;
-  PERFORM set_config('whodunit.change_set_' || _home, _set::text, true), set_config('whodunit.change_set_actor_' || _home, _actor, true);
+  PERFORM set_config('whodunit.change_set_' || %[3]s::regclass::oid::text, _actor || ' ' || _set, true);
   RETURN _set;
 END
 $whodunit$`
@@ -207,7 +207,8 @@ const postgresFunction = `CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUA
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %[2]s
 /* whodunit:mark */
 DECLARE
-  _home text := %[13]s::regclass::oid::text;
+  _actor text := coalesce(current_setting('whodunit.actor', true), '') || ' ';
+  _open text := current_setting('whodunit.change_set_' || %[13]s::regclass::oid::text, true);
   _set bigint;
   _key text := '';
   _action text := 'truncate';
@@ -229,10 +230,9 @@ BEGIN
     _action := 'delete';
     _fields := %[12]s;
   END IF;
-  IF current_setting('whodunit.change_set_actor_' || _home, true) = coalesce(current_setting('whodunit.actor', true), '') THEN
-    _set := nullif(current_setting('whodunit.change_set_' || _home, true), '')::bigint;
-  END IF;
-  IF _set IS NULL THEN
+  IF starts_with(_open, _actor) THEN
+    _set := substr(_open, length(_actor) + 1)::bigint;
+  ELSE
     _set := %[3]s();
   END IF;
   INSERT INTO %[4]s (change_set, table_name, row_key, composite, action, fields)
@@ -498,7 +498,8 @@ DELETE FROM whodunit_change_sets WHERE (id, txid) IN (SELECT id, txid FROM old)`
 
 func (d postgresDialect) recordAnonymization(tx *gorm.DB, a attribution, record map[string]any) error {
 	var id int64
-	if err := tx.Raw(insertChangeSet("clock_timestamp()", "session_user")+" RETURNING id", a.args()...).Scan(&id).Error; err != nil {
+	if err := tx.Raw("INSERT INTO whodunit_change_sets (database_user, database_role, "+strings.Join(attributionColumns[:], ", ")+
+		") VALUES (session_user, current_user"+strings.Repeat(", ?", len(attributionColumns))+") RETURNING id", a.args()...).Scan(&id).Error; err != nil {
 		return err
 	}
 	record["change_set"], record["fields"] = id, "[]"

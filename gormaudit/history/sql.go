@@ -35,18 +35,8 @@ func actionOf(t table, quote func(string) string) string {
 		alive("OLD"), alive("NEW"))
 }
 
-// inSets is within for tables that name the set of each change.
-func inSets(sets string) string {
-	return "changes.change_set IN (SELECT id FROM whodunit_change_sets AS change_sets WHERE " + sets + ")"
-}
-
 // instantOf is a time as the engines compare it.
 func instantOf(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000") }
-
-func insertChangeSet(now, user string) string {
-	return "INSERT INTO whodunit_change_sets (at, database_user, " + strings.Join(attributionColumns[:], ", ") + ") VALUES (" + now + ", " + user +
-		strings.Repeat(", ?", len(attributionColumns)) + ")"
-}
 
 func quoteDouble(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
