@@ -33,7 +33,7 @@ var (
 // history have the value of now, redacted ones the zero value once they changed.
 func At[T any](db *gorm.DB, key any, at time.Time) (T, error) {
 	var row T
-	r, err := newReader(db)
+	r, db, err := newReader(db)
 	if err != nil {
 		return row, err
 	}

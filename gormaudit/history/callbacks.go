@@ -237,12 +237,22 @@ func (p *Plugin) clearActor(db *gorm.DB) {
 	}
 	db.Statement.Settings.Delete(keyScope)
 	db.Statement.ConnPool = s.pool
+	if isOutdated(db.Error) {
+		db.Error = fmt.Errorf("%w: %w", &TableError{Table: db.Statement.Table, Err: ErrOutdated}, db.Error)
+	}
 	if c, ok := s.runner.(*cachedTx); ok {
 		c.release()
 	}
 	if err := s.state.end(context.WithoutCancel(db.Statement.Context), attributorOf(db), connection{pool: s.runner}, s.outer); err != nil && db.Error == nil {
 		_ = db.AddError(fmt.Errorf("history: clearing who acts: %w", err))
 	}
+}
+
+// isOutdated is true of the errors by which a write fails whose table was changed
+// past its triggers.
+func isOutdated(err error) bool {
+	return containsAny(err, `record "old" has no field`, `record "new" has no field`, "does not match that when preparing the plan",
+		"in 'OLD'", "in 'NEW'", "no such column: OLD.", "no such column: NEW.")
 }
 
 // afterRaw clears the actor that beforeExec and beforeQuery set, and sets again

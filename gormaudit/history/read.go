@@ -20,7 +20,7 @@ import (
 // Page with db: history.Of(db.WithContext(ctx).Limit(20).Offset(40), &note), or
 // by .Where("changes.id < ?", last).
 func Of(db *gorm.DB, model any) ([]Change, error) {
-	r, err := newReader(db)
+	r, db, err := newReader(db)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func Of(db *gorm.DB, model any) ([]Change, error) {
 // did as somebody else, as the impersonator. Names don't matter. Page as in
 // [Of].
 func By(db *gorm.DB, a actor.Actor) ([]Change, error) {
-	r, err := newReader(db)
+	r, db, err := newReader(db)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func By(db *gorm.DB, a actor.Actor) ([]Change, error) {
 // ChangeSetOf returns a change set and its changes, in the order they happened.
 // An unknown id is [gorm.ErrRecordNotFound].
 func ChangeSetOf(db *gorm.DB, id int64) (ChangeSet, []Change, error) {
-	r, err := newReader(db)
+	r, db, err := newReader(db)
 	if err != nil {
 		return ChangeSet{}, nil, err
 	}
@@ -101,9 +101,44 @@ type recordReader interface {
 // reader reads the history's tables through a caller's db.
 type reader struct{ dialect recordReader }
 
-func newReader(db *gorm.DB) (reader, error) {
+// newReader also returns db for its queries.
+func newReader(db *gorm.DB) (reader, *gorm.DB, error) {
 	d, err := dialectOf(db)
-	return reader{dialect: d}, err
+	return reader{dialect: d}, onePlace(db), err
+}
+
+// onePlace makes all queries of a db go to one pool: not one half of an answer to
+// a replica and the other to the primary. That is the primary's, unless the caller
+// chose.
+func onePlace(db *gorm.DB) *gorm.DB {
+	db = db.Session(&gorm.Session{Context: contextOf(db)})
+	if !inTransaction(db) {
+		db.Statement.ConnPool = fixedPool{db.Statement.ConnPool}
+	}
+	return db
+}
+
+// fixedPool is a pool that dbresolver leaves in its place, as it does
+// transactions.
+type fixedPool struct{ gorm.ConnPool }
+
+var _ gorm.TxCommitter = fixedPool{}
+
+// Commit implements [gorm.TxCommitter].
+func (fixedPool) Commit() error { return nil }
+
+// Rollback implements [gorm.TxCommitter].
+func (fixedPool) Rollback() error { return nil }
+
+// GetDBConn implements [gorm.GetDBConnector].
+func (p fixedPool) GetDBConn() (*sql.DB, error) {
+	if pool, ok := p.ConnPool.(*sql.DB); ok {
+		return pool, nil
+	}
+	if pool, ok := p.ConnPool.(gorm.GetDBConnector); ok {
+		return pool.GetDBConn()
+	}
+	return nil, gorm.ErrInvalidDB
 }
 
 func (r reader) query(db *gorm.DB) *gorm.DB {
@@ -140,7 +175,7 @@ type record struct {
 func (r reader) read(query *gorm.DB) ([]Change, error) {
 	records, err := r.records(query)
 	if err != nil {
-		return nil, fmt.Errorf("history: reading changes: %w", err)
+		return nil, fmt.Errorf("history: reading changes: %w", hintOfTables(err))
 	}
 	fields, err := r.dialect.fields(query.Session(&gorm.Session{NewDB: true}), records)
 	if err != nil {
@@ -152,6 +187,14 @@ func (r reader) read(query *gorm.DB) ([]Change, error) {
 		changes[i].Fields = fields[rec.ID]
 	}
 	return changes, nil
+}
+
+// hintOfTables says what to do where the history's tables are missing.
+func hintOfTables(err error) error {
+	if containsAny(err, changesTable, changeSetsTable) && containsAny(err, "no such table", "does not exist", "doesn't exist") {
+		return fmt.Errorf("its tables are missing (history.Migrate?): %w", err)
+	}
+	return err
 }
 
 func (r reader) records(query *gorm.DB) ([]record, error) {
