@@ -93,17 +93,17 @@ func (c *catalogue) check(d generator, t table) error {
 		return &TableError{Table: t.name, Err: ErrMissing}
 	case found.hidden:
 		return nil
-	case (Options{}).stale(d, t, found):
-		return &TableError{Table: t.name, Err: ErrOutdated}
 	case found.exposed || c.exposed:
 		return &TableError{Table: t.name, Err: ErrExposed}
+	case (Options{}).stale(d, t, found):
+		return &TableError{Table: t.name, Err: ErrOutdated}
 	}
 	return nil
 }
 
 // stale reports whether the triggers of t must be written.
 func (o Options) stale(d generator, t table, found installation) bool {
-	if found.triggers < d.triggerCount() || found.mixed {
+	if found.triggers < d.triggerCount() || found.mixed || found.exposed {
 		return true
 	}
 	if found.mark.Generation > generation {

@@ -142,7 +142,27 @@ const postgresOpenName = "whodunit_open_set"
 // revoke keeps other roles from hanging a function on a table of their own, and
 // so from recording what they like. Triggers run it without that right.
 func (d postgresDialect) revoke(function string) string {
-	return "REVOKE ALL ON FUNCTION " + function + "() FROM PUBLIC"
+	tag := dollarTag(function)
+	return fmt.Sprintf(`DO %[1]s
+DECLARE
+  _grantee oid;
+BEGIN
+  FOR _grantee IN SELECT a.grantee FROM pg_catalog.pg_proc p, pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) AS a
+    WHERE p.oid = %[2]s::regprocedure AND a.grantee <> p.proowner
+  LOOP
+    EXECUTE 'REVOKE ALL ON FUNCTION ' || %[2]s || ' FROM ' || CASE _grantee WHEN 0 THEN 'PUBLIC' ELSE _grantee::regrole::text END;
+  END LOOP;
+END
+%[1]s`, tag, d.literal(function+"()"))
+}
+
+// dollarTag is a quote that does not stand in a text.
+func dollarTag(text string) string {
+	tag := "$whodunit$"
+	for strings.Contains(text, tag) {
+		tag = "$x" + tag[1:]
+	}
+	return tag
 }
 
 func (d postgresDialect) protection() []string {
@@ -242,12 +262,7 @@ END
 %[2]s`
 
 func (d postgresDialect) function(t table, name string) string {
-	tag := "$whodunit$"
-	for _, c := range t.columns {
-		for strings.Contains(c.name+t.name, tag) {
-			tag = "$x" + tag[1:]
-		}
-	}
+	tag := dollarTag(t.name + " " + mapColumns(t.columns, " ", func(c column) string { return c.name + c.zero }))
 	key := func(row string) string {
 		return keyOf(t, func(c column) string { return d.text(row, c) })
 	}

@@ -1,0 +1,168 @@
+package tests
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	mysqldriver "github.com/go-sql-driver/mysql"
+	"gorm.io/driver/mysql"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// tool runs a database's client program, or skips the test where there is none.
+func tool(t *testing.T, input []byte, name string, args ...string) []byte {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skipf("%s is not installed: nothing to dump or restore with", name)
+	}
+	command := exec.Command(name, args...)
+	command.Stdin = bytes.NewReader(input)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, stderr.String())
+	}
+	return out
+}
+
+// postgresAccount makes an account that may log in, and a database of its own. It
+// returns the database's address as that account and as the tests' own.
+func postgresAccount(t *testing.T) (mine, owners string) {
+	t.Helper()
+	base := must2(url.Parse(dbtest.Address(t, "WHODUNIT_POSTGRES")))
+	admin := must2(gorm.Open(postgres.Open(base.String()), &gorm.Config{Logger: logger.Discard}))
+	name := "whodunit_" + strings.ToLower(rand.Text()[:12])
+	must(t, admin.Exec("CREATE ROLE "+name+" LOGIN PASSWORD 'a password'").Error)
+	must(t, admin.Exec("CREATE DATABASE "+name+" OWNER "+name).Error)
+	t.Cleanup(func() {
+		must(t, admin.Exec("DROP DATABASE "+name+" WITH (FORCE)").Error)
+		must(t, admin.Exec("DROP ROLE "+name).Error)
+		_ = must2(admin.DB()).Close()
+	})
+	base.Path = "/" + name
+	owners = base.String()
+	base.User = url.UserPassword(name, "a password")
+	return base.String(), owners
+}
+
+func openDialector(t *testing.T, d gorm.Dialector) *gorm.DB {
+	t.Helper()
+	db := must2(gorm.Open(d, &gorm.Config{Logger: logger.Discard}))
+	t.Cleanup(func() { _ = must2(db.DB()).Close() })
+	return db
+}
+
+// checkRestored writes as somebody and past the plugin, and reads that back with
+// what there was before.
+func checkRestored(t *testing.T, open func() *gorm.DB) {
+	t.Helper()
+	db, plain := open(), open()
+	must(t, history.Verify(plain, &Note{}, &otherNote{}))
+	must(t, db.Use(history.New()))
+	must(t, db.WithContext(as(bob)).Model(&Note{ID: 1}).Update("title", "b").Error)
+	must(t, plain.Exec("UPDATE notes SET title = 'raw' WHERE id = 1").Error)
+	sameLines(t, "trail", titles(t, plain, &Note{ID: 1}),
+		`create; user:42; title NULL>"a"`, `update; user:7; title "a">"b"`, `update; nobody said; title "b">"raw"`)
+	if n := len(must2(history.By(plain, ann))); n != 1 {
+		t.Errorf("By(ann) has %d changes, want 1", n)
+	}
+	must(t, history.Migrate(plain, &Note{}, &otherNote{}))
+}
+
+// otherNote's table could have the name of an object of notes.
+type otherNote struct {
+	ID    uint
+	Title string
+}
+
+func (otherNote) TableName() string { return "notes_insert" }
+
+func dumped(t *testing.T, kind string) (d *dbtest.Database, home string) {
+	t.Helper()
+	d = dbtest.New(t, kind)
+	db, plain := open(t, d)
+	must(t, history.Migrate(db, &Note{}, &otherNote{}))
+	must(t, db.WithContext(as(ann)).Create(&Note{ID: 1, Title: "a"}).Error)
+	return d, homeOf(t, plain)
+}
+
+func TestRestoredOnPostgres(t *testing.T) {
+	for _, format := range []string{"plain", "custom"} {
+		t.Run(format, func(t *testing.T) {
+			_, home := dumped(t, dbtest.Postgres)
+			mine, owners := postgresAccount(t)
+			file := filepath.Join(t.TempDir(), "dump")
+			tool(t, nil, "pg_dump", "--format="+format, "--schema="+home, "--file="+file, "--no-owner", dbtest.Address(t, "WHODUNIT_POSTGRES"))
+			if format == "plain" {
+				tool(t, nil, "psql", "--quiet", "--set=ON_ERROR_STOP=1", "--file="+file, mine)
+			} else {
+				tool(t, nil, "pg_restore", "--exit-on-error", "--no-owner", "--dbname="+mine, file)
+			}
+			checkRestored(t, func() *gorm.DB { return openDialector(t, postgres.Open(mine+"&search_path="+home)) })
+			_ = owners
+		})
+	}
+}
+
+// A dump without privileges loses the REVOKE: anybody may execute the functions.
+func TestRestoredWithoutPrivilegesOnPostgres(t *testing.T) {
+	_, home := dumped(t, dbtest.Postgres)
+	mine, _ := postgresAccount(t)
+	file := filepath.Join(t.TempDir(), "dump")
+	tool(t, nil, "pg_dump", "--format=custom", "--schema="+home, "--file="+file, "--no-privileges", "--no-owner", dbtest.Address(t, "WHODUNIT_POSTGRES"))
+	tool(t, nil, "pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--dbname="+mine, file)
+	db := openDialector(t, postgres.Open(mine+"&search_path="+home))
+	if err := history.Verify(db, &Note{}); !errors.Is(err, history.ErrExposed) {
+		t.Errorf("Verify = %v, want ErrExposed", err)
+	}
+	must(t, history.Migrate(db, &Note{}, &otherNote{}))
+	must(t, history.Verify(db, &Note{}, &otherNote{}))
+}
+
+// definerPattern is what schema.md drops from a dump with sed.
+var definerPattern = regexp.MustCompile("DEFINER=[^ *]+")
+
+func TestRestoredOnMariaDB(t *testing.T) {
+	d, home := dumped(t, dbtest.MariaDB)
+	config := must2(mysqldriver.ParseDSN(d.DSN))
+	host, port, _ := strings.Cut(config.Addr, ":")
+	dump := tool(t, nil, "mariadb-dump", "--host="+host, "--port="+port, "--user="+config.User, "--password="+config.Passwd, "--routines", "--triggers", home)
+	dump = definerPattern.ReplaceAll(dump, nil)
+	empty := dbtest.New(t, dbtest.MariaDB)
+	account := mysqlAccount(t, empty, logger.Discard, "ALL ON "+homeOf(t, empty.Open(t))+".*")
+	mine := must2(mysqldriver.ParseDSN(account.Dialector.(*mysql.Dialector).DSN))
+	tool(t, dump, "mariadb", "--host="+host, "--port="+port, "--user="+mine.User, "--password="+mine.Passwd, mine.DBName)
+	checkRestored(t, func() *gorm.DB { return openDialector(t, mysql.Open(mine.FormatDSN())) })
+}
+
+// Tables of two schemas, and names that are cut, have objects of their own.
+func TestObjectsHaveNamesOfTheirOwn(t *testing.T) {
+	d := dbtest.New(t, dbtest.Postgres)
+	db, plain := open(t, d)
+	sales := homeOf(t, dbtest.New(t, dbtest.Postgres).Open(t))
+	tables := []string{sales + ".orders", sales + "_orders", "orders", "orders_" + strings.Repeat("l", 50), "orders_" + strings.Repeat("l", 50) + "2"}
+	for _, table := range tables {
+		must(t, history.Migrate(db.Table(table), &Note{}))
+	}
+	for i, table := range tables {
+		must(t, history.Verify(plain.Table(table), &Note{}))
+		must(t, db.WithContext(as(ann)).Table(table).Create(&Note{ID: uint(i + 1), Title: table}).Error)
+		sameLines(t, table, titles(t, plain.Table(table), &Note{ID: uint(i + 1)}), `create; user:42; title NULL>"`+table+`"`)
+	}
+	if n := count(t, plain, "whodunit_changes"); n != int64(len(tables)) {
+		t.Errorf("%d changes, want %d", n, len(tables))
+	}
+}
