@@ -260,8 +260,8 @@ func isOutdated(err error) bool {
 func (p *Plugin) afterRaw(db *gorm.DB) {
 	verb := firstWord(db.Statement.SQL.String())
 	switch verb {
-	case "CREATE", "ALTER", "DROP", "RENAME":
-		p.forget() // a table may have lost its triggers
+	case "ALTER", "RENAME":
+		p.forget() // SQLite's Migrator ends so where a table has lost its triggers
 	}
 	if !inTransaction(db) {
 		return

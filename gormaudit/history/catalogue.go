@@ -95,7 +95,7 @@ func (c *catalogue) check(d generator, t table) error {
 		return nil
 	case found.exposed || c.exposed:
 		return &TableError{Table: t.name, Err: ErrExposed}
-	case (Options{}).stale(d, t, found):
+	case (Options{}).stale(d, t.like(found.mark), found):
 		return &TableError{Table: t.name, Err: ErrOutdated}
 	}
 	return nil

@@ -25,7 +25,10 @@ const (
 // ChangeSet is what the changes of one transaction have in common: who, when
 // and in which request.
 type ChangeSet struct {
-	// ID is the change set's id in its database.
+	// ID is the change set's id in its home, a positive number. On SQLite, the
+	// changes of one millisecond that nobody attributed have a negative one. It is
+	// zero where a session named a set that was not its transaction's: the change
+	// is in none.
 	ID int64
 	// At is when the first change of the set was recorded, in UTC, by the
 	// database's clock. SQLite keeps milliseconds, the others microseconds.

@@ -76,7 +76,10 @@ func (t table) columnMark(c column) markColumn {
 		set  bool
 		flag string
 	}{
-		{c.key, "k"}, {c.small, "s"}, {c.bookkeeping, "b"}, {c.redact, "r"},
+		{c.key, "k"},
+		{c.small, "s"},
+		{c.bookkeeping, "b"},
+		{c.redact, "r"},
 		{t.alive != nil && t.alive.name == c.name, "a"},
 	} {
 		if f.set {

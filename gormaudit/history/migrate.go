@@ -255,9 +255,9 @@ func containsAny(err error, some ...string) bool {
 	return false
 }
 
-// telling are columns by which the history's tables are told from others of the
+// distinctive are columns by which the history's tables differ from others of the
 // same name.
-var telling = map[string][]string{
+var distinctive = map[string][]string{
 	changeSetsTable: {"actor_kind", "impersonator_kind", "database_user"},
 	changesTable:    {"table_name", "row_key", "composite"},
 	layoutsTable:    {"columns"},
@@ -268,7 +268,7 @@ var telling = map[string][]string{
 // somebody else's. CREATE TABLE IF NOT EXISTS does not.
 func (c *catalogue) checkNames() error {
 	for table, columns := range c.own {
-		for _, column := range telling[table] {
+		for _, column := range distinctive[table] {
 			if !columns[column] {
 				return fmt.Errorf("history: the table %q is not the history's, which needs that name", table)
 			}

@@ -58,7 +58,7 @@ const mysqlOptions = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin
 const mysqlNow = "CONVERT_TZ(SYSDATE(6), @@session.time_zone, '+00:00')"
 
 func (d mysqlDialect) objects(o Options, _ []table) []string {
-	attribution := strings.Join(attributionColumns[:], " longtext, ") + " longtext"
+	attribution := attributionList("# longtext")
 	statements := []string{
 		`CREATE TABLE IF NOT EXISTS whodunit_change_sets (
   id bigint NOT NULL,
@@ -97,8 +97,7 @@ func (d mysqlDialect) objects(o Options, _ []table) []string {
   PRIMARY KEY (connection, maintenance)
 )` + mysqlOptions,
 	}
-	statements = append(statements, d.procedures()...)
-	return mark{AppendOnly: o.AppendOnly}.in(append(statements, d.protection(o.AppendOnly)...))
+	return mark{AppendOnly: o.AppendOnly}.in(slices.Concat(statements, d.procedures(), d.protection(o.AppendOnly)))
 }
 
 // What a trigger has found, it keeps for the rows of its statement: the time does
@@ -130,43 +129,22 @@ BEGIN
   UPDATE whodunit_context SET active = false WHERE connection = CONNECTION_ID() AND maintenance = 0;
   SET @whodunit_at = NULL;
 END`
-
-	// mysqlFindSet finds the change set of the context, or begins it, or that of a
-	// statement that has no actor.
-	mysqlFindSet = `()
-COMMENT 'whodunit:mark' MODIFIES SQL DATA SQL SECURITY DEFINER
-BEGIN
-  DECLARE _active boolean DEFAULT false;
-  DECLARE _set, _token bigint;
-  DECLARE %[1]s longtext;
-  SELECT active, change_set, token, %[2]s INTO _active, _set, _token, %[1]s
-  FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active;
-  IF _set IS NULL THEN
-    SET _set = UUID_SHORT() & 0x7fffffffffffffff, _token = CONV(LEFT(MD5(CONCAT(UUID(), RAND())), 15), 16, 10);
-    INSERT INTO whodunit_change_sets (id, token, at, database_user, %[2]s)
-    VALUES (_set, _token, %[3]s, USER(), %[1]s);
-    IF _active THEN
-      UPDATE whodunit_context SET change_set = _set, token = _token WHERE connection = CONNECTION_ID() AND maintenance = 0;
-    END IF;
-  END IF;
-  SET @whodunit_home = SCHEMA(), @whodunit_at = UTC_TIMESTAMP(6), @whodunit_set = _set, @whodunit_token = _token;
-END`
 )
 
 func (d mysqlDialect) procedures() []string {
-	columns := attributionColumns[:]
-	list := func(format string) string {
-		parts := make([]string, len(columns))
-		for i, c := range columns {
-			parts[i] = strings.ReplaceAll(format, "#", c)
-		}
-		return strings.Join(parts, ", ")
-	}
-	names, variables := list("#"), list("_#")
+	names, parameters := attributionList("#"), attributionList("_#")
 	return slices.Concat(
-		d.replace("PROCEDURE", "whodunit_set_actor", fmt.Sprintf(mysqlSetActor, list("IN _# longtext"), names, variables, list("# = _#"))),
-		d.replace("PROCEDURE", "whodunit_clear_actor", fmt.Sprintf(mysqlClearActor, names, mysqlNow)),
-		d.replace("PROCEDURE", "whodunit_find_set", fmt.Sprintf(mysqlFindSet, variables, names, mysqlNow)))
+		d.replace("PROCEDURE", "whodunit_set_actor", fmt.Sprintf(mysqlSetActor, attributionList("IN _# longtext"), names, parameters, attributionList("# = _#"))),
+		d.replace("PROCEDURE", "whodunit_clear_actor", fmt.Sprintf(mysqlClearActor, names, mysqlNow)))
+}
+
+// attributionList is a format for each of attributionColumns, "#" in it.
+func attributionList(format string) string {
+	parts := make([]string, len(attributionColumns))
+	for i, c := range attributionColumns {
+		parts[i] = strings.ReplaceAll(format, "#", c)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // replace returns the statements that create a procedure or trigger in place of
@@ -206,19 +184,45 @@ END IF`, strings.ToUpper(event), table))...)
 
 func (d mysqlDialect) refusals() int { return 4 }
 
-// mysqlTrigger has its mark in a text, for clients drop comments.
-const mysqlTrigger = ` AFTER %s ON %s FOR EACH ROW
+// mysqlTrigger has its mark in a text, for clients drop comments. It finds the
+// change set of the context, or begins it, or that of a statement that has no
+// actor. A procedure can't do that: MariaDB may have forgotten by then which
+// tables it uses, while another trigger is created.
+var mysqlTrigger = ` AFTER %s ON %s FOR EACH ROW
 BEGIN
   IF FALSE THEN DO 'whodunit:mark'; END IF;
   IF %s THEN
     IF NOT (@whodunit_at <=> UTC_TIMESTAMP(6) AND @whodunit_home <=> SCHEMA()) THEN
-      CALL whodunit_find_set();
+    BEGIN
+      DECLARE _active boolean DEFAULT false;
+      DECLARE _set, _token bigint;
+      DECLARE ` + attributionList("_#") + ` longtext;
+      SELECT active, change_set, token, ` + attributionList("#") + `
+      INTO _active, _set, _token, ` + attributionList("_#") + `
+      FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active;
+      IF _set IS NULL THEN
+        SET _set = ` + mysqlNewSet + `, _token = ` + mysqlNewToken + `;
+        INSERT INTO whodunit_change_sets (id, token, at, database_user, ` + attributionList("#") + `)
+        VALUES (_set, _token, ` + mysqlNow + `, USER(), ` + attributionList("_#") + `);
+        IF _active THEN
+          UPDATE whodunit_context SET change_set = _set, token = _token WHERE connection = CONNECTION_ID() AND maintenance = 0;
+        END IF;
+      END IF;
+      SET @whodunit_home = SCHEMA(), @whodunit_at = UTC_TIMESTAMP(6), @whodunit_set = _set, @whodunit_token = _token;
+    END;
     END IF;
     INSERT INTO whodunit_changes (change_set, token, at, database_user, table_name, row_key, composite, action, fields)
     VALUES (@whodunit_set, @whodunit_token, ` + mysqlNow + `, USER(), %s, %s, %t, %s, CONCAT('[', CONCAT_WS(',',
       %s), ']'));
   END IF;
 END`
+
+// mysqlNewSet and mysqlNewToken are the two halves of a change set's id: one that
+// grows, one that nobody can guess.
+const (
+	mysqlNewSet   = "UUID_SHORT() & 0x7fffffffffffffff"
+	mysqlNewToken = "CONV(LEFT(MD5(CONCAT(UUID(), RAND())), 15), 16, 10)"
+)
 
 func (d mysqlDialect) record(t table) []string {
 	key := func(row string) string { return d.key(t, row) }
@@ -353,7 +357,7 @@ const mysqlCatalogue = `SELECT 'home', NULL, DATABASE(), VERSION(), NULL, NULL
 UNION ALL SELECT 'own', NULL, LOWER(TABLE_NAME), COLUMN_NAME, NULL, NULL FROM information_schema.COLUMNS
   WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('whodunit_change_sets', 'whodunit_changes', 'whodunit_context')
 UNION ALL SELECT 'open', NULL, ROUTINE_NAME, NULL, DEFINER, ROUTINE_COMMENT FROM information_schema.ROUTINES
-  WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_NAME = 'whodunit_find_set'
+  WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_NAME = 'whodunit_clear_actor'
 UNION ALL SELECT IF(LEFT(TRIGGER_NAME, 16) = 'whodunit_refuse_', 'refusal', 'trigger'), NULL, EVENT_OBJECT_TABLE, NULL, DEFINER, ACTION_STATEMENT
   FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND LEFT(TRIGGER_NAME, 9) = 'whodunit_'
 UNION ALL SELECT 'column', NULL, TABLE_NAME, COLUMN_NAME, NULL, NULL FROM information_schema.COLUMNS
@@ -471,7 +475,7 @@ func isMissingRoutine(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "Error 1305")
 }
 
-func isDenied(err error) bool { return err != nil && strings.Contains(err.Error(), "Error 1370") }
+func isDenied(err error) bool { return containsAny(err, "Error 1370", "Error 1142") }
 
 // unprepared is the transaction under GORM's cache of prepared statements,
 // which a text that is never the same twice would fill.
@@ -494,6 +498,7 @@ func (d mysqlDialect) role() string { return "NULL" }
 func (d mysqlDialect) join() string {
 	return "change_sets.id = changes.change_set AND change_sets.token = changes.token"
 }
+
 func (d mysqlDialect) within(sets string) string {
 	return "(changes.change_set, changes.token) IN (SELECT change_sets.id, change_sets.token FROM whodunit_change_sets AS change_sets WHERE " + sets + ")"
 }
@@ -551,7 +556,7 @@ func deleteSets(tx *gorm.DB, pairs [][]any) error {
 	return tx.Exec("DELETE FROM whodunit_change_sets WHERE (id, token) IN ?", pairs).Error
 }
 
-// forgetConnections deletes what connections were told that are long gone. It
+// forgetConnections deletes the contexts of connections that are long gone. It
 // looks them up first, for a DELETE locks all rows that it reads.
 func (d mysqlDialect) forgetConnections(tx *gorm.DB, before time.Time) error {
 	const gone = "set_at < CAST(? AS DATETIME(6)) AND NOT active AND NOT maintenance"
@@ -564,7 +569,7 @@ func (d mysqlDialect) forgetConnections(tx *gorm.DB, before time.Time) error {
 
 func (d mysqlDialect) recordAnonymization(tx *gorm.DB, a attribution, record map[string]any) error {
 	var set struct{ ID, Token int64 }
-	if err := tx.Raw("SELECT UUID_SHORT() & 0x7fffffffffffffff AS id, CONV(LEFT(MD5(UUID()), 15), 16, 10) AS token").Scan(&set).Error; err != nil {
+	if err := tx.Raw("SELECT " + mysqlNewSet + " AS id, " + mysqlNewToken + " AS token").Scan(&set).Error; err != nil {
 		return err
 	}
 	args := append([]any{set.ID, set.Token}, a.args()...)
@@ -580,7 +585,7 @@ func (d mysqlDialect) recordAnonymization(tx *gorm.DB, a attribution, record map
 // hint explains the error that creating triggers runs into.
 func (d mysqlDialect) hint(err error) error {
 	if err != nil && strings.Contains(err.Error(), "Error 1419") {
-		return errors.Join(err, errors.New("history: with the binary log on, creating triggers needs the SUPER privilege or log_bin_trust_function_creators=1"))
+		return errors.Join(err, errors.New("with the binary log on, creating triggers needs the SUPER privilege or log_bin_trust_function_creators=1"))
 	}
 	return err
 }
@@ -641,8 +646,36 @@ func (d mysqlDialect) migrateOn(db *gorm.DB, m *migration) (err error) {
 		if err := db.AutoMigrate(m.models...); err != nil {
 			return err
 		}
-		return d.hint(m.writeRecord(db))
+		return d.hint(d.writeRecord(quiet, m))
 	})
+}
+
+// writeRecord locks a table that gets its first triggers, and writes its
+// definition anew: MariaDB does not see by the triggers that a statement which
+// others have prepared must be prepared again, and then lacks the history's tables.
+func (d mysqlDialect) writeRecord(db *gorm.DB, m *migration) error {
+	for _, t := range m.stale {
+		name := quoteTable(t.name, d.quote)
+		statements := d.record(t)
+		if d.mariadb && m.found.of(t.name).triggers == 0 {
+			var comment string
+			if err := db.Raw("SELECT TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?", t.name).Scan(&comment).Error; err != nil {
+				return err
+			}
+			if err := exec(db, "LOCK TABLES "+name+" WRITE"); err != nil {
+				return fmt.Errorf("history: table %q: %w", t.name, err)
+			}
+			statements = append(statements, "ALTER TABLE "+name+" COMMENT = "+d.literal(comment))
+		}
+		err := execAll(db, statements)
+		if d.mariadb {
+			err = errors.Join(err, exec(db, "UNLOCK TABLES"))
+		}
+		if err != nil {
+			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, err)
+		}
+	}
+	return nil
 }
 
 // isBusyMySQL is true of a lock that was not free in time, and a deadlock.
@@ -667,11 +700,22 @@ func (d mysqlDialect) mayMigrate(db *gorm.DB, m *migration) error {
 	return nil
 }
 
-// verify runs a procedure that does nothing outside a statement, as the definer.
-func (d mysqlDialect) verify(db *gorm.DB, _ *catalogue) error {
-	_, err := db.Statement.ConnPool.ExecContext(contextOf(db), "CALL whodunit_clear_actor()")
-	switch {
-	case err == nil, isDenied(err), isMissingRoutine(err):
+// verify runs a procedure that does nothing outside a statement, as the definer. It
+// warns of an account that can change what is recorded.
+func (d mysqlDialect) verify(db *gorm.DB, c *catalogue) error {
+	var account string
+	if err := db.Raw("SELECT CURRENT_USER()").Scan(&account).Error; err != nil {
+		return err
+	}
+	err := exec(db, "DELETE FROM whodunit_changes WHERE FALSE")
+	if err != nil && !isDenied(err) {
+		return err
+	}
+	if err == nil && account != c.definer {
+		db.Logger.Warn(contextOf(db), "history: the account %s may change what is recorded: grant it rights on tables, not on the database (schema.md)", account)
+	}
+	err = exec(db, "CALL whodunit_clear_actor()")
+	if err == nil || isDenied(err) || isMissingRoutine(err) {
 		return nil
 	}
 	return &TableError{Table: changesTable, Err: fmt.Errorf("%w: %w", ErrDefiner, err)}

@@ -21,7 +21,7 @@ type poolState struct {
 	audited   atomic.Pointer[audited]
 	catalogue atomic.Pointer[catalogue] // of the home where the first statement ran
 	checked   sync.Map                  // *schema.Schema, once it was held against the catalogue
-	before    sync.Map                  // names of tables that had triggers when the plugin last looked
+	before    sync.Map                  // names of tables that had triggers once, and whether they have lost them
 	warned    sync.Map                  // what was logged once
 
 	statements *stmtCache // nil where there is nothing to compile
@@ -142,7 +142,7 @@ func (p *Plugin) known(db *gorm.DB, s *poolState) *audited {
 	case err == nil:
 		found.asked = time.Now()
 		s.remember(found)
-		p.warnOfNothing(db, s, found)
+		p.warnOfNothing(db, s, d)
 		return found
 	case d.perTransaction(): // the transaction has failed with it
 		_ = db.AddError(fmt.Errorf("history: looking for triggers: %w", err))
@@ -153,18 +153,44 @@ func (p *Plugin) known(db *gorm.DB, s *poolState) *audited {
 	return &audited{unknown: true}
 }
 
+// remember keeps what was found. Models are checked again where a table has lost
+// its triggers.
 func (s *poolState) remember(found *audited) {
 	s.audited.Store(found)
 	for name := range found.names {
-		s.before.Store(name, true)
+		s.before.Store(name, false)
+	}
+	s.before.Range(func(name, lost any) bool {
+		if !found.names[name.(string)] && !lost.(bool) {
+			s.before.Store(name, true)
+			s.catalogue.Store(nil)
+			s.checked.Clear()
+		}
+		return true
+	})
+}
+
+// warnOfNothing says once that the home of the first write has no history. Other
+// schemas of the database may have one.
+func (p *Plugin) warnOfNothing(db *gorm.DB, s *poolState, d dialect) {
+	if db.Statement.Schema == nil || !s.once("nothing") {
+		return
+	}
+	if found, err := s.home(db, d); err == nil && !found.hasTables() {
+		db.Logger.Warn(db.Statement.Context, "history: nothing is recorded in %q, it has no history (history.Migrate?)", found.home)
 	}
 }
 
-// warnOfNothing says once that no table is recorded.
-func (p *Plugin) warnOfNothing(db *gorm.DB, s *poolState, found *audited) {
-	if !found.any() && s.once("nothing") {
-		db.Logger.Warn(db.Statement.Context, "history: no table of this database has triggers, so nothing is recorded (history.Migrate?)")
+// home is what there is in the home where the pool's first statement ran.
+func (s *poolState) home(db *gorm.DB, d generator) (*catalogue, error) {
+	if found := s.catalogue.Load(); found != nil {
+		return found, nil
 	}
+	found, err := d.catalogue(db)
+	if err == nil {
+		s.catalogue.Store(found)
+	}
+	return found, err
 }
 
 // once reports whether it is the first time that it is asked for what.
@@ -189,12 +215,9 @@ func (p *Plugin) check(db *gorm.DB, s *poolState, model *schema.Schema, audited 
 		return
 	}
 	p.lockForWrite(db, d)
-	found := s.catalogue.Load()
-	if found == nil {
-		if found, err = d.catalogue(db); err != nil {
-			return
-		}
-		s.catalogue.Store(found)
+	found, err := s.home(db, d)
+	if err != nil {
+		return
 	}
 	t, err := describeSchema(db, d, model)
 	if err == nil {

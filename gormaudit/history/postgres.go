@@ -17,7 +17,7 @@ import (
 // [column, kind, before, after], all of them texts.
 //
 // Its triggers are for each row. Those for each statement would take a third less
-// time where a statement changes many rows, but are not told which row was which
+// time where a statement changes many rows, but do not see which row was which
 // before: where one moves to another partition and a trigger keeps it out, where
 // MERGE moves it, where another trigger writes it again, they are wrong.
 type postgresDialect struct {
@@ -328,7 +328,7 @@ func (d postgresDialect) text(row string, c column) string {
 	case c.kind == kindFloat:
 		// A session that has fewer digits than it takes would lose some.
 		return "CASE WHEN current_setting('extra_float_digits')::int > 0 THEN " + value + "::text ELSE 'x' || encode(float8send(" + value + "), 'hex') END"
-	case c.dbType == "interval":
+	case c.dbType == intervalType:
 		return fmt.Sprintf("(extract(year from %[1]s) * 12 + extract(month from %[1]s) || ' mons ' || extract(day from %[1]s)"+
 			" || ' days ' || extract(hour from %[1]s) || ' hours ' || extract(minute from %[1]s) || ' mins ' || extract(second from %[1]s) || ' secs')", value)
 	}
@@ -430,7 +430,6 @@ func (d postgresDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 func (d postgresDialect) in(c *catalogue, _ Options) dialect { return postgresDialect{home: c.home} }
 
 func (d postgresDialect) migrated(*gorm.DB, []table) error { return nil }
-func (d postgresDialect) hint(err error) error             { return err }
 func (d postgresDialect) nativeKeys() bool                 { return false }
 func (d postgresDialect) compilesTriggers() bool           { return false }
 
@@ -469,6 +468,7 @@ func (d postgresDialect) set() string        { return "coalesce(change_sets.id, 
 func (d postgresDialect) join() string {
 	return "change_sets.id = changes.change_set AND change_sets.txid = changes.txid"
 }
+
 func (d postgresDialect) user() string {
 	return "coalesce(change_sets.database_user, changes.database_user)"
 }

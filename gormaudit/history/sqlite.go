@@ -14,7 +14,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// sqliteDialect tells its triggers nothing. A change set is opened before a
+// sqliteDialect has triggers that know of no actor. A change set is opened before a
 // statement, with the id that the next change will have, and closed after it, at
 // the newest change: what lies between is the set's. So the triggers look nothing
 // up, and what is left open holds nothing.
@@ -25,9 +25,9 @@ import (
 // differ or not, for to compare costs more. Which pair is which column says the
 // layout.
 //
-// A change that nobody told about is in no change set. Its own is the negative
-// of its time in milliseconds, with no row in change_sets: there would be
-// nothing in it.
+// A change that is not attributed is in no change set. Its own is the negative
+// of its time in milliseconds, with no row in the table: there would be nothing
+// in it.
 type sqliteDialect struct {
 	pairs int // what the table changes has already
 }
@@ -289,7 +289,7 @@ var sqliteOpen = "INSERT OR REPLACE INTO whodunit_change_sets (id, last, at, " +
 	") VALUES ((SELECT coalesce(max(id), 0) + 1 FROM whodunit_changes), 0, ?" + strings.Repeat(", ?", len(attributionColumns)) + ")"
 
 // setActor opens a change set for the changes to come. It replaces one that was left
-// open, as by a panic. As it writes before it reads, it claims too.
+// open, as by a panic. As it writes before it reads, it takes the write lock too.
 func (d sqliteDialect) setActor(ctx context.Context, in connection, a attribution) (int64, error) {
 	if a == (attribution{}) {
 		return 0, nil // its changes are in no set
@@ -473,8 +473,8 @@ func (d sqliteDialect) maintain(tx *gorm.DB, on bool) error {
 	return exec(tx, "DELETE FROM whodunit_change_sets WHERE id = 0")
 }
 
-// prune deletes told sets first. A change that is old and in no set after that
-// is one that nobody told about.
+// prune deletes change sets first. A change that is old and in none after that is
+// not attributed.
 func (d sqliteDialect) prune(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
 	var spans []struct{ First, Last int64 }
 	err := tx.Raw("SELECT id AS first, last FROM whodunit_change_sets WHERE at < strftime('%Y-%m-%d %H:%M:%f', ?) AND id > 0 ORDER BY id LIMIT ?",
@@ -528,7 +528,6 @@ func (d sqliteDialect) recordAnonymization(tx *gorm.DB, a attribution, record ma
 	return d.clearActor(ctx, in, set)
 }
 
-func (d sqliteDialect) hint(err error) error   { return err }
 func (d sqliteDialect) nativeKeys() bool       { return true }
 func (d sqliteDialect) compilesTriggers() bool { return true }
 

@@ -143,10 +143,14 @@ func bookkeepingOf(s *schema.Schema) (map[*schema.Field]bool, error) {
 }
 
 // zeroOf is what a row that was not deleted holds. gorm.DeletedAt has NULL, or
-// what its zeroValue tag says; flags and unix seconds have 0.
+// what GORM makes of its zeroValue tag; flags and unix seconds have 0.
 func zeroOf(f *schema.Field, k kind) string {
-	if zero, ok := f.TagSettings["ZEROVALUE"]; ok {
-		return quoteLiteral(zero)
+	if asker, ok := reflect.New(f.IndirectFieldType).Interface().(schema.QueryClausesInterface); ok {
+		for _, c := range asker.QueryClauses(f) {
+			if c, ok := c.(gorm.SoftDeleteQueryClause); ok && c.ZeroValue.Valid {
+				return quoteLiteral(c.ZeroValue.String)
+			}
+		}
 	}
 	switch k {
 	case kindInteger, kindDecimal:
@@ -230,6 +234,23 @@ func (t table) covering(m mark, has map[string]bool) table {
 	merged.arrange()
 	return merged
 }
+
+// like is t with the columns as a mark has them where they are recorded in one
+// form: a text that has become longer makes no trigger outdated.
+func (t table) like(m mark) table {
+	t.columns = slices.Clone(t.columns)
+	for i, c := range t.columns {
+		for _, kept := range m.Columns {
+			if was, _ := kept.column(); was.name == c.name && was.kind == c.kind && (was.dbType == intervalType) == (c.dbType == intervalType) {
+				t.columns[i].dbType, t.columns[i].small = was.dbType, was.small
+			}
+		}
+	}
+	return t
+}
+
+// intervalType is a type that PostgreSQL writes down in a form of its own.
+const intervalType = "interval"
 
 // arrange numbers the columns and finds the keys. These are in the order of their
 // names, so that a reordered model changes no recorded key.

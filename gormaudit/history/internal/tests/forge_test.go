@@ -1,8 +1,11 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +19,21 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
+// rightsOf are the rights that schema.md grants an account on an engine.
+func rightsOf(t *testing.T, engine, account, home string) (rights []string) {
+	t.Helper()
+	_, section, _ := strings.Cut(string(must2(os.ReadFile("../../schema.md"))), "\n### "+engine+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	section, _, _ = strings.Cut(section, "\n### ")
+	for _, found := range regexp.MustCompile(`(?m)^GRANT (.*) TO `+account+`;$`).FindAllStringSubmatch(section, -1) {
+		rights = append(rights, regexp.MustCompile(`\bapp\b`).ReplaceAllString(found[1], home))
+	}
+	if len(rights) == 0 {
+		t.Fatalf("schema.md grants %s nothing on %s", account, engine)
+	}
+	return rights
+}
+
 // forger is an account with the rights that schema.md names for one that writes,
 // and a change of alice's that it was to add to.
 func forger(t *testing.T, kind string) (db, plain *gorm.DB) {
@@ -24,12 +42,12 @@ func forger(t *testing.T, kind string) (db, plain *gorm.DB) {
 	owner, plain := open(t, d)
 	must(t, owner.WithContext(as(actor.User("alice"))).Create(&Note{ID: 1, Title: "alice's"}).Error)
 	if kind != dbtest.Postgres {
-		return mysqlAccount(t, d, logger.Discard, dml, "EXECUTE ON PROCEDURE whodunit_set_actor", "EXECUTE ON PROCEDURE whodunit_clear_actor"), plain
+		return mysqlAccount(t, d, logger.Discard, rightsOf(t, "MariaDB and MySQL", "writer", homeOf(t, plain))...), plain
 	}
 	mine, _ := postgresAccount(t)
 	name := strings.TrimPrefix(must2(url.Parse(mine)).Path, "/")
 	home := homeOf(t, plain)
-	for _, grant := range []string{"USAGE ON SCHEMA " + home, dml, "USAGE ON SEQUENCE notes_id_seq"} {
+	for _, grant := range rightsOf(t, "PostgreSQL", "writer", home) {
 		must(t, plain.Exec("GRANT "+grant+" TO "+name).Error)
 	}
 	t.Cleanup(func() { must(t, plain.Exec("DROP OWNED BY "+name).Error) })
@@ -146,7 +164,7 @@ func TestForgersOnMariaDB(t *testing.T) {
 			refused(t, db,
 				"INSERT INTO whodunit_change_sets (id, token, at, actor_id) VALUES (1, 1, '2020-01-01', 'eve')",
 				"INSERT INTO whodunit_changes (change_set, token, at, table_name, row_key, action, fields) VALUES (1, 1, now(), 'notes', '1', 'update', '[]')",
-				"UPDATE whodunit_context SET active = true", "SELECT * FROM whodunit_change_sets", "CALL whodunit_find_set()",
+				"UPDATE whodunit_context SET active = true", "SELECT * FROM whodunit_change_sets",
 				"CREATE TRIGGER mine BEFORE UPDATE ON notes FOR EACH ROW SET NEW.title = 'x'",
 			)
 			must(t, db.Connection(func(conn *gorm.DB) error {
@@ -183,5 +201,85 @@ func TestAPublicationOfAllTables(t *testing.T) {
 	}
 	if n := must2(history.Prune(admin, time.Now().Add(time.Hour))); n != 2 {
 		t.Errorf("Prune = %d, want 2", n)
+	}
+}
+
+// A role as the definer outlives the account that migrates. Where it is dropped,
+// every write fails, which Verify says.
+func TestARoleAsTheDefinerOnMariaDB(t *testing.T) {
+	d := dbtest.New(t, dbtest.MariaDB)
+	owner := d.Open(t)
+	must(t, owner.AutoMigrate(&Note{}))
+	home := homeOf(t, owner)
+	role := home + "_r"
+	must(t, owner.Exec("CREATE ROLE "+role).Error)
+	t.Cleanup(func() { owner.Exec("DROP ROLE IF EXISTS " + role) })
+	config, logs := logged()
+	migrator := mysqlAccount(t, d, config.Logger, "ALL ON "+home+".*", "SET USER ON *.*")
+	must(t, history.Options{Definer: role}.Migrate(migrator, &Note{}))
+	for _, right := range rightsOf(t, "MariaDB and MySQL", "definer", home) {
+		must(t, owner.Exec("GRANT "+right+" TO "+role).Error)
+	}
+	db := mysqlAccount(t, d, config.Logger, rightsOf(t, "MariaDB and MySQL", "writer", home)...)
+	must(t, db.Use(history.New()))
+	note := Note{ID: 1, Title: "a"}
+	must(t, db.WithContext(as(ann)).Create(&note).Error)
+	must(t, db.WithContext(as(ann)).Model(&note).Update("title", "b").Error)
+	must(t, history.Migrate(migrator, &Note{}, &noteV1{})) // keeps the role
+	var definers []string
+	must(t, owner.Raw("SELECT DISTINCT DEFINER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()").Scan(&definers).Error)
+	if len(definers) != 1 || !strings.HasPrefix(definers[0], role) {
+		t.Errorf("definers are %q, want the role", definers)
+	}
+	sameLines(t, "trail", titles(t, owner, &note), `create; user:42; title NULL>"a"`, `update; user:42; title "a">"b"`)
+	must(t, history.Verify(db, &Note{}))
+	if strings.Contains(logs.String(), "may change what is recorded") {
+		t.Errorf("the account with rights on tables is warned of:\n%s", logs)
+	}
+	must(t, history.Verify(migrator, &Note{}))
+	if !strings.Contains(logs.String(), "may change what is recorded") {
+		t.Errorf("the account with rights on the database is not warned of:\n%s", logs)
+	}
+	must(t, owner.Exec("DROP ROLE "+role).Error)
+	if err := history.Verify(owner, &Note{}); !errors.Is(err, history.ErrDefiner) {
+		t.Errorf("Verify without the definer = %v, want ErrDefiner", err)
+	}
+}
+
+// The rights that schema.md grants those who read, and who prune and anonymize.
+func TestRightsOfReadersAndKeepers(t *testing.T) {
+	for kind, engine := range map[string]string{dbtest.Postgres: "PostgreSQL", dbtest.MariaDB: "MariaDB and MySQL"} {
+		t.Run(kind, func(t *testing.T) {
+			d := dbtest.New(t, kind)
+			owner, plain := open(t, d)
+			must(t, history.Options{AppendOnly: true}.Migrate(owner, &Note{}))
+			must(t, owner.WithContext(as(ann)).Create(&Note{ID: 1, Title: "a"}).Error)
+			account := func(name string) *gorm.DB {
+				rights := rightsOf(t, engine, name, homeOf(t, plain))
+				if kind == dbtest.MariaDB {
+					return mysqlAccount(t, d, logger.Discard, rights...)
+				}
+				mine, _ := postgresAccount(t)
+				role := strings.TrimPrefix(must2(url.Parse(mine)).Path, "/")
+				for _, right := range rights {
+					must(t, plain.Exec("GRANT "+right+" TO "+role).Error)
+				}
+				t.Cleanup(func() { must(t, plain.Exec("DROP OWNED BY "+role).Error) })
+				address := must2(url.Parse(d.DSN))
+				address.User = must2(url.Parse(mine)).User
+				return openDialector(t, postgres.Open(address.String()))
+			}
+			reader, keeper := account("reader"), account("keeper")
+			if n := len(must2(history.By(reader, ann))); n != 1 {
+				t.Errorf("By(ann) has %d changes, want 1", n)
+			}
+			refused(t, reader, "DELETE FROM whodunit_changes", "UPDATE whodunit_change_sets SET actor_id = 'eve'")
+			if n := must2(history.Anonymize(keeper.WithContext(as(bob)), ann)); n != 1 {
+				t.Errorf("Anonymize = %d, want 1", n)
+			}
+			if n := must2(history.Prune(keeper, time.Now().Add(time.Hour))); n != 2 {
+				t.Errorf("Prune = %d, want 2", n)
+			}
+		})
 	}
 }

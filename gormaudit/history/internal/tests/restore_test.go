@@ -17,6 +17,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
@@ -164,5 +165,29 @@ func TestObjectsHaveNamesOfTheirOwn(t *testing.T) {
 	}
 	if n := count(t, plain, "whodunit_changes"); n != int64(len(tables)) {
 		t.Errorf("%d changes, want %d", n, len(tables))
+	}
+}
+
+// A replica that has become the primary may have sequences that are behind.
+func TestSequencesThatAreBehind(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.Postgres))
+	for id := range uint(3) {
+		must(t, db.WithContext(as(ann)).Create(&Note{ID: id + 1, Title: "a"}).Error)
+	}
+	for _, table := range []string{"whodunit_changes", "whodunit_change_sets"} {
+		must(t, plain.Exec("SELECT setval(pg_get_serial_sequence(?, 'id'), 1, false)", table).Error)
+	}
+	for id := range uint(3) {
+		must(t, db.WithContext(as(bob)).Model(&Note{ID: id + 1}).Update("title", "b").Error)
+	}
+	for _, who := range []actor.Actor{ann, bob} {
+		for _, c := range must2(history.By(plain, who)) {
+			if f, _ := c.Field("title"); f.After.String() != map[actor.Actor]string{ann: "a", bob: "b"}[who] {
+				t.Errorf("By(%v) has the change to %q", who, f.After)
+			}
+		}
+		if n := len(must2(history.By(plain, who))); n != 3 {
+			t.Errorf("By(%v) has %d changes, want 3", who, n)
+		}
 	}
 }
