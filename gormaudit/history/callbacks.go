@@ -244,7 +244,7 @@ func (p *Plugin) clearActor(db *gorm.DB) {
 		c.release()
 	}
 	if err := s.state.end(context.WithoutCancel(db.Statement.Context), attributorOf(db), connection{pool: s.runner}, s.outer); err != nil && db.Error == nil {
-		_ = db.AddError(fmt.Errorf("history: clearing who acts: %w", err))
+		p.failed(db, p.pool(db), err)
 	}
 }
 

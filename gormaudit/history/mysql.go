@@ -186,7 +186,8 @@ func (d mysqlDialect) refusals() int { return 4 }
 
 // mysqlTrigger has its mark in a text, for clients drop comments. It finds the
 // change set of the context, or begins it, or that of a statement that has no
-// actor. A procedure can't do that: MariaDB may have forgotten by then which
+// actor. max gives a row in any case: that there is none would be a condition,
+// which a handler of the application's may take for its own. A procedure can't do that: MariaDB may have forgotten by then which
 // tables it uses, while another trigger is created.
 var mysqlTrigger = ` AFTER %s ON %s FOR EACH ROW
 BEGIN
@@ -197,7 +198,7 @@ BEGIN
       DECLARE _active boolean DEFAULT false;
       DECLARE _set, _token bigint;
       DECLARE ` + attributionList("_#") + ` longtext;
-      SELECT active, change_set, token, ` + attributionList("#") + `
+      SELECT max(active), max(change_set), max(token), ` + attributionList("max(#)") + `
       INTO _active, _set, _token, ` + attributionList("_#") + `
       FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active;
       IF _set IS NULL THEN
@@ -460,13 +461,17 @@ func (d mysqlDialect) call(ctx context.Context, at connection, procedure string)
 	if isMissingRoutine(err) {
 		err = nil // whatever is written is another database's
 	}
+	denied := err
 	for _, home := range at.homes {
-		if err == nil {
-			_, err = pool.ExecContext(ctx, "CALL "+d.quote(home)+"."+procedure)
+		if err != nil && !isDenied(err) {
+			return err
+		}
+		if _, err = pool.ExecContext(ctx, "CALL "+d.quote(home)+"."+procedure); denied == nil {
+			denied = err
 		}
 	}
-	if isDenied(err) {
-		return &deniedError{err: err, grant: "GRANT EXECUTE ON PROCEDURE whodunit_set_actor, and on whodunit_clear_actor"}
+	if isDenied(denied) && (err == nil || isDenied(err)) {
+		return &deniedError{err: denied, grant: "GRANT EXECUTE ON PROCEDURE whodunit_set_actor, and on whodunit_clear_actor"}
 	}
 	return err
 }

@@ -34,6 +34,7 @@ type audited struct {
 	current string          // MariaDB, MySQL: the database that was asked
 	unknown bool            // the account is not shown which tables they are
 	asked   time.Time
+	lasting bool // not to be asked again: see known
 }
 
 // auditedFor is how long the plugin believes what it knows of a pool: another
@@ -126,10 +127,12 @@ func (p *Plugin) touched(db *gorm.DB) bool {
 	return required
 }
 
-// known is what the pool's databases have, asked anew from time to time.
+// known is what the pool's databases have, asked anew from time to time. SQLite is
+// not where there is no history: a transaction that reads first may not get to
+// write.
 func (p *Plugin) known(db *gorm.DB, s *poolState) *audited {
 	known := s.audited.Load()
-	if known != nil && time.Since(known.asked) < auditedFor {
+	if known != nil && (known.lasting || time.Since(known.asked) < auditedFor) {
 		return known
 	}
 	d, err := dialectOf(db)
@@ -140,7 +143,7 @@ func (p *Plugin) known(db *gorm.DB, s *poolState) *audited {
 	found, err := d.audited(db)
 	switch {
 	case err == nil:
-		found.asked = time.Now()
+		found.asked, found.lasting = time.Now(), d.compilesTriggers() && !found.any()
 		s.remember(found)
 		p.warnOfNothing(db, s, d)
 		return found

@@ -624,15 +624,18 @@ func (d postgresDialect) mayMigrate(db *gorm.DB, m *migration) error {
 	for _, t := range m.stale {
 		var lacks *string
 		row := db.Statement.ConnPool.QueryRowContext(contextOf(db), `SELECT CASE
-  WHEN NOT has_schema_privilege(current_schema(), 'CREATE') THEN 'CREATE on the schema ' || current_schema()
-  WHEN to_regclass($1) IS NOT NULL AND NOT has_table_privilege(to_regclass($1), 'TRIGGER') THEN 'TRIGGER on the table'
+  WHEN NOT has_schema_privilege(current_schema(), 'CREATE') THEN 'the account lacks a right: CREATE on the schema ' || current_schema()
+  WHEN to_regclass($1) IS NOT NULL AND NOT has_table_privilege(to_regclass($1), 'TRIGGER') THEN 'the account lacks a right: TRIGGER on the table'
   WHEN to_regprocedure($2) IS NOT NULL AND NOT pg_has_role((SELECT proowner FROM pg_catalog.pg_proc WHERE oid = to_regprocedure($2)), 'MEMBER')
-    THEN 'being the owner of the function that records it' END`, quoteTable(t.name, quoteDouble), d.functionOf(t)+"()")
+    THEN 'the account lacks a right: it does not own the function that records it'
+  WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    WHERE t.tgrelid = to_regclass($1) AND t.tgname = 'whodunit_insert' AND p.pronamespace <> current_schema()::regnamespace)
+    THEN 'another schema''s history records it already (history.Drop there?)' END`, quoteTable(t.name, quoteDouble), d.functionOf(t)+"()")
 		if err := row.Scan(&lacks); err != nil {
 			return fmt.Errorf("history: asking for the account's rights: %w", err)
 		}
 		if lacks != nil {
-			return fmt.Errorf("history: table %q: the account lacks a right: %s", t.name, *lacks)
+			return fmt.Errorf("history: table %q: %s", t.name, *lacks)
 		}
 	}
 	return nil

@@ -65,6 +65,7 @@ type txState struct {
 
 	mu     sync.Mutex
 	known  bool // the transaction has an actor
+	set    bool // there is one to clear, if setting it did not fail half way
 	actor  attribution
 	ticket int64
 	homes  []string // that have the actor, beside the current one
@@ -151,6 +152,7 @@ func (t *txState) setActor(ctx context.Context, by attributor, in connection, a 
 	if t.open > 0 && t.actor == a {
 		in.homes = append(slices.Clone(t.homes), in.homes...)
 	}
+	t.set = true
 	if t.known && t.actor == a && (!t.stale || !by.perTransaction()) { // else the ticket is looked up
 		t.homes = in.homes
 		if done, err := by.resumeActor(ctx, in, t.ticket, a); done || err != nil {
@@ -166,12 +168,11 @@ func (t *txState) setActor(ctx context.Context, by attributor, in connection, a 
 	return err
 }
 
-// clearActor has nothing to do where the actor could not be set.
 func (t *txState) clearActor(ctx context.Context, by attributor, in connection) error {
-	if !t.known {
+	if !t.set {
 		return nil
 	}
-	in.homes = t.homes
+	t.set, in.homes = false, t.homes
 	return by.clearActor(ctx, in, t.ticket)
 }
 

@@ -333,3 +333,55 @@ func TestAnAccountThatMayNotSayWhoActs(t *testing.T) {
 		t.Error("the log has the password")
 	}
 }
+
+// A handler of a routine's must not take a condition of the trigger's for its own.
+func TestARoutineThatWritesInALoop(t *testing.T) {
+	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
+		t.Run(kind, func(t *testing.T) {
+			_, plain := open(t, dbtest.New(t, kind))
+			must(t, plain.Create(&[]Note{{ID: 1}, {ID: 2}, {ID: 3}}).Error)
+			must(t, plain.Exec(`CREATE PROCEDURE each_note() BEGIN
+  DECLARE done, note int DEFAULT 0;
+  DECLARE notes CURSOR FOR SELECT id FROM notes ORDER BY id;
+  DECLARE CONTINUE HANDLER FOR NOT FOUND SET done = 1;
+  OPEN notes;
+  REPEAT
+    FETCH notes INTO note;
+    IF NOT done THEN UPDATE notes SET title = CONCAT('n', note) WHERE id = note; END IF;
+  UNTIL done END REPEAT;
+END`).Error)
+			must(t, plain.Exec("CALL each_note()").Error)
+			if n := count(t, plain, "notes WHERE title = CONCAT('n', id)"); n != 3 {
+				t.Errorf("the routine has written %d of 3 notes", n)
+			}
+		})
+	}
+}
+
+// A database whose name the statement happens to hold, and where the account may
+// not say who acts, keeps nothing from the one that is written.
+func TestAHomeThatDeniesIsNoHarm(t *testing.T) {
+	d := dbtest.New(t, dbtest.MariaDB)
+	_, plain := open(t, d)
+	other := dbtest.New(t, dbtest.MariaDB)
+	_, elsewhere := open(t, other)
+	config, logs := logged()
+	rights := rightsOf(t, "MariaDB and MySQL", "writer", homeOf(t, plain))
+	db := mysqlAccount(t, d, config.Logger, append(rights, "EXECUTE ON PROCEDURE "+homeOf(t, elsewhere)+".whodunit_clear_actor",
+		"EXECUTE ON PROCEDURE "+homeOf(t, elsewhere)+".whodunit_set_actor")...)
+	must2(db.DB()).SetMaxOpenConns(1)
+	must(t, db.Use(history.New()))
+	must(t, db.WithContext(as(ann)).Create(&Note{ID: 1, Title: "a"}).Error)
+	var account string
+	must(t, db.Raw("SELECT CURRENT_USER()").Scan(&account).Error)
+	account = "'" + strings.Replace(account, "@", "'@'", 1) + "'"
+	must(t, plain.Exec("REVOKE EXECUTE ON PROCEDURE "+homeOf(t, elsewhere)+".whodunit_set_actor FROM "+account).Error)
+	must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
+		return tx.Exec("UPDATE notes SET title = 'b' /* " + homeOf(t, elsewhere) + " */").Error
+	}))
+	must(t, db.Exec("UPDATE notes SET title = 'raw'").Error)
+	sameLines(t, "trail", titles(t, plain, &Note{ID: 1}), `create; user:42; title NULL>"a"`, `update; user:42; title "a">"b"`, `update; nobody said; title "b">"raw"`)
+	if !strings.Contains(logs.String(), "GRANT EXECUTE") {
+		t.Errorf("the log is %q, want it to name the GRANT", logs)
+	}
+}

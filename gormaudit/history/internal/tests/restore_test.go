@@ -191,3 +191,14 @@ func TestSequencesThatAreBehind(t *testing.T) {
 		}
 	}
 }
+
+// A table is recorded in one history. Another schema's does not take it away.
+func TestATableOfAnotherHistory(t *testing.T) {
+	first, _ := open(t, dbtest.New(t, dbtest.Postgres))
+	second := dbtest.New(t, dbtest.Postgres).Open(t)
+	table := homeOf(t, first) + ".notes"
+	if err := history.Migrate(second.Table(table), &Note{}); err == nil || !strings.Contains(err.Error(), "another schema's history") {
+		t.Errorf("Migrate = %v, want it refused", err)
+	}
+	must(t, history.Verify(first, &Note{}))
+}
