@@ -186,8 +186,7 @@ func (d mysqlDialect) refusals() int { return 4 }
 
 // mysqlTrigger has its mark in a text, for clients drop comments. It finds the
 // change set of the context, or begins it, or that of a statement that has no
-// actor. max gives a row in any case: that there is none would be a condition,
-// which a handler of the application's may take for its own. A procedure can't do that: MariaDB may have forgotten by then which
+// actor. A procedure can't do that: MariaDB may have forgotten by then which
 // tables it uses, while another trigger is created.
 var mysqlTrigger = ` AFTER %s ON %s FOR EACH ROW
 BEGIN
@@ -198,7 +197,7 @@ BEGIN
       DECLARE _active boolean DEFAULT false;
       DECLARE _set, _token bigint;
       DECLARE ` + attributionList("_#") + ` longtext;
-      SELECT max(active), max(change_set), max(token), ` + attributionList("max(#)") + `
+      SELECT active, change_set, token, ` + attributionList("#") + `
       INTO _active, _set, _token, ` + attributionList("_#") + `
       FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active;
       IF _set IS NULL THEN
