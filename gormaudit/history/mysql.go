@@ -186,8 +186,7 @@ func (d mysqlDialect) refusals() int { return 4 }
 
 // mysqlTrigger has its mark in a text, for clients drop comments. It finds the
 // change set of the context, or begins it, or that of a statement that has no
-// actor. A procedure can't do that: MariaDB may have forgotten by then which
-// tables it uses, while another trigger is created.
+// actor.
 var mysqlTrigger = ` AFTER %s ON %s FOR EACH ROW
 BEGIN
   IF FALSE THEN DO 'whodunit:mark'; END IF;

@@ -77,7 +77,8 @@ func (busyV2) TableName() string { return "busy" }
 
 // Programs write and read, in transactions that take the tables in two orders,
 // while a release migrates: a table that has no history yet, and one that gets a
-// column. No write fails or goes unrecorded.
+// column. No write fails, waits for a
+// reader that the migration waits for, or goes unrecorded.
 func TestMigrateBesideWriters(t *testing.T) {
 	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
@@ -91,7 +92,7 @@ func TestMigrateBesideWriters(t *testing.T) {
 			}
 			must(t, history.Migrate(d.Open(t), &Note{}, &busyV1{}))
 			var stop atomic.Bool
-			var wrote atomic.Int64
+			var wrote, longest atomic.Int64
 			var writers sync.WaitGroup
 			for w := range uint(8) {
 				pool := d.Open(t)
@@ -102,6 +103,7 @@ func TestMigrateBesideWriters(t *testing.T) {
 						if w%2 == 1 {
 							first, second = second, first
 						}
+						start := time.Now()
 						err := pool.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
 							for _, table := range []string{first, "pages", second} {
 								if err := tx.Table(table).Where("id = ?", w+1).Update("title", fmt.Sprint(w, i)).Error; err != nil {
@@ -116,21 +118,25 @@ func TestMigrateBesideWriters(t *testing.T) {
 							return
 						}
 						wrote.Add(2)
+						longest.Store(max(longest.Load(), int64(time.Since(start))))
 						time.Sleep(time.Millisecond)
 					}
 				})
 			}
+			must(t, history.Migrate(d.Open(t), &Note{}, &busyV1{}, &noteV1{})) // pages have no history yet
+			must(t, history.Migrate(d.Open(t), &Note{}, &busyV1{}, &noteV1{}))
 			reader := d.Open(t).Begin()
 			must(t, reader.Find(&[]Note{}).Error)
 			must(t, reader.Raw("SELECT title FROM busy").Scan(&[]string{}).Error)
-			time.AfterFunc(1500*time.Millisecond, func() { reader.Rollback() })
-			must(t, history.Migrate(d.Open(t), &Note{}, &busyV1{}, &noteV1{})) // pages have no history yet
-			must(t, history.Migrate(d.Open(t), &Note{}, &busyV1{}, &noteV1{}))
+			time.AfterFunc(4*time.Second, func() { reader.Rollback() })
 			must(t, history.Migrate(d.Open(t), &Note{}, &busyV2{}))
 			must(t, history.Migrate(d.Open(t), &Note{}, &busyV1{}))
 			time.Sleep(100 * time.Millisecond)
 			stop.Store(true)
 			writers.Wait()
+			if wait := time.Duration(longest.Load()); wait > 5*time.Second/2 {
+				t.Errorf("a writer waited for %v while the migration waited for a reader", wait)
+			}
 			plain := d.Open(t)
 			must(t, history.Verify(plain, &Note{}, &busyV2{}))
 			if n := len(must2(history.By(plain.Where("table_name <> 'pages'"), ann))); int64(n) != wrote.Load() || n == 0 {
