@@ -606,8 +606,8 @@ func (d mysqlDialect) room([]table) []string { return nil }
 // migrate works on one connection, whose wait for a lock it bounds: whoever comes
 // after it waits as long.
 func (d mysqlDialect) migrate(db *gorm.DB, m *migration) error {
-	if inTransaction(db) {
-		return d.migrateOn(db, m)
+	if _, err := db.DB(); err != nil || inTransaction(db) {
+		return d.migrateOn(db, m) // it is one connection already
 	}
 	return db.Connection(func(conn *gorm.DB) error {
 		conn = conn.Session(&gorm.Session{})

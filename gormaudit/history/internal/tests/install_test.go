@@ -408,3 +408,21 @@ func TestMigrateEndsWithItsContext(t *testing.T) {
 		t.Errorf("Migrate = %v after %v", err, time.Since(start))
 	}
 }
+
+// A program may hold a connection while it migrates, for a lock of its own, or a
+// transaction.
+func TestMigrateOnAConnection(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		must(t, db.Connection(func(conn *gorm.DB) error { return history.Migrate(conn, &noteV1{}) }))
+		must(t, db.WithContext(as(ann)).Create(&noteV1{ID: 1, Title: "a"}).Error)
+		must(t, db.Connection(func(conn *gorm.DB) error {
+			conn = conn.Session(&gorm.Session{Context: as(bob)})
+			must(t, history.Verify(conn, &noteV1{}))
+			return conn.Model(&noteV1{ID: 1}).Update("title", "b").Error
+		}))
+		must(t, db.Transaction(func(tx *gorm.DB) error { return history.Migrate(tx, &noteV1{}, &parent{}) }))
+		must(t, history.Verify(plain, &noteV1{}, &parent{}))
+		sameLines(t, "trail", titles(t, plain, &noteV1{ID: 1}), `create; user:42; title NULL>"a"`, `update; user:7; title "a">"b"`)
+	})
+}
