@@ -103,13 +103,18 @@ func (c *catalogue) check(d generator, t table) error {
 
 // stale reports whether the triggers of t must be written.
 func (o Options) stale(d generator, t table, found installation) bool {
-	if found.triggers < d.triggerCount() || found.mixed || found.exposed {
+	if found.triggers < d.triggerCount() || found.mixed || found.exposed || o.definesAnew(found.definer) {
 		return true
 	}
 	if found.mark.Generation > generation {
 		return false
 	}
 	return !found.mark.same(markOf(d.record(o.covering(t, found))))
+}
+
+// definesAnew reports whether another definer was chosen than there is.
+func (o Options) definesAnew(definer string) bool {
+	return o.Definer != "" && definer != "" && strings.TrimSuffix(definer, "@") != strings.TrimSuffix(o.Definer, "@")
 }
 
 // covering is t with what its triggers record already beside it: the columns that

@@ -188,7 +188,7 @@ func (m *migration) planObjects() {
 	objects := m.dialect.objects(o, m.tables)
 	whole := m.found.hasTables() && (!o.AppendOnly || m.found.refusals >= m.dialect.refusals()) && !m.found.exposed
 	switch {
-	case !whole, m.found.mark.Generation <= generation && !m.found.mark.same(markOf(objects)):
+	case !whole, o.definesAnew(m.found.definer), m.found.mark.Generation <= generation && !m.found.mark.same(markOf(objects)):
 		m.objects = objects
 	default:
 		m.objects = m.dialect.room(m.tables)

@@ -97,7 +97,7 @@ func (d mysqlDialect) objects(o Options, _ []table) []string {
   PRIMARY KEY (connection, maintenance)
 )` + mysqlOptions,
 	}
-	return mark{AppendOnly: o.AppendOnly}.in(slices.Concat(statements, d.procedures(), d.protection(o.AppendOnly)))
+	return d.defined(mark{AppendOnly: o.AppendOnly}.in(slices.Concat(statements, d.procedures(), d.protection(o.AppendOnly))))
 }
 
 // What a trigger has found, it keeps for the rows of its statement: the time does
@@ -150,6 +150,18 @@ func attributionList(format string) string {
 // replace returns the statements that create a procedure or trigger in place of
 // the one there is. MariaDB does it with no gap between.
 func (d mysqlDialect) replace(kind, name, rest string) []string {
+	if d.mariadb {
+		return []string{"CREATE OR REPLACE " + mysqlDefiner + kind + " " + name + rest}
+	}
+	return []string{"DROP " + kind + " IF EXISTS " + name, "CREATE " + mysqlDefiner + kind + " " + name + rest}
+}
+
+// mysqlDefiner is where defined puts the definer: a mark is that of the text
+// without.
+const mysqlDefiner = "/* definer */ "
+
+// defined puts the definer into statements.
+func (d mysqlDialect) defined(statements []string) []string {
 	definer := ""
 	if d.definer != "" {
 		user, host, found := strings.Cut(d.definer, "@")
@@ -158,10 +170,10 @@ func (d mysqlDialect) replace(kind, name, rest string) []string {
 			definer = "DEFINER=" + d.quote(user) + "@" + d.quote(host) + " "
 		}
 	}
-	if d.mariadb {
-		return []string{"CREATE OR REPLACE " + definer + kind + " " + name + rest}
+	for i := range statements {
+		statements[i] = strings.Replace(statements[i], mysqlDefiner, definer, 1)
 	}
-	return []string{"DROP " + kind + " IF EXISTS " + name, "CREATE " + definer + kind + " " + name + rest}
+	return statements
 }
 
 func (d mysqlDialect) protection(on bool) []string {
@@ -229,7 +241,7 @@ func (d mysqlDialect) record(t table) []string {
 		return d.replace("TRIGGER", d.triggerName(t, event), fmt.Sprintf(mysqlTrigger, strings.ToUpper(event), quoteTable(t.name, d.quote),
 			when, d.literal(t.name), key, len(t.keys) > 1, action, mapColumns(t.columns, ",\n      ", field)))
 	}
-	return t.mark().in(slices.Concat(
+	return d.defined(t.mark().in(slices.Concat(
 		create("insert", "TRUE", key("NEW"), "'create'", func(c column) string {
 			return d.field(c, "NEW."+d.quote(c.name)+" IS NOT NULL", "NULL", d.text("NEW", c))
 		}),
@@ -239,7 +251,7 @@ func (d mysqlDialect) record(t table) []string {
 		create("delete", "TRUE", key("OLD"), "'delete'", func(c column) string {
 			return d.field(c, "OLD."+d.quote(c.name)+" IS NOT NULL", d.text("OLD", c), "NULL")
 		}),
-	))
+	)))
 }
 
 func (d mysqlDialect) attach(table) []string { return nil }
@@ -693,10 +705,10 @@ func (d mysqlDialect) mayMigrate(db *gorm.DB, m *migration) error {
 	defer func() { _ = exec(db, "DROP TABLE IF EXISTS "+name) }()
 	statements := append([]string{"CREATE TABLE " + name + " (id int)"},
 		d.replace("TRIGGER", name, " BEFORE DELETE ON "+name+" FOR EACH ROW DO 0")...)
-	if err := execAll(db, statements); err != nil {
+	if err := execAll(db, d.defined(statements)); err != nil {
 		return fmt.Errorf("history: the account can't create tables and triggers: %w", d.hint(err))
 	}
-	procedure := append(d.replace("PROCEDURE", name, "() DO 0"), "DROP PROCEDURE "+name)
+	procedure := append(d.defined(d.replace("PROCEDURE", name, "() DO 0")), "DROP PROCEDURE "+name)
 	if err := execAll(db, procedure); err != nil {
 		return fmt.Errorf("history: the account can't create procedures: %w", err)
 	}

@@ -231,6 +231,11 @@ func TestARoleAsTheDefinerOnMariaDB(t *testing.T) {
 	if len(definers) != 1 || !strings.HasPrefix(definers[0], role) {
 		t.Errorf("definers are %q, want the role", definers)
 	}
+	created := objectsOf(t, owner)
+	must(t, history.Options{Definer: role}.Migrate(migrator, &Note{}, &noteV1{}))
+	if objectsOf(t, owner) != created {
+		t.Error("the definer that is chosen already was chosen again")
+	}
 	sameLines(t, "trail", titles(t, owner, &note), `create; user:42; title NULL>"a"`, `update; user:42; title "a">"b"`)
 	must(t, history.Verify(db, &Note{}))
 	if strings.Contains(logs.String(), "may change what is recorded") {
@@ -282,4 +287,24 @@ func TestRightsOfReadersAndKeepers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A definer may be an account, and be chosen later.
+func TestAnAccountAsTheDefinerOnMariaDB(t *testing.T) {
+	d := dbtest.New(t, dbtest.MariaDB)
+	owner, plain := open(t, d)
+	home := homeOf(t, plain)
+	account := mysqlAccount(t, d, logger.Discard, "ALL ON "+home+".*")
+	var definer string
+	must(t, account.Raw("SELECT CURRENT_USER()").Scan(&definer).Error)
+	must(t, history.Options{Definer: definer}.Migrate(owner, &Note{}))
+	var definers []string
+	must(t, plain.Raw(`SELECT DISTINCT DEFINER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()
+UNION SELECT DEFINER FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE()`).Scan(&definers).Error)
+	if len(definers) != 1 || definers[0] != definer {
+		t.Errorf("definers are %q, want %q", definers, definer)
+	}
+	must(t, history.Verify(plain, &Note{}))
+	must(t, owner.WithContext(as(ann)).Create(&Note{ID: 1, Title: "a"}).Error)
+	sameLines(t, "trail", titles(t, plain, &Note{ID: 1}), `create; user:42; title NULL>"a"`)
 }
