@@ -28,9 +28,10 @@ type Config struct {
 	// Actor says who acts under a context, and false when nobody said. By
 	// default [actor.FromContext].
 	Actor func(ctx context.Context) (actor.Actor, bool)
-	// Models are those whose changes must be recorded. Without it the plugin
-	// warns of outdated triggers only: it can't know which tables should have
-	// some and have none. [Revert] knows their keys. By default none.
+	// Models are those whose changes must be recorded: the plugin warns where one
+	// has no triggers, and attributes their writes also before it has seen any. Of
+	// others it warns where their triggers are outdated or were lost. [Revert] knows
+	// their keys. By default none.
 	Models []any
 }
 

@@ -605,8 +605,9 @@ func (d mysqlDialect) hint(err error) error {
 	return err
 }
 
-func (d mysqlDialect) nativeKeys() bool       { return false }
-func (d mysqlDialect) compilesTriggers() bool { return false }
+func (d mysqlDialect) nativeKeys() bool          { return false }
+func (d mysqlDialect) worksWithoutHistory() bool { return true }
+func (d mysqlDialect) compilesTriggers() bool    { return false }
 
 func (d mysqlDialect) checkpoint(context.Context, connection, int64) error { return nil }
 func (d mysqlDialect) perTransaction() bool                                { return false }

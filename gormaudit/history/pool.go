@@ -108,8 +108,7 @@ func (p *Plugin) audited(db *gorm.DB) bool {
 	}
 	s := p.pool(db)
 	known := p.known(db, s)
-	_, required := p.required.Load(db.Statement.Table)
-	ok := required || known.touches(db.Statement)
+	ok := known.touches(db.Statement) || p.requires(db)
 	if db.Statement.Schema != nil {
 		p.check(db, s, db.Statement.Schema, ok)
 	}
@@ -120,11 +119,14 @@ func (p *Plugin) audited(db *gorm.DB) bool {
 // asked before anything that allocates.
 func (p *Plugin) touched(db *gorm.DB) bool {
 	known := p.pool(db).audited.Load()
-	if known == nil || known.touches(db.Statement) {
-		return true
-	}
+	return known == nil || known.touches(db.Statement) || p.requires(db)
+}
+
+// requires reports whether the statement's table must be recorded, so that its
+// writes are attributed although it seems to have no triggers.
+func (p *Plugin) requires(db *gorm.DB) bool {
 	_, required := p.required.Load(db.Statement.Table)
-	return required
+	return required && attributorOf(db).worksWithoutHistory()
 }
 
 // known is what the pool's databases have, asked anew from time to time. SQLite is
@@ -204,7 +206,9 @@ func (s *poolState) once(what string) bool {
 
 // check warns, once per model, of triggers that are not what they should be.
 func (p *Plugin) check(db *gorm.DB, s *poolState, model *schema.Schema, audited bool) {
-	if _, had := s.before.Load(model.Table); !audited && !had {
+	_, had := s.before.Load(model.Table)
+	_, required := p.required.Load(model.Table)
+	if !audited && !had && !required {
 		return
 	}
 	if _, done := s.checked.Load(model); done {
@@ -226,7 +230,6 @@ func (p *Plugin) check(db *gorm.DB, s *poolState, model *schema.Schema, audited 
 	if err == nil {
 		err = found.check(d, t)
 	}
-	_, required := p.required.Load(model.Table)
 	if err == nil || errors.Is(err, ErrMissing) && audited && !required { // another schema has that table
 		return
 	}

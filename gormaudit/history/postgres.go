@@ -431,6 +431,7 @@ func (d postgresDialect) in(c *catalogue, _ Options) dialect { return postgresDi
 
 func (d postgresDialect) migrated(*gorm.DB, []table) error { return nil }
 func (d postgresDialect) nativeKeys() bool                 { return false }
+func (d postgresDialect) worksWithoutHistory() bool        { return true }
 func (d postgresDialect) compilesTriggers() bool           { return false }
 
 func (d postgresDialect) lockForWrite(context.Context, gorm.ConnPool) {}

@@ -528,8 +528,9 @@ func (d sqliteDialect) recordAnonymization(tx *gorm.DB, a attribution, record ma
 	return d.clearActor(ctx, in, set)
 }
 
-func (d sqliteDialect) nativeKeys() bool       { return true }
-func (d sqliteDialect) compilesTriggers() bool { return true }
+func (d sqliteDialect) nativeKeys() bool          { return true }
+func (d sqliteDialect) worksWithoutHistory() bool { return false }
+func (d sqliteDialect) compilesTriggers() bool    { return true }
 
 // migrate writes the triggers in one transaction, so that none is missing in
 // between. AutoMigrate can't be in it: where it rebuilds a table, it turns foreign

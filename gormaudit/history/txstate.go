@@ -34,6 +34,8 @@ type attributor interface {
 	// to write must ask for that before it reads: what it has read must not have
 	// changed since.
 	lockForWrite(ctx context.Context, pool gorm.ConnPool)
+	// worksWithoutHistory is true if an actor may be set where there is no history.
+	worksWithoutHistory() bool
 	// compilesTriggers is true if a statement is compiled with the triggers of its
 	// table.
 	compilesTriggers() bool

@@ -426,3 +426,44 @@ func TestMigrateOnAConnection(t *testing.T) {
 		sameLines(t, "trail", titles(t, plain, &noteV1{ID: 1}), `create; user:42; title NULL>"a"`, `update; user:7; title "a">"b"`)
 	})
 }
+
+// A model that must be recorded and is not can be written all the same.
+func TestARequiredModelWithoutMigrate(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		config, logs := logged()
+		db := d.Open(t, config)
+		must(t, db.Use(history.NewWithConfig(history.Config{Models: []any{&noteV1{}}})))
+		must(t, db.AutoMigrate(&noteV1{}))
+		for range 2 {
+			must(t, db.WithContext(as(ann)).Create(&noteV1{Title: "a"}).Error)
+		}
+		if n := strings.Count(logs.String(), `table "pages": its triggers are missing`); n != 1 {
+			t.Errorf("the log misses the triggers %d times, want once:\n%s", n, logs)
+		}
+	})
+}
+
+// A session keeps its settings through a migration.
+func TestMigrateLeavesTheSessionAsItWas(t *testing.T) {
+	for kind, setting := range map[string]struct{ set, show, want string }{
+		dbtest.Postgres: {"SET lock_timeout = '7s'", "SHOW lock_timeout", "7s"},
+		dbtest.MariaDB:  {"SET SESSION lock_wait_timeout = 7", "SELECT @@session.lock_wait_timeout", "7"},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			db, _ := open(t, dbtest.New(t, kind))
+			must2(db.DB()).SetMaxOpenConns(1)
+			must(t, db.Exec(setting.set).Error)
+			migrate := func(db *gorm.DB) {
+				t.Helper()
+				must(t, history.Migrate(db, &noteV1{}))
+				var got string
+				must(t, db.Raw(setting.show).Scan(&got).Error)
+				if got != setting.want {
+					t.Errorf("%s is %s after Migrate, want %s", setting.show, got, setting.want)
+				}
+			}
+			migrate(db)
+			must(t, db.Transaction(func(tx *gorm.DB) error { migrate(tx); return nil }))
+		})
+	}
+}
