@@ -56,7 +56,7 @@ func recordAnonymized(tx *gorm.DB, d dialect, person actor.Identity) error {
 	if p == nil {
 		p = New()
 	}
-	w, err := p.attribution(tx.Statement.Context)
+	w, err := p.config.attribution(tx.Statement.Context)
 	if err != nil {
 		return err
 	}

@@ -26,9 +26,9 @@ var attributionColumns = [...]string{
 
 // attribution is that of a context. It is an error for an id that can't be stored
 // as it is: without what a database refuses, it would be somebody else's.
-func (p *Plugin) attribution(ctx context.Context) (attribution, error) {
+func (c Config) attribution(ctx context.Context) (attribution, error) {
 	a := attribution{}
-	a.actor, a.attributed = p.config.Actor(ctx)
+	a.actor, a.attributed = c.Actor(ctx)
 	if !a.attributed {
 		a.actor = actor.Actor{}
 	}

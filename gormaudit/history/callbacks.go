@@ -78,7 +78,7 @@ func (p *Plugin) register(db *gorm.DB) error {
 // beginTransaction opens the transaction that SkipDefaultTransaction left out: a
 // write and its record happen together.
 func (p *Plugin) beginTransaction(db *gorm.DB) {
-	if !db.SkipDefaultTransaction || inTransaction(db) || !p.audited(db) {
+	if !db.SkipDefaultTransaction || inTransaction(db) || !p.pools.audited(db) {
 		return
 	}
 	pool := db.Statement.ConnPool
@@ -111,7 +111,7 @@ func (p *Plugin) endTransaction(db *gorm.DB) {
 
 // beforeWrite sets the actor for the statement that follows.
 func (p *Plugin) beforeWrite(db *gorm.DB) {
-	if p.audited(db) && inTransaction(db) && contextOf(db).Value(maintenance{}) == nil {
+	if p.pools.audited(db) && inTransaction(db) && contextOf(db).Value(maintenance{}) == nil {
 		db.Statement.ConnPool = p.setActor(db, true)
 	} else {
 		p.correctActor(db, true)
@@ -120,7 +120,7 @@ func (p *Plugin) beforeWrite(db *gorm.DB) {
 
 // afterWrite clears the actor that beforeWrite set.
 func (p *Plugin) afterWrite(db *gorm.DB) {
-	if p.touched(db) || lasts(db) { // which correctActor may have set
+	if p.pools.touched(db) || lasts(db) { // which correctActor may have set
 		p.clearActor(db)
 	}
 }
@@ -132,7 +132,7 @@ func (p *Plugin) correctActor(db *gorm.DB, ends bool) {
 	if !lasts(db) || db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
 		return
 	}
-	if p.knownState(db.Statement.ConnPool) != nil {
+	if p.transactions.known(db.Statement.ConnPool) != nil {
 		p.setActor(db, ends)
 	}
 }
@@ -145,10 +145,10 @@ func (p *Plugin) beforeExec(db *gorm.DB) {
 	}
 	switch verb := firstWord(db.Statement.SQL.String()); {
 	case verb == "SAVEPOINT":
-		if t := p.knownState(db.Statement.ConnPool); t != nil {
+		if t := p.transactions.known(db.Statement.ConnPool); t != nil {
 			_ = db.AddError(t.savepoint(db.Statement.Context, attributorOf(db), connection{pool: db.Statement.ConnPool}))
 		}
-	case writes(db, verb) && p.known(db, p.pool(db)).any():
+	case writes(db, verb) && p.pools.known(db, p.pools.of(db)).any():
 		p.setActor(db, true)
 	}
 }
@@ -164,7 +164,7 @@ func (p *Plugin) beforeRaw(db *gorm.DB, ends bool) {
 		return
 	}
 	verb := firstWord(db.Statement.SQL.String()) // none if GORM builds it
-	if verb != "" && verb != "SELECT" && writes(db, verb) && p.known(db, p.pool(db)).any() {
+	if verb != "" && verb != "SELECT" && writes(db, verb) && p.pools.known(db, p.pools.of(db)).any() {
 		p.setActor(db, ends)
 	} else {
 		p.correctActor(db, ends)
@@ -194,13 +194,13 @@ func writes(db *gorm.DB, verb string) bool {
 // setActor sets the actor of a statement. ends is true if clearActor follows.
 // What it returns can run the statement too.
 func (p *Plugin) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
-	a, err := p.attribution(db.Statement.Context)
+	a, err := p.config.attribution(db.Statement.Context)
 	if err != nil {
 		_ = db.AddError(fmt.Errorf("history: %w", err))
 		return db.Statement.ConnPool
 	}
-	pool := p.pool(db)
-	s := scope{statement: db.Statement, pool: db.Statement.ConnPool, state: p.stateOf(db.Statement.ConnPool)}
+	pool := p.pools.of(db)
+	s := scope{statement: db.Statement, pool: db.Statement.ConnPool, state: p.transactions.of(db.Statement.ConnPool)}
 	s.runner = pool.statements.in(db, s.state)
 	in := connection{pool: s.runner}
 	if known := pool.audited.Load(); known != nil {
@@ -244,7 +244,7 @@ func (p *Plugin) clearActor(db *gorm.DB) {
 		c.release()
 	}
 	if err := s.state.end(context.WithoutCancel(db.Statement.Context), attributorOf(db), connection{pool: s.runner}, s.outer); err != nil && db.Error == nil {
-		p.failed(db, p.pool(db), err)
+		p.failed(db, p.pools.of(db), err)
 	}
 }
 
@@ -261,26 +261,26 @@ func (p *Plugin) afterRaw(db *gorm.DB) {
 	verb := firstWord(db.Statement.SQL.String())
 	switch verb {
 	case "ALTER", "RENAME":
-		p.forget() // SQLite's Migrator ends so where a table has lost its triggers
+		p.pools.forget() // SQLite's Migrator ends so where a table has lost its triggers
 	}
 	if !inTransaction(db) {
 		return
 	}
 	p.clearActor(db)
-	if t := p.knownState(db.Statement.ConnPool); t != nil && db.Error == nil && !db.DryRun && verb == "ROLLBACK" {
+	if t := p.transactions.known(db.Statement.ConnPool); t != nil && db.Error == nil && !db.DryRun && verb == "ROLLBACK" {
 		_ = db.AddError(t.rolledBack(db.Statement.Context, attributorOf(db), connection{pool: db.Statement.ConnPool}))
 	}
 }
 
 // lockForWrite comes before what the plugin reads at first use, in the
 // transaction of a statement that is going to write.
-func (p *Plugin) lockForWrite(db *gorm.DB, by attributor) {
+func lockForWrite(db *gorm.DB, by attributor) {
 	if inTransaction(db) {
 		by.lockForWrite(db.Statement.Context, db.Statement.ConnPool)
 	}
 }
 
-func (p *Plugin) compile(db *gorm.DB) { p.pool(db).statements.compile(db) }
+func (p *Plugin) compile(db *gorm.DB) { p.pools.of(db).statements.compile(db) }
 
 // attributorOf is that of a database which Initialize has accepted.
 func attributorOf(db *gorm.DB) attributor {

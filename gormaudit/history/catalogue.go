@@ -84,6 +84,17 @@ func (c *catalogue) hasTables() bool {
 	return c.own[changeSetsTable] != nil && c.own[changesTable] != nil
 }
 
+// inUse reports whether there is any sign of a history: an account that writes is
+// not shown all of it.
+func (c *catalogue) inUse() bool {
+	for _, i := range c.tables {
+		if i.triggers > 0 {
+			return true
+		}
+	}
+	return c.hasTables() || c.mark.Generation > 0
+}
+
 // check holds what a table has against what its model says. It is nil where more
 // is recorded than that, as a newer model says.
 func (c *catalogue) check(d generator, t table) error {

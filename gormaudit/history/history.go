@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"sync"
 
 	"gorm.io/gorm"
 
@@ -13,12 +12,9 @@ import (
 // whatever databases its callbacks meet: those of dbresolver too, and several
 // *gorm.DB.
 type Plugin struct {
-	config   Config
-	required sync.Map // the tables of config.Models, by name
-
-	transactions sync.Map  // weak.Pointer[sql.Tx] to *txState
-	pools        sync.Map  // weak.Pointer[sql.DB] to *poolState
-	nowhere      poolState // of what is no pool of database/sql
+	config       Config
+	pools        pools
+	transactions transactions
 }
 
 var _ gorm.Plugin = (*Plugin)(nil)
@@ -66,7 +62,7 @@ func (p *Plugin) Initialize(db *gorm.DB) error {
 		return err
 	}
 	for _, t := range tables {
-		p.required.Store(t.name, true)
+		p.pools.required.Store(t.name, true)
 	}
 	return p.register(db)
 }

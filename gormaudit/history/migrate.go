@@ -146,7 +146,7 @@ func (o Options) Migrate(db *gorm.DB, models ...any) error {
 		err = m.dialect.migrated(m.quiet(db), m.tables)
 	}
 	if p := pluginOf(db); p != nil {
-		p.forget()
+		p.pools.forget()
 	}
 	return err
 }
@@ -308,7 +308,7 @@ func Verify(db *gorm.DB, models ...any) error {
 		return err
 	}
 	if p := pluginOf(db); p != nil {
-		p.forget()
+		p.pools.forget()
 	}
 	var errs []error
 	for _, t := range tables {
@@ -334,7 +334,7 @@ func Drop(db *gorm.DB, models ...any) error {
 		}
 	}
 	if p := pluginOf(db); p != nil {
-		p.forget()
+		p.pools.forget()
 	}
 	return nil
 }

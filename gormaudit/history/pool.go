@@ -15,8 +15,14 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// poolState is what the plugin knows of the databases behind one connection
-// pool.
+// pools is what the plugin knows of the databases that it serves.
+type pools struct {
+	required sync.Map  // the tables of [Config.Models], by name
+	states   sync.Map  // weak.Pointer[sql.DB] to *poolState
+	nowhere  poolState // of what is no pool of database/sql
+}
+
+// poolState is what is known of the databases behind one connection pool.
 type poolState struct {
 	audited   atomic.Pointer[audited]
 	catalogue atomic.Pointer[catalogue] // of the home where the first statement ran
@@ -79,34 +85,34 @@ func (a *audited) otherHomes(stmt *gorm.Statement) (homes []string) {
 	return homes
 }
 
-// pool returns what is known of the pool that db's statement runs on.
-func (p *Plugin) pool(db *gorm.DB) *poolState {
+// of returns what is known of the pool that db's statement runs on.
+func (p *pools) of(db *gorm.DB) *poolState {
 	pool, err := db.DB()
 	if err != nil || pool == nil {
 		return &p.nowhere
 	}
 	key := weak.Make(pool)
-	if known, ok := p.pools.Load(key); ok {
+	if known, ok := p.states.Load(key); ok {
 		return known.(*poolState)
 	}
 	s := &poolState{}
 	if d, err := dialectOf(db); err == nil && d.compilesTriggers() {
 		s.statements = newStmtCache(pool)
 	}
-	known, loaded := p.pools.LoadOrStore(key, s)
+	known, loaded := p.states.LoadOrStore(key, s)
 	if !loaded {
-		runtime.AddCleanup(pool, func(key weak.Pointer[sql.DB]) { p.pools.Delete(key) }, key)
+		runtime.AddCleanup(pool, func(key weak.Pointer[sql.DB]) { p.states.Delete(key) }, key)
 	}
 	return known.(*poolState)
 }
 
 // audited reports whether the statement writes to a table that has triggers, or
 // may have some.
-func (p *Plugin) audited(db *gorm.DB) bool {
+func (p *pools) audited(db *gorm.DB) bool {
 	if db.Error != nil || db.DryRun {
 		return false
 	}
-	s := p.pool(db)
+	s := p.of(db)
 	known := p.known(db, s)
 	ok := known.touches(db.Statement) || p.requires(db)
 	if db.Statement.Schema != nil {
@@ -117,14 +123,14 @@ func (p *Plugin) audited(db *gorm.DB) bool {
 
 // touched reports whether the actor may have been set for the statement. It is
 // asked before anything that allocates.
-func (p *Plugin) touched(db *gorm.DB) bool {
-	known := p.pool(db).audited.Load()
+func (p *pools) touched(db *gorm.DB) bool {
+	known := p.of(db).audited.Load()
 	return known == nil || known.touches(db.Statement) || p.requires(db)
 }
 
 // requires reports whether the statement's table must be recorded, so that its
 // writes are attributed although it seems to have no triggers.
-func (p *Plugin) requires(db *gorm.DB) bool {
+func (p *pools) requires(db *gorm.DB) bool {
 	_, required := p.required.Load(db.Statement.Table)
 	return required && attributorOf(db).worksWithoutHistory()
 }
@@ -132,7 +138,7 @@ func (p *Plugin) requires(db *gorm.DB) bool {
 // known is what the pool's databases have, asked anew from time to time. SQLite is
 // not where there is no history: a transaction that reads first may not get to
 // write.
-func (p *Plugin) known(db *gorm.DB, s *poolState) *audited {
+func (p *pools) known(db *gorm.DB, s *poolState) *audited {
 	known := s.audited.Load()
 	if known != nil && (known.lasting || time.Since(known.asked) < auditedFor) {
 		return known
@@ -141,7 +147,7 @@ func (p *Plugin) known(db *gorm.DB, s *poolState) *audited {
 	if err != nil {
 		return &audited{}
 	}
-	p.lockForWrite(db, d)
+	lockForWrite(db, d)
 	found, err := d.audited(db)
 	switch {
 	case err == nil:
@@ -177,11 +183,11 @@ func (s *poolState) remember(found *audited) {
 
 // warnOfNothing says once that the home of the first write has no history. Other
 // schemas of the database may have one.
-func (p *Plugin) warnOfNothing(db *gorm.DB, s *poolState, d dialect) {
+func (p *pools) warnOfNothing(db *gorm.DB, s *poolState, d dialect) {
 	if db.Statement.Schema == nil || !s.once("nothing") {
 		return
 	}
-	if found, err := s.home(db, d); err == nil && !found.hasTables() {
+	if found, err := s.home(db, d); err == nil && !found.inUse() {
 		db.Logger.Warn(db.Statement.Context, "history: nothing is recorded in %q, it has no history (history.Migrate?)", found.home)
 	}
 }
@@ -205,7 +211,7 @@ func (s *poolState) once(what string) bool {
 }
 
 // check warns, once per model, of triggers that are not what they should be.
-func (p *Plugin) check(db *gorm.DB, s *poolState, model *schema.Schema, audited bool) {
+func (p *pools) check(db *gorm.DB, s *poolState, model *schema.Schema, audited bool) {
 	_, had := s.before.Load(model.Table)
 	_, required := p.required.Load(model.Table)
 	if !audited && !had && !required {
@@ -221,7 +227,7 @@ func (p *Plugin) check(db *gorm.DB, s *poolState, model *schema.Schema, audited 
 	if err != nil {
 		return
 	}
-	p.lockForWrite(db, d)
+	lockForWrite(db, d)
 	found, err := s.home(db, d)
 	if err != nil {
 		return
@@ -237,8 +243,8 @@ func (p *Plugin) check(db *gorm.DB, s *poolState, model *schema.Schema, audited 
 }
 
 // forget makes the plugin ask again, after a migration.
-func (p *Plugin) forget() {
-	p.pools.Range(func(_, known any) bool {
+func (p *pools) forget() {
+	p.states.Range(func(_, known any) bool {
 		known.(*poolState).forget()
 		return true
 	})

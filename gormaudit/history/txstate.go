@@ -83,31 +83,36 @@ type outer struct {
 	open  int
 }
 
-// stateOf is what is remembered of the transaction of pool. It is forgotten at
+// transactions is what the plugin remembers of each, while it lasts.
+type transactions struct {
+	states sync.Map // weak.Pointer[sql.Tx] to *txState
+}
+
+// of is what is remembered of the transaction of pool. It is forgotten at
 // once if there is none of database/sql.
-func (p *Plugin) stateOf(pool gorm.ConnPool) *txState {
+func (ts *transactions) of(pool gorm.ConnPool) *txState {
 	tx := transactionOf(pool)
 	if tx == nil {
 		return &txState{}
 	}
-	if t := p.knownState(pool); t != nil {
+	if t := ts.known(pool); t != nil {
 		return t
 	}
 	key := weak.Make(tx)
-	value, loaded := p.transactions.LoadOrStore(key, &txState{})
+	value, loaded := ts.states.LoadOrStore(key, &txState{})
 	if !loaded {
-		runtime.AddCleanup(tx, func(key weak.Pointer[sql.Tx]) { p.transactions.Delete(key) }, key)
+		runtime.AddCleanup(tx, func(key weak.Pointer[sql.Tx]) { ts.states.Delete(key) }, key)
 	}
 	return value.(*txState)
 }
 
-// knownState is stateOf, but nil if the transaction never had an actor.
-func (p *Plugin) knownState(pool gorm.ConnPool) *txState {
+// known is of, but nil if the transaction never had an actor.
+func (ts *transactions) known(pool gorm.ConnPool) *txState {
 	tx := transactionOf(pool)
 	if tx == nil {
 		return nil
 	}
-	value, _ := p.transactions.Load(weak.Make(tx))
+	value, _ := ts.states.Load(weak.Make(tx))
 	t, _ := value.(*txState)
 	return t
 }

@@ -92,7 +92,7 @@ func TestSoftDeletesOfOtherTypes(t *testing.T) {
 	}
 	type Zeroed struct {
 		ID        uint
-		DeletedAt gorm.DeletedAt `gorm:"type:varchar(30);zeroValue:never"`
+		DeletedAt gorm.DeletedAt `gorm:"type:varchar(30);zeroValue:1970-01-01"`
 	}
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
@@ -100,14 +100,14 @@ func TestSoftDeletesOfOtherTypes(t *testing.T) {
 		must(t, db.Create(&True{ID: 1, Own: "a", Flag: true}).Error)
 		must(t, db.Exec("UPDATE trues SET gone = ?", true).Error)
 		must(t, db.Exec("UPDATE trues SET gone = ?, flag = ?", false, false).Error)
-		must(t, db.Exec("INSERT INTO zeroeds VALUES (1, 'never')").Error)
+		must(t, db.Exec("INSERT INTO zeroeds VALUES (1, '1970-01-01')").Error)
 		must(t, db.Exec("UPDATE zeroeds SET deleted_at = '2024-01-01'").Error)
-		must(t, db.Exec("UPDATE zeroeds SET deleted_at = 'never'").Error)
+		must(t, db.Exec("UPDATE zeroeds SET deleted_at = '1970-01-01'").Error)
 		sameLines(t, "trail", trail(t, db, &True{ID: 1}),
 			`create; nobody said; id NULL>"1"; own NULL>"a"; flag NULL>"true"; gone NULL>"false"`,
 			`soft_delete; nobody said; gone "false">"true"`, `restore; nobody said; flag "true">"false"; gone "true">"false"`)
 		sameLines(t, "trail of zeros", trail(t, db, &Zeroed{ID: 1})[1:],
-			`soft_delete; nobody said; deleted_at "never">"2024-01-01"`, `restore; nobody said; deleted_at "2024-01-01">"never"`)
+			`soft_delete; nobody said; deleted_at "1970-01-01">"2024-01-01"`, `restore; nobody said; deleted_at "2024-01-01">"1970-01-01"`)
 	})
 }
 

@@ -134,7 +134,8 @@ func TestMigrateBesideWriters(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			stop.Store(true)
 			writers.Wait()
-			if wait := time.Duration(longest.Load()); wait > 5*time.Second/2 {
+			// SQLite's writers always wait for one another.
+			if wait := time.Duration(longest.Load()); wait > 5*time.Second/2 && kind != dbtest.SQLite {
 				t.Errorf("a writer waited for %v while the migration waited for a reader", wait)
 			}
 			plain := d.Open(t)
