@@ -17,6 +17,7 @@ func TestGoSumIsNoLongerThanGORMs(t *testing.T) {
 	alone := goSum(t, "gorm.io/gorm", "gorm.io/driver/sqlite")
 	for name, packages := range map[string][]string{
 		"gormaudit": {"/gormaudit", "/gormaudit/actor"},
+		"history":   {"/gormaudit", "/gormaudit/history"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			imports := []string{"gorm.io/gorm", "gorm.io/driver/sqlite"}
