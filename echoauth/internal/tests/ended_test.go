@@ -160,7 +160,7 @@ func timeouts(v version, limit time.Duration) map[string]Middleware {
 		}),
 	}
 	if v, ok := v.(v4); ok {
-		all["Timeout of Echo"] = v.in(middleware.TimeoutWithConfig(middleware.TimeoutConfig{Timeout: limit})) //nolint:staticcheck // it is what is tested
+		all["Timeout of Echo"] = v.in(middleware.TimeoutWithConfig(middleware.TimeoutConfig{Timeout: limit}))
 	}
 	return all
 }
