@@ -52,5 +52,6 @@ func Set(c echo.Context, a actor.Actor) {
 // Load before a transaction starts: inside it, Load waits for a second
 // connection, which a pool of one does not have.
 func User[T any](ctx context.Context) (T, error) {
-	return httpauth.User[T](ctx)
+	user, err := httpauth.User[T](ctx)
+	return user, withStatus(err)
 }

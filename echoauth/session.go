@@ -41,7 +41,7 @@ import (
 // as Redis, writes the record anew, and a copied cookie is good again.
 // [Config.SessionStamp] is the remedy.
 func Login(c echo.Context, a actor.Actor) error {
-	return adapter.Login(c, a)
+	return withStatus(adapter.Login(c, a))
 }
 
 // Logout signs the request out: it deletes the session with all its values,
@@ -54,7 +54,7 @@ func Login(c echo.Context, a actor.Actor) error {
 // gorilla's CookieStore, can't forget it: a copied cookie stays valid until it
 // expires. Nor does Logout end a JWT.
 func Logout(c echo.Context) error {
-	return adapter.Logout(c)
+	return withStatus(adapter.Logout(c))
 }
 
 // SignedInAt returns when the request's actor last proved who they are: the time
@@ -83,7 +83,7 @@ func SignedInAt(c echo.Context) (at time.Time, ok bool) {
 // actor.Actor.Impersonator names somebody. The log line of an [actor.Actor] and
 // its String name both.
 func Impersonate(c echo.Context, target actor.Actor) error {
-	return adapter.Impersonate(c, target)
+	return withStatus(adapter.Impersonate(c, target))
 }
 
 // StopImpersonating makes the session the real one's again, with a new id and the
@@ -94,5 +94,5 @@ func Impersonate(c echo.Context, target actor.Actor) error {
 // It acts on the session only. Where the request's actor came from elsewhere, a
 // token with an impersonator for instance, the actor stays.
 func StopImpersonating(c echo.Context) error {
-	return adapter.StopImpersonating(c)
+	return withStatus(adapter.StopImpersonating(c))
 }

@@ -48,7 +48,7 @@ func KeyAuth(validate func(key string, c echo.Context) (actor.Actor, bool, error
 func accept(ctx context.Context, c echo.Context, a actor.Actor, ok bool, err error) (bool, error) {
 	ok, err = httpauth.Accept(ctx, c, a, ok, err)
 	if errors.Is(err, httpauth.ErrEnded) {
-		err = failRequest(c, err)
+		return ok, failRequest(c, err)
 	}
-	return ok, err
+	return ok, withStatus(err)
 }

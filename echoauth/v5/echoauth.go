@@ -124,10 +124,10 @@ type Config struct {
 	ContextKey string
 
 	// ErrorHandler answers a request whose actor can't be told, because a
-	// source failed, or MayImpersonate did. The handlers behind the middleware don't run, whatever it
-	// returns. By default it returns an *echo.HTTPError with status 503 that
-	// wraps err, which Echo keeps out of the response unless it is told to show
-	// errors.
+	// source failed, or MayImpersonate did. The handlers behind the middleware
+	// don't run, whatever it returns. By default it returns an *echo.HTTPError
+	// that wraps err, with status 401 where that is an [ErrBadCredential] and else
+	// 503. Echo keeps err out of the response unless it is told to show errors.
 	ErrorHandler func(c *echo.Context, err error) error
 }
 
@@ -194,5 +194,5 @@ func (m *authenticator) fail(c *echo.Context, err error) error {
 
 // failRequest is the default ErrorHandler.
 func failRequest(_ *echo.Context, err error) error {
-	return echo.ErrServiceUnavailable.Wrap(fmt.Errorf("echoauth: cannot tell who makes the request: %w", err))
+	return echo.NewHTTPError(httpauth.FailureStatus(err), "").Wrap(fmt.Errorf("echoauth: cannot tell who makes the request: %w", err))
 }

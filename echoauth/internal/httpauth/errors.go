@@ -1,20 +1,55 @@
 package httpauth
 
-import "errors"
+import (
+	"errors"
+	"net/http"
+)
 
 // The errors that package echoauth documents.
 var (
-	ErrAnonymous         = errors.New("echoauth: nobody is signed in")
-	ErrNoLoader          = errors.New("echoauth: no Config.Load for this context (ctx := c.Request().Context()?)")
-	ErrLoadTimeout       = errors.New("echoauth: timeout of Load or SessionStamp")
-	ErrNoSession         = errors.New("echoauth: no session store (e.Use(session.Middleware(store))?)")
-	ErrResponseCommitted = errors.New("echoauth: the response is already committed, too late for a cookie")
-	ErrImpersonating     = errors.New("echoauth: already impersonating")
-	ErrNotImpersonating  = errors.New("echoauth: not impersonating")
-	ErrMayNotImpersonate = errors.New("echoauth: may not impersonate")
-	ErrNoSignIn          = errors.New("echoauth: no session signed the request's actor in, so none can impersonate")
+	ErrAnonymous         = newError(http.StatusUnauthorized, "nobody is signed in")
+	ErrBadCredential     = newError(http.StatusUnauthorized, "the credential is not valid")
+	ErrNoLoader          = newError(http.StatusInternalServerError, "no Config.Load for this context (ctx := c.Request().Context()?)")
+	ErrLoadTimeout       = newError(http.StatusServiceUnavailable, "timeout of Load or SessionStamp")
+	ErrNoSession         = newError(http.StatusInternalServerError, "no session store (e.Use(session.Middleware(store))?)")
+	ErrResponseCommitted = newError(http.StatusInternalServerError, "the response is already committed, too late for a cookie")
+	ErrImpersonating     = newError(http.StatusConflict, "already impersonating")
+	ErrNotImpersonating  = newError(http.StatusConflict, "not impersonating")
+	ErrMayNotImpersonate = newError(http.StatusForbidden, "may not impersonate")
+	ErrNoSignIn          = newError(http.StatusConflict, "no session signed the request's actor in, so none can impersonate")
 )
 
 // ErrEnded says that the request has ended, see [ended]. The adapters answer it
 // with 503, without the application's ErrorHandler.
-var ErrEnded = errors.New("echoauth: the request has ended")
+var ErrEnded = newError(http.StatusServiceUnavailable, "the request has ended")
+
+// statusError is an error that knows the status with which it is answered.
+type statusError struct {
+	status int
+	text   string
+}
+
+func newError(status int, text string) error { return &statusError{status, "echoauth: " + text} }
+
+func (e *statusError) Error() string { return e.text }
+
+// StatusCode makes e an echo.HTTPStatusCoder of Echo v5.
+func (e *statusError) StatusCode() int { return e.status }
+
+// StatusOf returns the status with which Echo shall answer err, where err is
+// or wraps one of the errors above, else 0.
+func StatusOf(err error) int {
+	var known *statusError
+	if errors.As(err, &known) {
+		return known.status
+	}
+	return 0
+}
+
+// FailureStatus returns the status of a request whose source failed with err.
+func FailureStatus(err error) int {
+	if errors.Is(err, ErrBadCredential) {
+		return http.StatusUnauthorized
+	}
+	return http.StatusServiceUnavailable
+}

@@ -23,6 +23,8 @@ type Refusal struct {
 	Cause    error
 }
 
+const wwwAuthenticate = "WWW-Authenticate"
+
 // RequireUser returns the guard that lets only users pass. login is the URL to
 // which a browser is redirected, challenge the WWW-Authenticate of the 401;
 // either may be empty. It panics if login can't be parsed.
@@ -37,7 +39,7 @@ func (ad *Adapter) RequireUser(login, challenge string) *Guard {
 			return &Refusal{Status: http.StatusFound, Location: withNext(*page, c.Request().URL.RequestURI())}, nil
 		case a.IsAnonymous():
 			if challenge != "" {
-				ad.Response(c).Header().Set("WWW-Authenticate", challenge)
+				ad.Response(c).Header().Set(wwwAuthenticate, challenge)
 			}
 			return &Refusal{Status: http.StatusUnauthorized, Cause: ErrAnonymous}, nil
 		case a.Kind != actor.KindUser:
@@ -82,7 +84,7 @@ func isPreflight(r *http.Request) bool {
 // wantsPage tells a browser that follows a link from a script that fetches.
 func wantsPage(r *http.Request) bool {
 	mode := r.Header.Get("Sec-Fetch-Mode")
-	return r.Method == http.MethodGet &&
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
 		strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "text/html") &&
 		!strings.EqualFold(r.Header.Get("X-Requested-With"), "XMLHttpRequest") &&
 		(mode == "" || mode == "navigate")

@@ -1,8 +1,10 @@
 package httpauth
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -13,34 +15,58 @@ import (
 
 // FromJWT is echoauth.FromJWT.
 func (ad *Adapter) FromJWT(contextKey ...string) Source {
-	tokens := ad.newTokenSource(contextKey)
-	return func(c Context) (actor.Actor, bool, error) {
-		tokens.note(c)
-		return tokens.read(c)
+	return ad.newTokenSource(contextKey, subject).noted
+}
+
+// FromClaims is echoauth.FromClaims.
+func FromClaims[C jwt.Claims](ad *Adapter, read func(claims C) (actor.Actor, bool, error), contextKey ...string) Source {
+	if read == nil {
+		panic("echoauth: FromClaims needs a function")
 	}
+	t := ad.newTokenSource(contextKey, nil)
+	t.principal = func(c Context, token *jwt.Token) (actor.Actor, bool, error) {
+		if isNil(token.Claims) {
+			return actor.Actor{}, false, nil
+		}
+		claims, ok := token.Claims.(C)
+		if !ok {
+			return actor.Actor{}, false, t.logOtherClaims(c, token.Claims, reflect.TypeFor[C]())
+		}
+		a, ok, err := read(claims)
+		if err == nil && ok && a.IsAnonymous() {
+			err = fmt.Errorf("%w: its claims name nobody", ErrBadCredential)
+		}
+		return a, ok, err
+	}
+	return t.noted
 }
 
 // tokenSource is where echo-jwt leaves its tokens.
 type tokenSource struct {
-	adapter  *Adapter
-	keys     []string
-	unusable sync.Once // logged once
+	adapter   *Adapter
+	keys      []string
+	principal func(c Context, token *jwt.Token) (actor.Actor, bool, error)
+
+	unusable, otherClaims sync.Once // logged once
 }
 
-func (ad *Adapter) newTokenSource(keys []string) *tokenSource {
+func (ad *Adapter) newTokenSource(keys []string, principal func(Context, *jwt.Token) (actor.Actor, bool, error)) *tokenSource {
 	if len(keys) == 0 {
 		keys = []string{defaultTokenKey}
 	}
-	return &tokenSource{adapter: ad, keys: slices.Clone(keys)}
+	return &tokenSource{adapter: ad, keys: slices.Clone(keys), principal: principal}
 }
 
-// note lets the diagnosis know where a source looked.
-func (t *tokenSource) note(c Context) {
+// noted is read, and lets the diagnosis after the handler know where a source
+// looked.
+func (t *tokenSource) noted(c Context) (actor.Actor, bool, error) {
 	r := noteOf(c)
 	r.tokenKeys = append(r.tokenKeys, t.keys...)
+	return t.read(c)
 }
 
 func (t *tokenSource) read(c Context) (actor.Actor, bool, error) {
+	ctx := c.Request().Context()
 	for _, key := range t.keys {
 		value := c.Get(key)
 		if value == nil {
@@ -52,15 +78,26 @@ func (t *tokenSource) read(c Context) (actor.Actor, bool, error) {
 			continue
 		}
 		c.Set(sawTokenKey, true)
-		a, err := subject(token)
+		a, ok, err := t.principal(c, token)
 		if err != nil {
-			return actor.Actor{}, false, fmt.Errorf("echoauth: subject of the token under %q: %w", key, err)
+			if ctx.Err() == nil { // else c may serve another request by now
+				t.challenge(c, err)
+			}
+			return actor.Actor{}, false, fmt.Errorf("echoauth: token under %q: %w", key, err)
 		}
-		if !a.IsAnonymous() {
+		if ok {
 			return a, true, nil
 		}
 	}
 	return actor.Actor{}, false, nil
+}
+
+// challenge tells the client of a bad token so, as RFC 6750 has it.
+func (t *tokenSource) challenge(c Context, err error) {
+	header := t.adapter.Response(c).Header()
+	if errors.Is(err, ErrBadCredential) && header.Get(wwwAuthenticate) == "" {
+		header.Set(wwwAuthenticate, `Bearer error="invalid_token"`)
+	}
 }
 
 // logUnusable logs what lies under key instead of a token that signs in.
@@ -77,20 +114,37 @@ func (t *tokenSource) logUnusable(c Context, key string, value any) {
 	t.unusable.Do(func() { t.adapter.Log(c, text, slog.String("key", key)) })
 }
 
+// logOtherClaims returns the error of a token whose claims are not of type
+// want, and logs it once: only a log shows it, and no request gets past it.
+func (t *tokenSource) logOtherClaims(c Context, claims jwt.Claims, want reflect.Type) error {
+	err := fmt.Errorf("its claims are a %T, and FromClaims reads a %v (echo-jwt's NewClaimsFunc says which)", claims, want)
+	t.otherClaims.Do(func() { t.adapter.Log(c, "echoauth: a token can't be read: "+err.Error()) })
+	return err
+}
+
 // subject is the user whom the token's sub claim names.
-func subject(token *jwt.Token) (actor.Actor, error) {
-	switch claims := token.Claims.(type) {
-	case nil:
-		return actor.Actor{}, nil
-	case jwt.MapClaims:
-		return userFrom(claims["sub"])
-	case *jwt.MapClaims:
-		if claims == nil {
-			return actor.Actor{}, nil
-		}
-		return userFrom((*claims)["sub"])
-	default:
-		sub, err := claims.GetSubject()
-		return actor.User(sub), err
+func subject(_ Context, token *jwt.Token) (actor.Actor, bool, error) {
+	sub, err := subjectClaim(token.Claims)
+	if err != nil {
+		return actor.Actor{}, false, fmt.Errorf("%w: %w", ErrBadCredential, err)
 	}
+	a, err := userFrom(sub)
+	if err != nil {
+		return actor.Actor{}, false, fmt.Errorf("%w: its subject: %w", ErrBadCredential, err)
+	}
+	return a, !a.IsAnonymous(), nil
+}
+
+// subjectClaim returns the sub claim as the parser left it.
+func subjectClaim(claims jwt.Claims) (any, error) {
+	if isNil(claims) {
+		return nil, nil
+	}
+	switch claims := claims.(type) {
+	case jwt.MapClaims:
+		return claims["sub"], nil
+	case *jwt.MapClaims:
+		return (*claims)["sub"], nil
+	}
+	return claims.GetSubject()
 }

@@ -32,7 +32,7 @@ func (ad *Adapter) NewMiddleware(config Config) (*Middleware, error) {
 	}
 	config.LoadTimeout = cmp.Or(config.LoadTimeout, defaultLoadTimeout)
 	config.ContextKey = cmp.Or(config.ContextKey, defaultContextKey)
-	m := &Middleware{Config: config, adapter: ad, token: ad.newTokenSource(nil).read}
+	m := &Middleware{Config: config, adapter: ad, token: ad.newTokenSource(nil, subject).read}
 	if config.SessionStamp != nil {
 		m.stamp = &stamp{of: config.SessionStamp, timeout: config.LoadTimeout}
 	}

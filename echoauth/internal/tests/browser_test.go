@@ -108,11 +108,12 @@ func want(tb testing.TB, what, got, want string) {
 	}
 }
 
-// answer makes a handler of a session function: "ok", or its error.
-func answer(do func(c Context) error) Handler {
+// answer makes a handler of a session function: who is signed in then, or its
+// error.
+func answer(v version, do func(c Context) error) Handler {
 	return func(c Context) error {
 		if err := do(c); err != nil {
-			return c.String(http.StatusOK, err.Error())
+			return c.String(http.StatusOK, v.Cause(err).Error())
 		}
 		return whoami(c)
 	}
@@ -122,8 +123,8 @@ func answer(do func(c Context) error) Handler {
 // and /whoami.
 func signIn(e *App) {
 	v := e.v
-	e.POST("/login/:id", answer(func(c Context) error { return v.Login(c, actor.User(c.Param("id"))) }))
-	e.POST("/logout", answer(v.Logout))
+	e.POST("/login/:id", answer(v, func(c Context) error { return v.Login(c, actor.User(c.Param("id"))) }))
+	e.POST("/logout", answer(v, v.Logout))
 	e.GET("/whoami", whoami)
 }
 

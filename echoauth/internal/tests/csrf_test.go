@@ -99,7 +99,7 @@ func TestLoginWithoutCSRFLeavesOtherCookiesAlone(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		e, _ := v.NewApp(t)
 		e.Use(v.Sessions(newCookieStore()), v.Middleware())
-		e.POST("/login", answer(func(c Context) error {
+		e.POST("/login", answer(v, func(c Context) error {
 			c.SetCookie(&http.Cookie{Name: "seen", MaxAge: -1})
 			return v.Login(c, alice)
 		}))

@@ -213,8 +213,8 @@ func TestImpersonationBelongsToTheSession(t *testing.T) {
 		e.Use(v.Sessions(newCookieStore()), v.JWT(JWTConfig{Optional: true}))
 		e.Use(v.MiddlewareWithConfig(Config{Sources: []Source{acting, v.FromSession()}}))
 		signIn(e)
-		e.POST("/impersonate/:id", answer(func(c Context) error { return v.Impersonate(c, actor.User(c.Param("id"))) }))
-		e.POST("/stop", answer(v.StopImpersonating))
+		e.POST("/impersonate/:id", answer(v, func(c Context) error { return v.Impersonate(c, actor.User(c.Param("id"))) }))
+		e.POST("/stop", answer(v, v.StopImpersonating))
 
 		t.Run("tokens only", func(t *testing.T) {
 			b := newBrowser(t, e)
@@ -254,7 +254,7 @@ func TestImpersonateWithoutASession(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		all := newAccounts()
 		e := newSite(t, v, newCookieStore(), Config{SessionStamp: all.stamp})
-		e.POST("/set/:id", answer(func(c Context) error {
+		e.POST("/set/:id", answer(v, func(c Context) error {
 			v.Set(c, actor.User(c.Param("id")))
 			return v.Impersonate(c, alice)
 		}))
@@ -272,7 +272,7 @@ func TestImpersonateWithoutASession(t *testing.T) {
 func TestImpersonateChains(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		e := newSite(t, v, newCookieStore(), Config{})
-		e.POST("/as-acting/:id", answer(func(c Context) error {
+		e.POST("/as-acting/:id", answer(v, func(c Context) error {
 			return v.Impersonate(c, bob.As(actor.User(c.Param("id"))))
 		}))
 		b := newBrowser(t, e)

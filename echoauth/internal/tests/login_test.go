@@ -133,7 +133,7 @@ func TestLoginErrors(t *testing.T) {
 						v.Set(c, signedIn[name])
 						c.SetCookie(&http.Cookie{Name: "session", Value: "earlier"})
 						test.before(c, store)
-						if err := do(c); !errors.Is(err, test.want) || !strings.HasPrefix(err.Error(), "echoauth: ") {
+						if err := do(c); !errors.Is(err, test.want) || !strings.HasPrefix(v.Cause(err).Error(), "echoauth: ") {
 							t.Errorf("%s = %v, want %v", name, err, test.want)
 						}
 						if got := v.Current(c); got != signedIn[name] {
@@ -267,7 +267,7 @@ func TestLoginSessionNames(t *testing.T) {
 		inherits := e.Group("/inherits", v.Middleware())
 		inner := e.Group("/inner", v.MiddlewareWithConfig(Config{SessionName: "inner"}))
 		for _, g := range []*routes{inherits, inner} {
-			g.POST("/login", answer(func(c Context) error { return v.Login(c, alice) }))
+			g.POST("/login", answer(v, func(c Context) error { return v.Login(c, alice) }))
 		}
 		for path, name := range map[string]string{"/inherits/login": "outer", "/inner/login": "inner"} {
 			b := newBrowser(t, e)
@@ -284,7 +284,7 @@ func TestLoginSessionNames(t *testing.T) {
 // keeps the outer one's.
 func TestLoginWithoutMiddleware(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
-		login := answer(func(c Context) error { return v.Login(c, alice) })
+		login := answer(v, func(c Context) error { return v.Login(c, alice) })
 		for _, test := range []struct {
 			path string
 			ran  bool

@@ -18,7 +18,7 @@ func TestRevokedSessionBehindANestedMiddleware(t *testing.T) {
 		e, _ := v.NewApp(t)
 		e.Use(v.Sessions(newCookieStore()), v.Middleware())
 		admin := e.Group("/admin", v.MiddlewareWithConfig(Config{SessionStamp: all.stamp}))
-		admin.POST("/login", answer(func(c Context) error { return v.Login(c, alice) }))
+		admin.POST("/login", answer(v, func(c Context) error { return v.Login(c, alice) }))
 		admin.GET("/whoami", whoami, v.RequireUser())
 		b := newBrowser(t, e)
 		b.post("/admin/login")

@@ -195,7 +195,7 @@ func TestSessionKeepsIDs(t *testing.T) {
 				e, _ := v.NewApp(t)
 				e.Use(v.Sessions(store), v.Middleware())
 				a := actor.Actor{Identity: actor.Identity{Kind: actor.KindService, ID: id}, Impersonator: actor.User(id).Identity}
-				e.POST("/login", answer(func(c Context) error { return v.Login(c, a) }))
+				e.POST("/login", answer(v, func(c Context) error { return v.Login(c, a) }))
 				var got actor.Actor
 				e.GET("/", func(c Context) error { got = v.Current(c); return nil })
 				b := newBrowser(t, e)

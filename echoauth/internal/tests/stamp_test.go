@@ -174,7 +174,7 @@ func TestSessionStampNested(t *testing.T) {
 		signIn(e)
 		plain := e.Group("/plain", v.Middleware())
 		plain.GET("/whoami", whoami)
-		plain.POST("/login", answer(func(c Context) error { return v.Login(c, alice) }))
+		plain.POST("/login", answer(v, func(c Context) error { return v.Login(c, alice) }))
 		b := newBrowser(t, e)
 		b.post("/plain/login")
 		all.questions()

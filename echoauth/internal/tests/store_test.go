@@ -72,10 +72,10 @@ func newSite(tb testing.TB, v version, store sessions.Store, config Config) *App
 	e, _ := v.NewApp(tb)
 	e.Use(v.Sessions(store), v.MiddlewareWithConfig(config))
 	signIn(e)
-	e.POST("/impersonate/:id", answer(func(c Context) error {
+	e.POST("/impersonate/:id", answer(v, func(c Context) error {
 		return v.Impersonate(c, actor.User(c.Param("id")))
 	}))
-	e.POST("/stop", answer(v.StopImpersonating))
+	e.POST("/stop", answer(v, v.StopImpersonating))
 	e.POST("/cart/:item", func(c Context) error {
 		s, err := v.Session("session", c)
 		if err != nil {

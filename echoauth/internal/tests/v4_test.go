@@ -128,6 +128,14 @@ func (v v4) FromSession() Source                 { return v.source(echoauth.From
 func (v v4) FromSessionValue(key string) Source  { return v.source(echoauth.FromSessionValue(key)) }
 func (v v4) FromJWT(contextKey ...string) Source { return v.source(echoauth.FromJWT(contextKey...)) }
 
+func (v v4) FromMapClaims(read func(claims jwt.MapClaims) (actor.Actor, bool, error), contextKey ...string) Source {
+	return v.source(echoauth.FromClaims(read, contextKey...))
+}
+
+func (v v4) FromAccessClaims(read func(claims *AccessClaims) (actor.Actor, bool, error), contextKey ...string) Source {
+	return v.source(echoauth.FromClaims(read, contextKey...))
+}
+
 func (v4) Current(c Context) actor.Actor              { return echoauth.Current(c.(echo.Context)) }
 func (v4) Set(c Context, a actor.Actor)               { echoauth.Set(c.(echo.Context), a) }
 func (v4) User(ctx context.Context) (*account, error) { return echoauth.User[*account](ctx) }
@@ -186,6 +194,13 @@ func (v v4) KeyAuth(config KeyAuthConfig, validate func(key string, c Context) (
 
 func (v4) HTTPError(code int, message string, cause error) error {
 	return echo.NewHTTPError(code, message).WithInternal(cause)
+}
+
+func (v4) Cause(err error) error {
+	if he, ok := err.(*echo.HTTPError); ok { //nolint:errorlint // Echo looks no deeper
+		return he.Unwrap()
+	}
+	return err
 }
 
 func (v4) Response(c Context) http.ResponseWriter     { return c.(echo.Context).Response() }

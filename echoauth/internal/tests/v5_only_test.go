@@ -120,6 +120,7 @@ func TestV5WrappedResponse(t *testing.T) {
 func TestSameErrors(t *testing.T) {
 	for v4, v5 := range map[error]error{
 		v4auth.ErrAnonymous:         echoauth.ErrAnonymous,
+		v4auth.ErrBadCredential:     echoauth.ErrBadCredential,
 		v4auth.ErrNoLoader:          echoauth.ErrNoLoader,
 		v4auth.ErrLoadTimeout:       echoauth.ErrLoadTimeout,
 		v4auth.ErrNoSession:         echoauth.ErrNoSession,

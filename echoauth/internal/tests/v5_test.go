@@ -129,6 +129,14 @@ func (v v5) FromSession() Source                 { return v.source(echoauth.From
 func (v v5) FromSessionValue(key string) Source  { return v.source(echoauth.FromSessionValue(key)) }
 func (v v5) FromJWT(contextKey ...string) Source { return v.source(echoauth.FromJWT(contextKey...)) }
 
+func (v v5) FromMapClaims(read func(claims jwt.MapClaims) (actor.Actor, bool, error), contextKey ...string) Source {
+	return v.source(echoauth.FromClaims(read, contextKey...))
+}
+
+func (v v5) FromAccessClaims(read func(claims *AccessClaims) (actor.Actor, bool, error), contextKey ...string) Source {
+	return v.source(echoauth.FromClaims(read, contextKey...))
+}
+
 func (v5) Current(c Context) actor.Actor              { return echoauth.Current(c.(*echo.Context)) }
 func (v5) Set(c Context, a actor.Actor)               { echoauth.Set(c.(*echo.Context), a) }
 func (v5) User(ctx context.Context) (*account, error) { return echoauth.User[*account](ctx) }
@@ -189,6 +197,13 @@ func (v v5) KeyAuth(config KeyAuthConfig, validate func(key string, c Context) (
 
 func (v5) HTTPError(code int, message string, cause error) error {
 	return echo.NewHTTPError(code, message).Wrap(cause)
+}
+
+func (v5) Cause(err error) error {
+	if he, ok := err.(*echo.HTTPError); ok { //nolint:errorlint // Echo looks no deeper
+		return he.Unwrap()
+	}
+	return err
 }
 
 func (v5) Response(c Context) http.ResponseWriter     { return c.(*echo.Context).Response() }

@@ -42,7 +42,7 @@ func TestBasicAuth(t *testing.T) {
 					{"1", "right", http.StatusOK},
 					{"1", "wrong", http.StatusUnauthorized},
 					{"broken", "right", http.StatusInternalServerError},
-					{"nobody", "right", http.StatusInternalServerError},
+					{"nobody", "right", http.StatusUnauthorized},
 				} {
 					b := newBrowser(t, e)
 					req, _ := http.NewRequest("GET", "/", nil)

@@ -26,6 +26,8 @@ type version interface {
 	FromSession() Source
 	FromSessionValue(key string) Source
 	FromJWT(contextKey ...string) Source
+	FromMapClaims(read func(claims jwt.MapClaims) (actor.Actor, bool, error), contextKey ...string) Source
+	FromAccessClaims(read func(claims *AccessClaims) (actor.Actor, bool, error), contextKey ...string) Source
 	Current(c Context) actor.Actor
 	Set(c Context, a actor.Actor)
 	User(ctx context.Context) (*account, error)
@@ -43,6 +45,7 @@ type version interface {
 	KeyAuth(config KeyAuthConfig, validate func(key string, c Context) (actor.Actor, bool, error)) Middleware
 
 	HTTPError(code int, message string, cause error) error
+	Cause(err error) error // of an HTTPError, else err
 	Response(c Context) http.ResponseWriter
 	Sessions(store sessions.Store) Middleware
 	Session(name string, c Context) (*sessions.Session, error)
