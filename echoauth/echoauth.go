@@ -173,7 +173,7 @@ func (m *authenticator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 			return m.fail(c, err)
 		}
 		err := next(c)
-		m.core.After(ctx, c)
+		m.core.After(ctx, c, err)
 		return err
 	}
 }

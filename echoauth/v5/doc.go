@@ -30,9 +30,15 @@
 // themselves, [BasicAuth] and [KeyAuth] wrap the validators of Echo's
 // middleware.
 //
+// [FromClaims] reads more of a token than its subject: the issuer, whether a
+// program got it for itself, and who acts for whom; see jwt.md beside this
+// package.
+//
 // A credential that is no good, an expired cookie for instance, is none. A
-// source that can't tell, because the session store is down, fails the request
-// with 503: an outage must not sign anybody out, nor write rows by nobody.
+// verified one that can't name anybody, a token whose subject is true for
+// instance, is [ErrBadCredential], and refused with 401. A source that can't
+// tell, because the session store is down, fails the request with 503: an outage
+// must not sign anybody out, nor write rows by nobody.
 //
 // # Order
 //
@@ -71,6 +77,10 @@
 // sign in again. A store of your own says so by a new session, or by an error
 // that wraps [io/fs.ErrNotExist] or [database/sql.ErrNoRows]; the errors of common
 // databases' clients that mean it are known. Any other error is an outage.
+//
+// What the session functions return has a status with which Echo answers where
+// a handler returns it; see the errors below. A sign-in with OpenID Connect is
+// in .ci/oidc of the repository, compiled and tested.
 //
 // # In development
 //

@@ -23,9 +23,9 @@ type RequireConfig struct {
 	Skipper middleware.Skipper
 
 	// LoginURL is where a browser that wants a page is redirected, with the
-	// page's path in the query parameter next; see [SafeNext]. That is a GET
-	// whose Accept header names text/html and which no script sent. By default
-	// empty: it gets the 401 as well.
+	// page's path in the query parameter next; see [SafeNext]. That is a GET or
+	// HEAD whose Accept header names text/html and which no script sent. By
+	// default empty: it gets the 401 as well.
 	LoginURL string
 
 	// Challenge is the WWW-Authenticate header of the 401, such as "Bearer". By
@@ -38,7 +38,8 @@ type RequireConfig struct {
 // is no user's, gets a 403: let it in by [RequireFunc].
 //
 // Register Echo's CORS middleware before guards. A CORS preflight never carries
-// a credential, so that a guard refuses it; this is logged once.
+// a credential, so that a guard refuses it; this is logged once. So is a guard
+// that refuses a request which no [Middleware] saw.
 //
 // It panics if LoginURL can't be parsed.
 //

@@ -22,7 +22,8 @@ import (
 // over plain http, from localhost aside, where Safari drops it too; this is
 // logged once. See "In development" in the package comment.
 // The token of Echo's CSRF middleware is renewed, if that has its default
-// cookie name or context key.
+// cookie name or context key. The response gets Vary: Cookie and, where it has
+// no Cache-Control, no-store.
 //
 // It uses the SessionName and the SessionStamp of the middleware that ran for
 // this request. Where none ran, or its Skipper skipped, that is the session
@@ -45,7 +46,8 @@ func Login(c *echo.Context, a actor.Actor) error {
 }
 
 // Logout signs the request out: it deletes the session with all its values,
-// expires its cookie, and makes the request anonymous. It returns
+// expires its cookie, and makes the request anonymous. The response gets the
+// same Vary and Cache-Control as from [Login]. Logout returns
 // [ErrNoSession], [ErrResponseCommitted] and the store's errors, and then
 // leaves the request's actor and cookies as they are.
 //

@@ -30,9 +30,10 @@ type Source func(c *echo.Context) (a actor.Actor, ok bool, err error)
 //
 // It asks the store only if the request has a cookie of the session's name,
 // and never writes to it. [Config.SessionStamp] decides whether the session
-// still holds.
+// still holds. Every response gets Vary: Cookie where there is a store, because
+// a cache must keep apart what is for nobody, too.
 func FromSession() Source {
-	return source(httpauth.FromSession)
+	return source(adapter.FromSession())
 }
 
 // FromSessionValue returns the source for an application that itself keeps the
@@ -43,7 +44,7 @@ func FromSession() Source {
 // it is integral and smaller than 2^53; beyond, it may be the id of somebody
 // else, and is an error.
 func FromSessionValue(key string) Source {
-	return source(httpauth.FromSessionValue(key))
+	return source(adapter.FromSessionValue(key))
 }
 
 // FromJWT returns the source that reads the token which echo-jwt verified and

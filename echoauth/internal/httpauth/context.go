@@ -68,4 +68,5 @@ const (
 	requestKey        = "echoauth:request" // the *request
 	sawStoreKey       = "echoauth:store"   // set once a source saw the session store
 	sawTokenKey       = "echoauth:token"   // set once a source saw a valid token
+	loggedKey         = "echoauth:logged"  // set once a mistake of wiring was logged
 )

@@ -101,6 +101,7 @@ func replaceCookies(header, from http.Header) {
 		removeCookie(header, cookieName(line))
 	}
 	header[setCookie] = append(header[setCookie], from[setCookie]...)
+	keepOutOfCaches(header)
 }
 
 func removeCookie(header http.Header, name string) {

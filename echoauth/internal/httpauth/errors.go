@@ -2,6 +2,7 @@ package httpauth
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 )
 
@@ -35,6 +36,22 @@ func (e *statusError) Error() string { return e.text }
 
 // StatusCode makes e an echo.HTTPStatusCoder of Echo v5.
 func (e *statusError) StatusCode() int { return e.status }
+
+// errLoginOfNobody is the mistake behind an [ErrAnonymous] of Login.
+var errLoginOfNobody = fmt.Errorf("%w: Login of an actor without an id (is the account's id still 0 or empty?)", ErrAnonymous)
+
+// mistakeOf returns the text of the mistake of wiring that err is or wraps, ""
+// where it is none.
+func mistakeOf(err error) string {
+	if errors.Is(err, errLoginOfNobody) {
+		return errLoginOfNobody.Error()
+	}
+	var known *statusError
+	if errors.As(err, &known) && known.status == http.StatusInternalServerError {
+		return known.text
+	}
+	return ""
+}
 
 // StatusOf returns the status with which Echo shall answer err, where err is
 // or wraps one of the errors above, else 0.

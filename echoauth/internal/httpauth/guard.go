@@ -11,9 +11,10 @@ import (
 
 // Guard lets requests pass, or refuses them.
 type Guard struct {
-	adapter   *Adapter
-	check     func(c Context) (*Refusal, error)
-	preflight sync.Once // logged once
+	adapter *Adapter
+	check   func(c Context) (*Refusal, error)
+
+	preflight, unseen sync.Once // logged once
 }
 
 // Refusal is the answer to a request that may not pass.
@@ -67,14 +68,24 @@ func (g *Guard) Check(c Context) (*Refusal, error) {
 	if over := ended(ctx); over != nil {
 		return nil, over
 	}
-	if no != nil && isPreflight(r) {
+	if no == nil {
+		return nil, err
+	}
+	if isPreflight(r) {
 		g.preflight.Do(func() { g.adapter.Log(c, preflightText) })
+	}
+	if _, said := actor.FromContext(ctx); !said {
+		g.unseen.Do(func() { g.adapter.Log(c, unseenText) })
 	}
 	return no, err
 }
 
-const preflightText = "echoauth: a guard refused a CORS preflight, which never carries a credential: " +
-	"register middleware.CORS() before RequireUser and RequireFunc"
+const (
+	preflightText = "echoauth: a guard refused a CORS preflight, which never carries a credential: " +
+		"register middleware.CORS() before RequireUser and RequireFunc"
+	unseenText = "echoauth: a guard refused a request that no echoauth.Middleware saw, and will refuse everybody: " +
+		"register echoauth.Middleware() before RequireUser and RequireFunc, and let its Skipper skip nothing that they guard"
+)
 
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions &&

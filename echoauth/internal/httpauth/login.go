@@ -16,7 +16,7 @@ import (
 // Login is echoauth.Login.
 func (ad *Adapter) Login(c Context, a actor.Actor) error {
 	if a.IsAnonymous() {
-		return ErrAnonymous
+		return errLoginOfNobody
 	}
 	w, err := ad.openWriterAnew(c)
 	if err != nil {

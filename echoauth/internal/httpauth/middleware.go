@@ -18,10 +18,11 @@ import (
 type Middleware struct {
 	Config
 	adapter               *Adapter
-	token                 Source // the default one
+	session, token        Source // the default ones
 	stamp                 *stamp
 	permission            *permission
 	wrongOrder, lateToken sync.Once
+	mistakes              sync.Map // by mistake
 }
 
 // NewMiddleware returns the middleware of config, or an error if config can't
@@ -32,7 +33,7 @@ func (ad *Adapter) NewMiddleware(config Config) (*Middleware, error) {
 	}
 	config.LoadTimeout = cmp.Or(config.LoadTimeout, defaultLoadTimeout)
 	config.ContextKey = cmp.Or(config.ContextKey, defaultContextKey)
-	m := &Middleware{Config: config, adapter: ad, token: ad.newTokenSource(nil, subject).read}
+	m := &Middleware{Config: config, adapter: ad, session: ad.FromSession(), token: ad.newTokenSource(nil, subject).read}
 	if config.SessionStamp != nil {
 		m.stamp = &stamp{of: config.SessionStamp, timeout: config.LoadTimeout}
 	}
@@ -104,9 +105,9 @@ func (m *Middleware) resolve(c Context, nested bool) (actor.Actor, bool, error) 
 	case m.Sources != nil:
 		return firstOf(c, m.Sources...)
 	case nested:
-		return firstOf(c, m.token, FromSession)
+		return firstOf(c, m.token, m.session)
 	}
-	return firstOf(c, FromSession, m.token)
+	return firstOf(c, m.session, m.token)
 }
 
 // firstOf stops where the request ended while a source was asked: the next one
@@ -146,13 +147,19 @@ func (m *Middleware) place(c Context, a actor.Actor) {
 	requestOf(c).replaceActor(c, ctx, a)
 }
 
-// After tells, once, of middleware registered in an order that hid a credential
-// from m, and from any other Middleware. It runs after the handler, with the
-// context that the request came with.
-func (m *Middleware) After(ctx context.Context, c Context) {
+// After logs what went wrong without anybody being told. It runs after the
+// handler, which returned err, with the context that the request came with.
+func (m *Middleware) After(ctx context.Context, c Context, err error) {
 	if ctx.Err() != nil {
 		return // c may serve another request by now
 	}
+	m.logOrder(c)
+	m.logMistake(c, err)
+}
+
+// logOrder logs, once, that middleware is registered in an order that hid a
+// credential from m, and from any other Middleware.
+func (m *Middleware) logOrder(c Context) {
 	r := requestOf(c)
 	if r.missedStore && c.Get(storeKey) != nil && c.Get(sawStoreKey) == nil {
 		m.wrongOrder.Do(func() { m.adapter.Log(c, wrongOrderText) })
@@ -166,6 +173,24 @@ func (m *Middleware) After(ctx context.Context, c Context) {
 		if token != nil && token.Valid && c.Get(sawTokenKey) == nil && Current(c).IsAnonymous() {
 			m.lateToken.Do(func() { m.adapter.Log(c, fmt.Sprintf(lateTokenText, key), slog.String("key", key)) })
 		}
+	}
+}
+
+// mistake is one of wiring, at one route.
+type mistake struct{ text, route string }
+
+// logMistake logs, once for each route, an error that only a mistake of wiring
+// explains. Echo answers with its status and logs nothing.
+func (m *Middleware) logMistake(c Context, err error) {
+	text := mistakeOf(err)
+	if text == "" || c.Get(loggedKey) != nil {
+		return
+	}
+	c.Set(loggedKey, true) // for the Middleware around this one
+	method, route := c.Request().Method, m.adapter.Route(c)
+	if _, known := m.mistakes.LoadOrStore(mistake{text, route}, true); !known {
+		m.adapter.Log(c, fmt.Sprintf("%s, in the handler of %s %s", text, method, route),
+			slog.String("method", method), slog.String("route", route))
 	}
 }
 

@@ -102,7 +102,7 @@ func TestAfter(t *testing.T) {
 					t.Fatal(err)
 				}
 				test.late(c)
-				m.After(c.Request().Context(), c)
+				m.After(c.Request().Context(), c, nil)
 				log = append(log, c.log...)
 			}
 			if (len(log) == 1) != (test.want != "") || !strings.Contains(fmt.Sprint(log), test.want) {

@@ -23,6 +23,7 @@ func serve(handler http.Handler, req *http.Request) func() {
 	return func() {
 		// Each request is a fresh one: stores write to it.
 		r := *req
+		clear(w.header)
 		handler.ServeHTTP(w, &r)
 	}
 }

@@ -120,6 +120,7 @@ func TestRequireUserRedirect(t *testing.T) {
 		}{
 			{"a page", "/login", "GET", "/notes?q=a&b=c", []string{"Accept", html}, "/login?next=%2Fnotes%3Fq%3Da%26b%3Dc"},
 			{"a page that is navigated to", "/login", "GET", "/notes", []string{"Accept", html, "Sec-Fetch-Mode", "navigate"}, "/login?next=%2Fnotes"},
+			{"the headers of a page", "/login", "HEAD", "/notes", []string{"Accept", html}, "/login?next=%2Fnotes"},
 			{"a login page with a query", "/login?lang=de", "GET", "/notes", []string{"Accept", html}, "/login?lang=de&next=%2Fnotes"},
 			{"a login page elsewhere", "https://sso.example.org/in", "GET", "/notes", []string{"Accept", html}, "https://sso.example.org/in?next=%2Fnotes"},
 			{"several Accept headers", "/login", "GET", "/", []string{"Accept", "image/png", "Accept", html}, "/login?next=%2F"},
@@ -230,7 +231,7 @@ func TestGuardsAndPreflights(t *testing.T) {
 					e.Group("/notes", guard).Any("/:id", secret)
 				}, false},
 				{"before routing", func(e *App, guard Middleware, secret Handler) {
-					e.Pre(guard)
+					e.Pre(v.Middleware(), guard)
 					e.Any("/notes/:id", secret)
 				}, false},
 			} {
