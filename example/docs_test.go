@@ -29,6 +29,27 @@ func TestDocumentedCodeCompiles(t *testing.T) {
 	}
 }
 
+// TestSecurityNamesTests holds that the tests by which SECURITY.md says that
+// something is held are there.
+func TestSecurityNamesTests(t *testing.T) {
+	names := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`).FindAllString(read(t, "../.github/SECURITY.md"), -1)
+	if len(names) < 40 {
+		t.Errorf("%d tests are named, want many", len(names))
+	}
+	all := map[string]bool{}
+	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	for _, file := range goFiles(t) {
+		for _, match := range declaration.FindAllStringSubmatch(read(t, file), -1) {
+			all[match[1]] = true
+		}
+	}
+	for _, name := range names {
+		if !all[name] {
+			t.Errorf("SECURITY.md names %s, which is nowhere", name)
+		}
+	}
+}
+
 type block struct{ file, text string }
 
 func readmeBlocks(t *testing.T) []block {
@@ -91,7 +112,7 @@ func goFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
-		if entry != nil && entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".." {
+		if entry != nil && entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".." && entry.Name() != ".ci" {
 			return filepath.SkipDir
 		}
 		if filepath.Ext(path) == ".go" {

@@ -1,0 +1,68 @@
+package echoauth_test
+
+import (
+	"github.com/golang-jwt/jwt/v5"
+	echojwt "github.com/labstack/echo-jwt/v4"
+	"github.com/labstack/echo/v4"
+
+	"github.com/seed-3826ef92/whodunit/echoauth"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// AccessClaims are what an API reads of an access token.
+type AccessClaims struct {
+	jwt.RegisteredClaims
+	ClientID string        `json:"client_id"` // RFC 9068: in every access token
+	Act      *AccessClaims `json:"act"`       // RFC 8693: who acts for the subject
+}
+
+// principal is a client where the client got the token for itself, else a user.
+func principal(c *AccessClaims) actor.Actor {
+	if c.Subject == c.ClientID {
+		return actor.Service(c.Subject)
+	}
+	return actor.User(c.Subject)
+}
+
+func readClaims(c *AccessClaims) (actor.Actor, bool, error) {
+	if c.Issuer != "https://login.example.com" {
+		return actor.Actor{}, false, echoauth.ErrBadCredential
+	}
+	if c.Act != nil {
+		return principal(c.Act).As(principal(c)), true, nil
+	}
+	return principal(c), true, nil
+}
+
+// More than the subject: the issuer, clients' own tokens, and delegation.
+func ExampleFromClaims() {
+	key := []byte("32 random bytes, kept in a secret")
+	e := echo.New()
+	api := e.Group("/api")
+	api.Use(echojwt.WithConfig(echojwt.Config{
+		SigningKey:    key,
+		NewClaimsFunc: func(echo.Context) jwt.Claims { return new(AccessClaims) },
+	}))
+	api.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		Sources: []echoauth.Source{echoauth.FromClaims(readClaims)},
+	}))
+	api.GET("/", showActor)
+
+	for _, claims := range []jwt.MapClaims{
+		{"iss": "https://login.example.com", "sub": "42", "client_id": "web"},
+		{"iss": "https://login.example.com", "sub": "billing", "client_id": "billing"},
+		{"iss": "https://login.example.com", "sub": "42", "client_id": "web", "act": jwt.MapClaims{"sub": "7"}},
+		{"iss": "https://evil.example", "sub": "42"},
+	} {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
+		if err != nil {
+			panic(err)
+		}
+		send(e, "/api/", "Bearer "+token)
+	}
+	// Output:
+	// GET /api/ 200 user:42
+	// GET /api/ 200 service:billing
+	// GET /api/ 200 user:42 (by user:7)
+	// GET /api/ 401 {"message":"Unauthorized"}
+}
