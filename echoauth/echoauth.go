@@ -128,6 +128,7 @@ type Config struct {
 	// don't run, whatever it returns. By default it returns an *echo.HTTPError
 	// that wraps err, with status 401 where that is an [ErrBadCredential] and else
 	// 503. Echo keeps err out of the response unless it is told to show errors.
+	// Where the status is 503, err is logged, too.
 	ErrorHandler func(c echo.Context, err error) error
 }
 
@@ -150,7 +151,7 @@ func (config Config) ToMiddleware() (echo.MiddlewareFunc, error) {
 		return nil, err
 	}
 	if config.ErrorHandler == nil {
-		config.ErrorHandler = failRequest
+		config.ErrorHandler = logAndFail
 	}
 	return (&authenticator{core, config.Skipper, config.ErrorHandler}).middleware, nil
 }
@@ -190,7 +191,14 @@ func (m *authenticator) fail(c echo.Context, err error) error {
 	return m.errorHandler(c, err)
 }
 
-// failRequest is the default ErrorHandler. It wraps err, because Echo answers
+// logAndFail is the default ErrorHandler. Echo's own error handler logs nothing,
+// so that a session store which is down would not be seen.
+func logAndFail(c echo.Context, err error) error {
+	adapter.LogFailure(c, err)
+	return failRequest(c, err)
+}
+
+// failRequest answers a request whose actor can't be told. It wraps err, because Echo answers
 // with an HTTPError's Internal where that is an HTTPError itself.
 func failRequest(_ echo.Context, err error) error {
 	return echo.NewHTTPError(httpauth.FailureStatus(err)).

@@ -79,7 +79,7 @@ func FromJWT(contextKey ...string) Source {
 // [ErrBadCredential] refuses the request with 401 and Bearer
 // error="invalid_token"; a yes for an anonymous actor is one. Any other error
 // fails the request with 503. A token with claims of another type is such an
-// error, which names both types and is logged once.
+// error, which names both types.
 //
 // Security: compare the issuer, not only the subject, tell the tokens of users
 // from those that a client got for itself, and keep the one who acts for the

@@ -59,6 +59,10 @@ func _(db *gorm.DB) error {
 	return nil
 }
 
+func _(store *sessions.CookieStore, config struct{ Development bool }) {
+	store.Options.Secure = !config.Development
+}
+
 func _(e *echo.Echo) {
 	e.GET("/me", func(c echo.Context) error {
 		user, err := echoauth.User[*Account](c.Request().Context())

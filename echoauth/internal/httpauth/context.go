@@ -1,6 +1,7 @@
 package httpauth
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -36,8 +37,8 @@ type Adapter struct {
 	// a forwarding header says.
 	ClientIP func(c Context) string
 
-	// Log logs a mistake of wiring. The text says everything; attrs repeat
-	// parts of it for those who filter.
+	// Log logs a mistake of wiring, or a failure. The text says everything;
+	// attrs repeat parts of it for those who filter.
 	Log func(c Context, text string, attrs ...slog.Attr)
 
 	logged sync.Map // of lines that logOnce has logged
@@ -51,6 +52,14 @@ func (ad *Adapter) logOnce(c Context, text string) {
 	}
 	if _, before := ad.logged.LoadOrStore(line{ad.App(c), text}, nil); !before {
 		ad.Log(c, text)
+	}
+}
+
+// LogFailure logs err where a request fails because its actor can't be told, and
+// not because its credential is bad.
+func (ad *Adapter) LogFailure(c Context, err error) {
+	if FailureStatus(err) == http.StatusServiceUnavailable {
+		ad.Log(c, fmt.Sprintf("echoauth: cannot tell who makes the request: %v", err), slog.Any("error", err))
 	}
 }
 

@@ -30,7 +30,8 @@ func FromClaims[C jwt.Claims](ad *Adapter, read func(claims C) (actor.Actor, boo
 		}
 		claims, ok := token.Claims.(C)
 		if !ok {
-			return actor.Actor{}, false, t.logOtherClaims(c, token.Claims, reflect.TypeFor[C]())
+			return actor.Actor{}, false, fmt.Errorf("its claims are a %T, and FromClaims reads a %v (echo-jwt's NewClaimsFunc says which)",
+				token.Claims, reflect.TypeFor[C]())
 		}
 		a, ok, err := read(claims)
 		if err == nil && ok && a.IsAnonymous() {
@@ -47,7 +48,7 @@ type tokenSource struct {
 	keys      []string
 	principal func(c Context, token *jwt.Token) (actor.Actor, bool, error)
 
-	unusable, otherClaims sync.Once // logged once
+	unusable sync.Once // logged once
 }
 
 func (ad *Adapter) newTokenSource(keys []string, principal func(Context, *jwt.Token) (actor.Actor, bool, error)) *tokenSource {
@@ -112,14 +113,6 @@ func (t *tokenSource) logUnusable(c Context, key string, value any) {
 			"Set Config.Sources if something of your own is kept there", key, value)
 	}
 	t.unusable.Do(func() { t.adapter.Log(c, text, slog.String("key", key)) })
-}
-
-// logOtherClaims returns the error of a token whose claims are not of type
-// want, and logs it once: only a log shows it, and no request gets past it.
-func (t *tokenSource) logOtherClaims(c Context, claims jwt.Claims, want reflect.Type) error {
-	err := fmt.Errorf("its claims are a %T, and FromClaims reads a %v (echo-jwt's NewClaimsFunc says which)", claims, want)
-	t.otherClaims.Do(func() { t.adapter.Log(c, "echoauth: a token can't be read: "+err.Error()) })
-	return err
 }
 
 // subject is the user whom the token's sub claim names.

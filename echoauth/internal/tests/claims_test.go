@@ -116,7 +116,7 @@ func TestFromClaimsAnswers(t *testing.T) {
 }
 
 // TestFromClaimsOfAnotherType is a mistake of wiring: nobody gets in, the error
-// names both types, and the log says it once.
+// and the log name both types.
 func TestFromClaimsOfAnotherType(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		e, log := v.NewApp(t)
@@ -132,8 +132,8 @@ func TestFromClaimsOfAnotherType(t *testing.T) {
 			}
 		}
 		for what, text := range map[string]string{"error": fmt.Sprint(failure), "log": log.String()} {
-			if !strings.Contains(text, "jwt.MapClaims") || !strings.Contains(text, "*tests.AccessClaims") || strings.Count(text, "NewClaimsFunc") != 1 {
-				t.Errorf("%s = %s, want both types, once", what, text)
+			if !strings.Contains(text, "jwt.MapClaims") || !strings.Contains(text, "*tests.AccessClaims") || !strings.Contains(text, "NewClaimsFunc") {
+				t.Errorf("%s = %s, want both types and the remedy", what, text)
 			}
 		}
 	})

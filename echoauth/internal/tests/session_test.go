@@ -127,6 +127,25 @@ func TestFromSessionStoreDown(t *testing.T) {
 	})
 }
 
+func TestStoreDownIsLogged(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		store := &brokenStore{Store: newCookieStore()}
+		e, log := v.NewApp(t)
+		e.Use(v.Sessions(store), v.Middleware())
+		e.GET("/whoami", whoami)
+		e.POST("/login", func(c Context) error { return v.Login(c, actor.User(1)) })
+		b := newBrowser(t, e)
+		b.do("POST", "/login")
+		store.get = errors.New("dial tcp: connection refused")
+		for range 2 {
+			b.do("GET", "/whoami")
+		}
+		if got := strings.Count(log.String(), "connection refused"); got < 2 {
+			t.Errorf("log = %s, want the cause of each failed request", log)
+		}
+	})
+}
+
 func TestSessionMiddlewareOrder(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		const says = "session.Middleware runs after echoauth.Middleware"
