@@ -26,6 +26,10 @@ type registry struct {
 
 	mu    sync.Mutex
 	known atomic.Pointer[knowledge]
+	// tables are the by-columns of a table, a *model, whatever type writes to
+	// it. They are as many as a program has tenants, too many to be copied with
+	// the knowledge for each new one.
+	tables sync.Map
 }
 
 // knowledge is never changed: a new model makes a new one.
@@ -34,8 +38,6 @@ type knowledge struct {
 	declared map[*schema.Schema]*model
 	// own are those of the table that a type is mapped to, in one database.
 	own map[ownTable]*model
-	// tables are those of a table, whatever type writes to it.
-	tables map[table]*model
 	// pools are those in which Config.Models were looked for.
 	pools map[*sql.DB]bool
 }
@@ -48,8 +50,7 @@ type ownTable struct {
 func newRegistry(db *gorm.DB) *registry {
 	r := &registry{db: db, pool: databaseOf(db.ConnPool), schema: defaultSchema(db)}
 	r.known.Store(&knowledge{
-		declared: map[*schema.Schema]*model{}, own: map[ownTable]*model{},
-		tables: map[table]*model{}, pools: map[*sql.DB]bool{r.pool: true},
+		declared: map[*schema.Schema]*model{}, own: map[ownTable]*model{}, pools: map[*sql.DB]bool{r.pool: true},
 	})
 	return r
 }
@@ -131,7 +132,7 @@ func (r *registry) ofTables(stmt *gorm.Statement, names []tableName) *model {
 	m := declared
 	for _, name := range names {
 		id := r.table(pool, name)
-		t := r.known.Load().tables[id]
+		t := r.ofTable(id)
 		if declared != nil && declared.err == nil && sameFold(name.name, bare(declared.table)) && (t == nil || !t.covers(declared)) {
 			t = r.learnTable(id, declared) // the same table in another schema
 		}
@@ -148,13 +149,13 @@ func (r *registry) ofTables(stmt *gorm.Statement, names []tableName) *model {
 
 // ofSeveral is for MySQL's UPDATE of several tables.
 func (r *registry) ofSeveral(declared *model, pool *sql.DB, names []tableName) *model {
-	known := r.known.Load()
 	var parts []*part
 	for _, name := range names {
-		p := &part{qualifier: name.qualifier, model: known.tables[r.table(pool, name)]}
+		t := r.ofTable(r.table(pool, name))
+		p := &part{qualifier: name.qualifier, model: t}
 		if declared != nil && sameFold(name.name, bare(declared.table)) {
 			p.model = declared
-			if t := known.tables[r.table(pool, name)]; t != nil && declared.err == nil && !declared.covers(t) {
+			if t != nil && declared.err == nil && !declared.covers(t) {
 				p.model = join(declared.schema, declared, t)
 			}
 			parts = slices.Insert(parts, 0, p)
@@ -163,6 +164,13 @@ func (r *registry) ofSeveral(declared *model, pool *sql.DB, names []tableName) *
 		}
 	}
 	return joinParts(declared, parts)
+}
+
+// ofTable returns the by-columns of one table, nil where it is not known.
+func (r *registry) ofTable(id table) *model {
+	known, _ := r.tables.Load(id)
+	m, _ := known.(*model)
+	return m
 }
 
 // declaredBy returns the by-columns that the type of a statement's model has, whatever
@@ -311,7 +319,7 @@ func (r *registry) learnTable(id table, declared *model) (known *model) {
 }
 
 func (r *registry) add(k *knowledge, id table, declared *model) *model {
-	known := k.tables[id]
+	known := r.ofTable(id)
 	switch {
 	case declared == nil:
 		return known
@@ -324,7 +332,7 @@ func (r *registry) add(k *knowledge, id table, declared *model) *model {
 	default:
 		known = join(known.schema, known, declared)
 	}
-	k.tables[id] = known
+	r.tables.Store(id, known)
 	maps.DeleteFunc(k.own, func(other ownTable, _ *model) bool { // it is found anew
 		return other.pool == id.pool && r.table(id.pool, parseName(other.schema.Table)) == id
 	})
@@ -337,7 +345,7 @@ func (r *registry) change(f func(k *knowledge)) {
 	defer r.mu.Unlock()
 	old := r.known.Load()
 	next := &knowledge{
-		declared: maps.Clone(old.declared), own: maps.Clone(old.own), tables: maps.Clone(old.tables), pools: maps.Clone(old.pools),
+		declared: maps.Clone(old.declared), own: maps.Clone(old.own), pools: maps.Clone(old.pools),
 	}
 	f(next)
 	r.known.Store(next)

@@ -3,6 +3,7 @@ package tests
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -104,6 +105,32 @@ func TestOneModelInTheSchemasOfTenants(t *testing.T) {
 				t.Errorf("rows hold %q, want 5 7, 8 8", got)
 			}
 		})
+	}
+}
+
+// The first write to a tenant's table costs the same whatever the number of
+// tenants before it.
+func TestTenantsAreLearnedAtAConstantCost(t *testing.T) {
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: noop{}}), &gorm.Config{Logger: logger.Discard, SkipDefaultTransaction: true})
+	must(t, err)
+	must(t, db.Use(gormaudit.New()))
+	db = db.WithContext(acting(7))
+	tenants := 0
+	learn := func(n int) (bytes uint64) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range n {
+			tenants++
+			ok(t, db.Table(fmt.Sprintf("tenant_%d.pages", tenants)).Model(&page{}).Where("id = 1").Updates(forged{"title": "x"}))
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	learn(100)
+	first := learn(100)
+	learn(2000)
+	if last := learn(100); last > 2*first {
+		t.Errorf("100 tenants take %d bytes after 2200 others, want about the %d after 100", last, first)
 	}
 }
 
