@@ -75,6 +75,15 @@ func valueOf(field reflect.Value) fieldValue {
 	return fieldValue{direct: clone(field), pointee: clone(dereference(field))}
 }
 
+// heldBy returns what a row's field holds: nothing, behind a nil pointer to an
+// embedded struct.
+func (c *column) heldBy(row reflect.Value) fieldValue {
+	if field := c.peek(row); field.IsValid() {
+		return valueOf(field)
+	}
+	return valueOf(reflect.Zero(c.field.FieldType))
+}
+
 func (v fieldValue) putBack(field reflect.Value) {
 	field.Set(v.direct)
 	dereference(field).Set(v.pointee)
@@ -136,7 +145,7 @@ func remember(a *auditor, db *gorm.DB) {
 		row := r.targets.at(n)
 		for _, c := range m.columns {
 			if c.declared && row.IsValid() {
-				r.fields[n] = append(r.fields[n], valueOf(c.in(stmt.Context, row)))
+				r.fields[n] = append(r.fields[n], c.heldBy(row))
 			}
 		}
 	}
@@ -184,8 +193,8 @@ func putBack(u *update) {
 		row, f := r.targets.at(n), 0
 		for _, c := range u.model.columns {
 			if c.declared && f < len(fields) {
-				if u.preserved(c) == nil {
-					fields[f].putBack(c.in(u.ctx, row))
+				if field := c.peek(row); field.IsValid() && u.preserved(c) == nil {
+					fields[f].putBack(field)
 				}
 				f++
 			}

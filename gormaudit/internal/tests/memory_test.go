@@ -403,6 +403,36 @@ func TestForgedValuesInMemoryArePutBack(t *testing.T) {
 	})
 }
 
+// A nil pointer to embedded by-columns that nothing is written to stays nil.
+func TestEmbeddedPointersAreLeftNil(t *testing.T) {
+	type dto struct{ Title string }
+	updates := map[string]func(db *gorm.DB, n *pointerEmbedRow) *gorm.DB{
+		"another struct": func(db *gorm.DB, n *pointerEmbedRow) *gorm.DB { return db.Model(n).Updates(dto{"x"}) },
+		"a selection": func(db *gorm.DB, n *pointerEmbedRow) *gorm.DB {
+			return db.Model(n).Select("title").Updates(pointerEmbedRow{Title: "x"})
+		},
+	}
+	for _, dryRun := range []bool{false, true} {
+		s := newSQLiteStage(t, gormaudit.Config{DryRun: dryRun}, &pointerEmbedRow{})
+		ok(t, s.plain.Create(&pointerEmbedRow{ID: 1}))
+		for what, update := range updates {
+			for how, db := range map[string]*gorm.DB{
+				"someone acting":      s.user(7),
+				"updated_by omitted":  s.user(7).Omit("updated_by"),
+				"Skip":                s.WithContext(gormaudit.Skip(context.Background())),
+				"nobody said who":     s.DB,
+				"hooks being skipped": s.user(7).Session(&gorm.Session{SkipHooks: true}),
+			} {
+				n := pointerEmbedRow{ID: 1}
+				ok(t, update(db, &n))
+				if stamped := how == "someone acting" && !dryRun; stamped != (n.Stamp != nil) {
+					t.Errorf("%s with %s, DryRun %t: struct holds %+v", what, how, dryRun, n.Stamp)
+				}
+			}
+		}
+	}
+}
+
 // GORM writes nothing into a slice that is passed by value, so neither do we.
 func TestSliceByValueIsLeftAlone(t *testing.T) {
 	w := newWorld[texts](t, dbtest.SQLite, gormaudit.New())
