@@ -13,7 +13,8 @@ type Event struct {
 	// Operation is "create", "update" or "delete", which is a soft one. An upsert
 	// is a create, and so is the insert that Save falls back to.
 	Operation string
-	// Table is the table that is written to.
+	// Table is the table that is written to, by its model's name for it: the
+	// schemas of tenants and other names given to db.Table are not told apart.
 	Table string
 	// Column is the by-column. It is empty where Kind is about the statement.
 	Column string

@@ -227,7 +227,7 @@ func (i *insert) decide(stamps []stampedColumn) []stampedColumn {
 			stamps = append(stamps, stampedColumn{column: c, index: index, value: i.nobody(c)})
 			continue
 		}
-		i.reportMissing("create")
+		i.reportMissing("create", c)
 		v := i.valueFor(c)
 		if i.Error != nil {
 			break

@@ -48,8 +48,8 @@ func (s *statement) begin(a *auditor, stmt *gorm.Statement, m *model) {
 }
 
 // reportMissing deals with a statement that nobody said who is doing, once, where
-// something would be stamped.
-func (s *statement) reportMissing(op string) {
+// a column would be stamped.
+func (s *statement) reportMissing(op string, c *column) {
 	if s.hasActor || s.mode != stamp || s.reported {
 		return
 	}
@@ -60,9 +60,9 @@ func (s *statement) reportMissing(op string) {
 	if config.Missing == Allow || config.Missing == Reject && !config.DryRun {
 		message = ""
 	}
-	s.auditor.report(s.Statement, Event{Kind: kind, Operation: op, Table: s.model.table}, message)
+	s.auditor.report(s.Statement, Event{Kind: kind, Operation: op, Table: s.tableOf(c)}, message)
 	if config.Missing == Reject && !config.DryRun {
-		_ = s.AddError(missingError{op, s.model.table, problem})
+		_ = s.AddError(missingError{op, s.tableOf(c), problem})
 	}
 }
 
@@ -76,14 +76,22 @@ func (s *statement) reportDropped(op string, c *column) {
 	if c.role == created && op != "create" {
 		message = "the caller's value is dropped; this column is written once, on create (one that may change can't be a by-column)"
 	}
-	s.auditor.report(s.Statement, Event{Kind: EventDropped, Operation: op, Table: s.model.table, Column: c.name}, message)
+	s.auditor.report(s.Statement, Event{Kind: EventDropped, Operation: op, Table: s.tableOf(c), Column: c.name}, message)
 }
 
 // reportStamp tells of a stamp that a dry run would set.
 func (s *statement) reportStamp(op string, c *column) {
 	if s.auditor.config.DryRun {
-		s.auditor.report(s.Statement, Event{Kind: EventWouldStamp, Operation: op, Table: s.model.table, Column: c.name}, "")
+		s.auditor.report(s.Statement, Event{Kind: EventWouldStamp, Operation: op, Table: s.tableOf(c), Column: c.name}, "")
 	}
+}
+
+// tableOf returns the name of a column's table, which may be one of several.
+func (s *statement) tableOf(c *column) string {
+	if c.part != nil {
+		return c.part.model.table
+	}
+	return s.model.table
 }
 
 // valueFor returns what a column holds for whoever acts: nothing for nobody. An id
@@ -104,7 +112,7 @@ func (s *statement) valueFor(c *column) *value {
 	}
 	if err != nil {
 		_ = s.AddError(&ColumnError{
-			Table: s.model.table, Column: c.name, Type: c.field.FieldType, Actor: s.actor.String(), ID: id, cause: err,
+			Table: s.tableOf(c), Column: c.name, Type: c.field.FieldType, Actor: s.actor.String(), ID: id, cause: err,
 		})
 		return &s.value
 	}

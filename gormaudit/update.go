@@ -164,7 +164,7 @@ func (u *update) softDelete() {
 		if c.role != deleted || u.mode == skip || u.omits(c) || !u.changes(c) {
 			continue
 		}
-		u.reportMissing("delete")
+		u.reportMissing("delete", c)
 		if u.hasActor {
 			u.assign("delete", c)
 		}
@@ -179,7 +179,7 @@ func (u *update) update() {
 			u.followDeletedAt(c)
 		case u.mode == skip || u.SkipHooks || u.omits(c) || !u.changes(c):
 		default:
-			u.reportMissing("update")
+			u.reportMissing("update", c)
 			if u.hasActor {
 				u.assign("update", c)
 			}
@@ -258,7 +258,7 @@ func (u *update) followDeletedAt(c *column) {
 	if u.SkipHooks {
 		return
 	}
-	u.reportMissing("delete")
+	u.reportMissing("delete", c)
 	if !u.hasActor {
 		return
 	}

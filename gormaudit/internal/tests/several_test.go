@@ -2,13 +2,17 @@ package tests
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
@@ -148,5 +152,27 @@ func TestUpdateOfSeveralTables(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What is told of an UPDATE of several tables names the table of its column.
+func TestUpdateOfSeveralTablesIsToldOfTheRightOne(t *testing.T) {
+	var w witness
+	config := gormaudit.Config{Models: []any{&order{}, &item{}}, Observe: w.observe, Missing: gormaudit.Reject}
+	s := newStage(t, dbtest.New(t, dbtest.MariaDB), config, &order{}, &item{})
+	const join = "purchases o JOIN items i ON i.order_id = o.id"
+	ok(t, s.user(7).Table(join).Where("o.id = 1").Updates(forged{"i.name": "y", "i.created_by": "66"}))
+	err := s.Table(join).Where("o.id = 1").Updates(forged{"i.name": "y"}).Error
+	if !errors.Is(err, gormaudit.ErrNoActor) || !strings.Contains(err.Error(), `"items"`) {
+		t.Errorf("error is %v, want ErrNoActor that names items", err)
+	}
+	want := []string{"dropped update items.created_by", "no_context update items."}
+	if got := w.takeTexts(gormaudit.EventDropped, gormaudit.EventNoContext); !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	var wrong *gormaudit.ColumnError
+	err = s.user(7).WithContext(contextOf(actor.User(strings.Repeat("x", 300)))).Table(join).Where("o.id = 1").Updates(forged{"i.name": "y"}).Error
+	if !errors.As(err, &wrong) || wrong.Table != "items" {
+		t.Errorf("error is %v, want a ColumnError about items", err)
 	}
 }
