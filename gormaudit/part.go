@@ -47,12 +47,32 @@ func (m *model) partOf(c clause.Column) *part {
 	if dot := strings.LastIndexByte(name, '.'); table == "" && dot >= 0 {
 		table, name = name[:dot], name[dot+1:]
 	}
+	if table == "" {
+		for _, p := range m.parts {
+			if p.has(name) {
+				return p
+			}
+		}
+		return nil
+	}
+	var found *part
 	for _, p := range m.parts {
-		if table != "" && sameFold(bare(table), bare(p.qualifier)) || table == "" && p.has(name) {
+		if ok, exactly := p.named(table); exactly {
 			return p
+		} else if ok && found == nil {
+			found = p
 		}
 	}
-	return nil
+	return found
+}
+
+// named reports whether a name before a column can be the part's, and exactly
+// if both have the same schema before them, or none.
+func (p *part) named(table string) (ok, exactly bool) {
+	own, given := parseName(p.qualifier), parseName(table)
+	exactly = sameFold(own.schema, given.schema)
+	ok = sameFold(own.name, given.name) && (exactly || own.schema == "" || given.schema == "")
+	return ok, ok && exactly
 }
 
 func (p *part) has(column string) bool {

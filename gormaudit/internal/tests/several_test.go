@@ -176,3 +176,37 @@ func TestUpdateOfSeveralTablesIsToldOfTheRightOne(t *testing.T) {
 		t.Errorf("error is %v, want a ColumnError about items", err)
 	}
 }
+
+// Two tables of one name are told apart by the schemas before their columns.
+func TestUpdateOfTablesOfOneNameInTwoSchemas(t *testing.T) {
+	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
+		t.Run(kind, func(t *testing.T) {
+			s := newStage(t, dbtest.New(t, kind), gormaudit.Config{Models: []any{&item{}}}, &item{})
+			other := &stage{plain: dbtest.New(t, kind).Open(t)}
+			must(t, other.plain.AutoMigrate(&item{}))
+			own, tenant := schemaName(t, s.plain)+".items", schemaName(t, other.plain)+".items"
+			update := func(values forged) {
+				t.Helper()
+				ok(t, s.user(7).Table(own+", "+tenant).Where(own+".id = 1 AND "+tenant+".id = 1").Updates(values))
+			}
+			by := gormaudit.SoftBy[string]{CreatedBy: ptr("5"), UpdatedBy: ptr("5")}
+			ok(t, s.plain.Create(&item{ID: 1, SoftBy: by}))
+
+			ok(t, other.plain.Create(&item{ID: 1, SoftBy: by}))
+			update(forged{tenant + ".name": "x", tenant + ".created_by": "66"}) // of a table that is not known
+			if got := s.by(t, "items", 1) + ", " + other.by(t, "items", 1); got != "5 5, 66 5" {
+				t.Errorf("before the other is known, rows hold %q, want 5 5, 66 5", got)
+			}
+
+			ok(t, s.user(5).Table(tenant).Create(&item{ID: 2}))
+			update(forged{tenant + ".name": "y", tenant + ".created_by": "67", tenant + ".updated_by": "67"})
+			if got := s.by(t, "items", 1) + ", " + other.by(t, "items", 1); got != "5 5, 66 7" {
+				t.Errorf("rows hold %q, want 5 5, 66 7", got)
+			}
+			update(forged{own + ".name": "z", own + ".created_by": "67"})
+			if got := s.by(t, "items", 1); got != "5 7" {
+				t.Errorf("row holds %q, want 5 7", got)
+			}
+		})
+	}
+}
