@@ -178,26 +178,3 @@ func copies(stmt *gorm.Statement, m *model) bool {
 	}
 	return false
 }
-
-// putBack undoes what GORM copied, where it is not what the row gets.
-func putBack(u *update) {
-	r, ok := u.Clauses[rememberedKey].Expression.(*remembered)
-	if !ok {
-		return
-	}
-	delete(u.Clauses, rememberedKey)
-	if u.auditor.config.DryRun {
-		return
-	}
-	for n, fields := range r.fields {
-		row, f := r.targets.at(n), 0
-		for _, c := range u.model.columns {
-			if c.declared && f < len(fields) {
-				if field := c.peek(row); field.IsValid() && u.preserved(c) == nil {
-					fields[f].putBack(field)
-				}
-				f++
-			}
-		}
-	}
-}

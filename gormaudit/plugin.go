@@ -47,10 +47,10 @@ func (p *Plugin) Initialize(db *gorm.DB) error {
 	if _, ok := db.ClauseBuilders[installed]; ok {
 		// The plugin dbresolver opens its databases with the config of the
 		// gorm.DB that it serves: the same builders, whose auditor knows about both.
-		return a.registerCallback(db)
+		return registerCallback(a, db)
 	}
 	if err := a.registry.register(p.config.Models); err != nil {
 		return err
 	}
-	return a.install(db)
+	return install(a, db)
 }

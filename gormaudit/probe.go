@@ -78,24 +78,27 @@ func probedValues() map[string]any {
 	return map[string]any{"title": "x", "created_by": probedForgery, "updated_by": probedForgery}
 }
 
+// wrapper puts an auditor into the builders of a DB.
+type wrapper func(a *auditor, db *gorm.DB)
+
 // trusted reports whether everything is stamped that a callback of db sends.
-func trusted(db *gorm.DB, callback func(*gorm.DB), clauses []string, probes []probe) bool {
+func trusted(db *gorm.DB, wrap wrapper, callback func(*gorm.DB), clauses []string, probes []probe) bool {
 	for _, p := range probes {
-		if callback == nil || !p.isStamped(db, callback, clauses) {
+		if callback == nil || !p.isStamped(db, wrap, callback, clauses) {
 			return false
 		}
 	}
 	return true
 }
 
-func (p probe) isStamped(db *gorm.DB, callback func(*gorm.DB), clauses []string) (ok bool) {
+func (p probe) isStamped(db *gorm.DB, wrap wrapper, callback func(*gorm.DB), clauses []string) (ok bool) {
 	defer func() {
 		if recover() != nil { // nobody said that a dialect bears being offline
 			ok = false
 		}
 	}()
 	var conn offline
-	tx := probing(db, &conn).Model(p.model).Clauses(p.clauses...)
+	tx := probing(db, wrap, &conn).Model(p.model).Clauses(p.clauses...)
 	stmt := tx.Statement
 	stmt.Dest, stmt.BuildClauses = p.dest, clauses
 	if err := stmt.Parse(p.model); err != nil {
@@ -111,14 +114,14 @@ func (p probe) isStamped(db *gorm.DB, callback func(*gorm.DB), clauses []string)
 
 // probing returns a DB like db over conn, whose statements are stamped for an
 // actor of the probe's own.
-func probing(db *gorm.DB, conn *offline) *gorm.DB {
+func probing(db *gorm.DB, wrap wrapper, conn *offline) *gorm.DB {
 	tx := db.Session(&gorm.Session{NewDB: true, Context: context.Background(), SkipDefaultTransaction: true, Logger: logger.Discard})
 	tx.ClauseBuilders = maps.Clone(db.ClauseBuilders)
 	tx.ConnPool, tx.Statement.ConnPool = conn, conn
 	tx.DryRun, tx.PrepareStmt = false, false
 	a := &auditor{registry: newRegistry(tx), places: newPlaces()}
 	a.config.Actor = func(context.Context) (actor.Actor, bool) { return actor.User(probedActor), true }
-	a.wrapAll(tx)
+	wrap(a, tx)
 	return tx
 }
 

@@ -14,7 +14,7 @@ import (
 
 // report tells of an event: Config.Observe always, GORM's logger where there is
 // something for people to read, and of each place the 1st, 10th, 100th … time.
-func (a *auditor) report(stmt *gorm.Statement, e Event, message string) {
+func report(a *auditor, stmt *gorm.Statement, e Event, message string) {
 	if a.config.Observe == nil && message == "" {
 		return
 	}
@@ -30,17 +30,17 @@ func (a *auditor) report(stmt *gorm.Statement, e Event, message string) {
 		return
 	}
 	if n := a.places.count(&e); isPowerOfTen(n) {
-		stmt.Logger.Warn(ctx, finished(a.line(&e, message, n)))
+		stmt.Logger.Warn(ctx, finished(logLine(a, &e, message, n)))
 	}
 }
 
 // reportFailure tells of a write that fails without DryRun.
-func (a *auditor) reportFailure(stmt *gorm.Statement, table, op string, err error) {
+func reportFailure(a *auditor, stmt *gorm.Statement, table, op string, err error) {
 	e := Event{Kind: EventWouldFail, Operation: op, Table: table}
 	if wrong := (*ColumnError)(nil); errors.As(err, &wrong) {
 		e.Column = wrong.Column
 	}
-	a.report(stmt, e, "fails: "+strings.TrimPrefix(err.Error(), "gormaudit: "))
+	report(a, stmt, e, "fails: "+strings.TrimPrefix(err.Error(), "gormaudit: "))
 }
 
 // operation says what a statement does that builds a clause.
@@ -54,8 +54,8 @@ func operation(stmt *gorm.Statement, name string) string {
 	return "update"
 }
 
-// line is what the log says of an event that happened n times in its place.
-func (a *auditor) line(e *Event, message string, n uint64) string {
+// logLine is what the log says of an event that happened n times in its place.
+func logLine(a *auditor, e *Event, message string, n uint64) string {
 	var b strings.Builder
 	b.WriteString("gormaudit: ")
 	if a.config.DryRun && e.Kind >= EventDropped {
@@ -98,9 +98,9 @@ func isPowerOfTen(n uint64) bool {
 	return n == 1
 }
 
-// missing says what is wrong with a context in which nobody acts, and what to
+// missingKind says what is wrong with a context in which nobody acts, and what to
 // do about it.
-func (a *auditor) missing(stmt *gorm.Statement) (EventKind, string) {
+func missingKind(a *auditor, stmt *gorm.Statement) (EventKind, string) {
 	switch {
 	case isNoContext(stmt):
 		return EventNoContext, "no context, and so no actor; pass the request's: db.WithContext(ctx)"

@@ -55,12 +55,12 @@ func (s *statement) reportMissing(op string, c *column) {
 	}
 	s.reported = true
 	config := &s.auditor.config
-	kind, problem := s.auditor.missing(s.Statement)
+	kind, problem := missingKind(s.auditor, s.Statement)
 	message := problem
 	if config.Missing == Allow || config.Missing == Reject && !config.DryRun {
 		message = ""
 	}
-	s.auditor.report(s.Statement, Event{Kind: kind, Operation: op, Table: s.tableOf(c)}, message)
+	report(s.auditor, s.Statement, Event{Kind: kind, Operation: op, Table: s.tableOf(c)}, message)
 	if config.Missing == Reject && !config.DryRun {
 		_ = s.AddError(missingError{op, s.tableOf(c), problem})
 	}
@@ -76,13 +76,13 @@ func (s *statement) reportDropped(op string, c *column) {
 	if c.role == created && op != "create" {
 		message = "the caller's value is dropped; this column is written once, on create (one that may change can't be a by-column)"
 	}
-	s.auditor.report(s.Statement, Event{Kind: EventDropped, Operation: op, Table: s.tableOf(c), Column: c.name}, message)
+	report(s.auditor, s.Statement, Event{Kind: EventDropped, Operation: op, Table: s.tableOf(c), Column: c.name}, message)
 }
 
 // reportStamp tells of a stamp that a dry run would set.
 func (s *statement) reportStamp(op string, c *column) {
 	if s.auditor.config.DryRun {
-		s.auditor.report(s.Statement, Event{Kind: EventWouldStamp, Operation: op, Table: s.tableOf(c), Column: c.name}, "")
+		report(s.auditor, s.Statement, Event{Kind: EventWouldStamp, Operation: op, Table: s.tableOf(c), Column: c.name}, "")
 	}
 }
 

@@ -27,7 +27,7 @@ func rewriteSet(a *auditor, stmt *gorm.Statement, m *model, c clause.Clause, nex
 		for n := range u.taken {
 			u.judge(&u.taken[n])
 		}
-		putBack(&u)
+		u.putBack()
 	case next.buildsStandard(&c):
 		u.build(c.Name, set, assigned)
 	default: // as put does, by another builder
@@ -272,4 +272,27 @@ func (u *update) followDeletedAt(c *column) {
 // and this one asks what the soft-delete field was before.
 func (u *update) prepend(c *column, value any) {
 	u.set = append(clause.Set{{Column: c.target(), Value: value}}, u.set...)
+}
+
+// putBack undoes what GORM copied, where it is not what the row gets.
+func (u *update) putBack() {
+	r, ok := u.Clauses[rememberedKey].Expression.(*remembered)
+	if !ok {
+		return
+	}
+	delete(u.Clauses, rememberedKey)
+	if u.auditor.config.DryRun {
+		return
+	}
+	for n, fields := range r.fields {
+		row, f := r.targets.at(n), 0
+		for _, c := range u.model.columns {
+			if c.declared && f < len(fields) {
+				if field := c.peek(row); field.IsValid() && u.preserved(c) == nil {
+					fields[f].putBack(field)
+				}
+				f++
+			}
+		}
+	}
 }
