@@ -1,0 +1,136 @@
+package audittest
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/writes"
+)
+
+// Option says what [Run] tries, and how.
+type Option func(*run)
+
+// run is what the options of a Run ask for.
+type run struct {
+	models []*writes.Model
+	users  writes.Users
+}
+
+// Model tries the write paths on T's table. The function returns the i-th of
+// some new rows; i begins at 1. Each row must be one that db.Create accepts:
+// with its required columns and foreign keys, and with different values in
+// every column that is unique. It should differ from the others in one column
+// besides: that is what paths change. By-columns are left to Run.
+//
+// An association is tried where the model at its other end is given too, or
+// else reported as skipped. A T without by-columns serves for that alone.
+func Model[T any](row func(i int) *T) Option {
+	return func(r *run) { r.models = append(r.models, writes.NewModel(row)) }
+}
+
+// Users names the ids that by-columns hold during the test: who wrote the rows
+// that are there, who acts, and whom callers name in forged by-columns. By
+// default Run makes up numbers, or UUIDs where those don't fit. Give ids of
+// users that are there if by-columns have a foreign key.
+func Users(author, actor, forged string) Option {
+	return func(r *run) { r.users.Author, r.users.Actor, r.users.Forged = author, actor, forged }
+}
+
+// As returns a context for each of the ids in by-columns: one in which
+// somebody acts whom they hold as id. By default it is
+// actor.NewContext(context.Background(), actor.User(id)). Give it where
+// [gormaudit.Config] has an Actor or an ID of its own.
+func As(as func(id string) context.Context) Option {
+	return func(r *run) { r.users.Context = as }
+}
+
+// Run tries every write path on each [Model], through db, and fails the test
+// once for each by-column that does not then hold what it shall. What the
+// paths are and what each does is listed in writes.md, beside the package
+// gormaudit. Paths that a model can't take, or GORM itself fails on, are
+// logged with the reason: go test -v shows them.
+//
+// db is the application's, with the plugin of gormaudit and all others. Its
+// tables must be there, and hold at most 1,000 rows. Each model has a
+// transaction that is rolled back, and each path starts from the same three
+// rows in it. Hooks of the models run and sequences move.
+func Run(t *testing.T, db *gorm.DB, options ...Option) {
+	t.Helper()
+	var r run
+	for _, option := range options {
+		option(&r)
+	}
+	switch {
+	case db.Plugins[gormaudit.New().Name()] == nil:
+		t.Fatal("audittest: db has no plugin of gormaudit: call db.Use(gormaudit.New()) before")
+	case db.DryRun:
+		t.Fatal("audittest: db is in DryRun and writes nothing")
+	case !slices.ContainsFunc(options, func(Option) bool { return len(r.models) > 0 }):
+		t.Fatal("audittest: there is no audittest.Model to try")
+	}
+	if err := writes.LearnAll(db, r.models, r.users); err != nil {
+		t.Fatalf("audittest: %v", err)
+	}
+	for _, m := range r.models {
+		t.Run(m.Schema.Table, func(t *testing.T) {
+			t.Helper()
+			r.try(t, db, m)
+		})
+	}
+}
+
+// try tries the paths of one model.
+func (r *run) try(t *testing.T, db *gorm.DB, m *writes.Model) {
+	t.Helper()
+	if !m.Stamped() {
+		t.Skipf("audittest: %s has no by-columns", m.Schema.Name)
+	}
+	trial, err := writes.NewTrial(db, m, r.models)
+	if err != nil {
+		t.Fatalf("audittest: %v", err)
+	}
+	defer func() {
+		if err := trial.Close(); err != nil {
+			t.Errorf("audittest: %v", err)
+		}
+	}()
+	if trial.Idle() {
+		t.Fatalf("audittest: db.Create(&%s) leaves by-columns empty as if nobody acted. "+
+			"If gormaudit.Config has an Actor or ID of its own, give audittest.As. If it says DryRun, nothing is stamped", m.Schema.Name)
+	}
+	held, skipped, failed := 0, map[string][]string{}, 0
+	for _, section := range trial.Sections() {
+		for _, path := range section.Paths {
+			problems, why := trial.Try(path)
+			for _, problem := range problems {
+				t.Errorf("%s: %s", path.Call, problem)
+			}
+			switch {
+			case why != "":
+				skipped[why] = append(skipped[why], path.Call)
+			case len(problems) > 0:
+				failed++
+			default:
+				held++
+			}
+		}
+	}
+	t.Logf("%d write paths held, %d failed", held, failed)
+	for _, why := range slices.Sorted(maps.Keys(skipped)) {
+		t.Logf("skipped, since %s:\n\t%s", why, strings.Join(skipped[why], "\n\t"))
+	}
+	if failed > 0 {
+		t.Log(advice)
+	}
+}
+
+const advice = `what makes a path fail, most often:
+	a hook of the model, or a plugin registered after gormaudit's, that writes by-columns itself;
+	a column that gormaudit does not take for a by-column: name the field CreatedBy, UpdatedBy or DeletedBy, or tag it autoCreateBy, autoUpdateBy or autoDeleteBy;
+	a trigger of the database or a default that writes the column`

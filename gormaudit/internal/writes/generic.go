@@ -1,0 +1,185 @@
+package writes
+
+import (
+	"context"
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// generic is gorm.G of a model.
+type generic interface {
+	create(ctx context.Context, db *gorm.DB, row any, opts ...clause.Expression) error
+	createSelected(ctx context.Context, db *gorm.DB, row any, names []string) error
+	createIn(ctx context.Context, db *gorm.DB, table string, row any) error
+	createInBatches(ctx context.Context, db *gorm.DB, rows any) error
+	update(ctx context.Context, db *gorm.DB, where any, name string, value any) (int, error)
+	updates(ctx context.Context, db *gorm.DB, where, row any) (int, error)
+	set(ctx context.Context, db *gorm.DB, where any, assign clause.Assigner) (int, error)
+	setCreate(ctx context.Context, db *gorm.DB, assign clause.Assigner) error
+	remove(ctx context.Context, db *gorm.DB, where any) (int, error)
+	exec(ctx context.Context, db *gorm.DB, sql string, vars ...any) error
+}
+
+type genericOf[T any] struct{}
+
+func (genericOf[T]) create(ctx context.Context, db *gorm.DB, row any, opts ...clause.Expression) error {
+	return gorm.G[T](db, opts...).Create(ctx, row.(*T))
+}
+
+func (genericOf[T]) createSelected(ctx context.Context, db *gorm.DB, row any, names []string) error {
+	return gorm.G[T](db).Select(names[0], anys(names)[1:]...).Create(ctx, row.(*T))
+}
+
+func (genericOf[T]) createIn(ctx context.Context, db *gorm.DB, table string, row any) error {
+	return gorm.G[T](db).Table(table).Create(ctx, row.(*T))
+}
+
+func (genericOf[T]) createInBatches(ctx context.Context, db *gorm.DB, rows any) error {
+	return gorm.G[T](db).CreateInBatches(ctx, rows.(*[]T), 1)
+}
+
+func (genericOf[T]) update(ctx context.Context, db *gorm.DB, where any, name string, value any) (int, error) {
+	return gorm.G[T](db).Where(where).Update(ctx, name, value)
+}
+
+func (genericOf[T]) updates(ctx context.Context, db *gorm.DB, where, row any) (int, error) {
+	return gorm.G[T](db).Where(where).Updates(ctx, *row.(*T))
+}
+
+func (genericOf[T]) set(ctx context.Context, db *gorm.DB, where any, assign clause.Assigner) (int, error) {
+	return gorm.G[T](db).Where(where).Set(assign).Update(ctx)
+}
+
+func (genericOf[T]) setCreate(ctx context.Context, db *gorm.DB, assign clause.Assigner) error {
+	return gorm.G[T](db).Set(assign).Create(ctx)
+}
+
+func (genericOf[T]) remove(ctx context.Context, db *gorm.DB, where any) (int, error) {
+	return gorm.G[T](db).Where(where).Delete(ctx)
+}
+
+func (genericOf[T]) exec(ctx context.Context, db *gorm.DB, sql string, vars ...any) error {
+	return gorm.G[T](db).Exec(ctx, sql, vars...)
+}
+
+// genericPaths run with the actor in the context they give to each call, and
+// the author in the one that the DB was made with.
+func (m *Model) genericPaths() []Path {
+	paths := slices.Concat(m.genericCreates(), m.genericUpdates(), m.genericAssociations())
+	for n := range paths {
+		run := paths[n].Run
+		paths[n].Run = func(db *gorm.DB) error { return run(m.asAuthor(db)) }
+	}
+	return paths
+}
+
+func (m *Model) genericCreates() []Path {
+	ctx := m.Users.context(m.Users.Actor)
+	return []Path{
+		{Line: "G create", Call: `gorm.G[Note](db).Create(ctx, &note)`, Want: created(), Run: func(db *gorm.DB) error {
+			return m.g.create(ctx, db, m.fresh())
+		}},
+		{Line: "G create", Call: `gorm.G[Note](db).Select("title").Create(ctx, &note)`, Skip: m.needsPlain(), Want: created(), Minor: true, Run: func(db *gorm.DB) error {
+			return m.g.createSelected(ctx, db, m.fresh(), m.plain)
+		}},
+		{Line: "G create", Call: `gorm.G[Note](db).CreateInBatches(ctx, &notes, 100)`, Want: createdTwo(), Run: func(db *gorm.DB) error {
+			return m.g.createInBatches(ctx, db, pointerTo(m.slice(m.fresh(), m.fresh())))
+		}},
+		{Line: "G create", Call: `gorm.G[Note](db).Table("notes").Create(ctx, &note)`, Want: created(), Minor: true, Run: func(db *gorm.DB) error {
+			return m.g.createIn(ctx, db, m.table(), m.fresh())
+		}},
+		{Line: "G upsert", Call: `gorm.G[Note](db, clause.OnConflict{UpdateAll: true}).Create(ctx, &note)`, Want: changed(), Run: func(db *gorm.DB) error {
+			return m.g.create(ctx, db, m.row(1), upsertAll())
+		}},
+		{Line: "G upsert", Call: `gorm.G[Note](db, gorm.WithResult()).Create(ctx, &note)`, Want: created(), Minor: true, Run: func(db *gorm.DB) error {
+			return m.g.create(ctx, db, m.fresh(), gorm.WithResult())
+		}},
+		{Line: "G set and create", Call: `gorm.G[Note](db).Set(…).Create(ctx)`, Want: created(), Run: func(db *gorm.DB) error {
+			return m.g.setCreate(ctx, db, clause.Assignments(m.insertMap(true)))
+		}},
+		{Line: "G on DryRun", Call: `gorm.G[Note](db.Session(&gorm.Session{DryRun: true})).Create(ctx, &note)`, Minor: true, Run: func(db *gorm.DB) error {
+			return m.g.create(ctx, db.Session(&gorm.Session{DryRun: true}), m.fresh())
+		}},
+	}
+}
+
+func (m *Model) genericUpdates() []Path {
+	ctx := m.Users.context(m.Users.Actor)
+	paths := []Path{
+		{Line: "G update", Call: `gorm.G[Note](db).Where(…).Update(ctx, "title", …)`, Want: changed(), Run: func(db *gorm.DB) error {
+			return wroteRows(m.g.update(ctx, db, m.is(1), m.column.DBName, m.other()))
+		}},
+		{Line: "G updates", Call: `gorm.G[Note](db).Where(…).Updates(ctx, Note{…})`, Want: changed(), Run: func(db *gorm.DB) error {
+			return wroteRows(m.g.updates(ctx, db, m.is(1), m.part()))
+		}},
+		{Line: "G set and update", Call: `gorm.G[Note](db).Where(…).Set(…).Update(ctx)`, Want: changed(), Apart: true, Run: func(db *gorm.DB) error {
+			return wroteRows(m.g.set(ctx, db, m.is(1), clause.Assignments(m.values())))
+		}},
+	}
+	for n := range paths {
+		paths[n].Skip = m.needsColumn()
+	}
+	for _, field := range m.by.All() {
+		paths = append(paths, Path{Line: "G update", Call: `gorm.G[Note](db).Where(…).Update(ctx, "` + field.DBName + `", …)`, Skip: m.needsUpdatedAt(), Want: changed(), Minor: true, Run: func(db *gorm.DB) error {
+			return wroteRows(m.g.update(ctx, db, m.is(1), field.DBName, m.forged(field)))
+		}})
+	}
+	return append(paths, Path{Line: "delete", Call: `gorm.G[Note](db).Where(…).Delete(ctx)`, Want: m.deleted("1"), Run: func(db *gorm.DB) error {
+		return wroteRows(m.g.remove(ctx, db, m.is(1)))
+	}})
+}
+
+func (m *Model) genericAssociations() []Path {
+	ctx := m.Users.context(m.Users.Actor)
+	var paths []Path
+	for _, r := range m.relations {
+		name, one, two := r.name(), r.child("1"), r.child("2")
+		add := func(op, comment string, want map[string]string, p Path, association func() clause.Association) {
+			p.Line, p.Call, p.Want = "G associations", `gorm.G[Note](db).Where(…).Set(clause.Association{"`+name+`", clause.`+op+`, …}).Update(ctx)`+comment, want
+			p.Minor = p.Minor || !r.first || r.kind() != "has_many"
+			p.Run = func(db *gorm.DB) error {
+				_, err := m.g.set(ctx, db, m.is(1), association())
+				return err
+			}
+			paths = append(paths, r.finish(p))
+		}
+		operate := func(op clause.AssociationOpType, set map[string]any, values ...any) func() clause.Association {
+			return func() clause.Association {
+				a := clause.Association{Association: name, Type: op, Values: values}
+				if set != nil {
+					a.Set = clause.Assignments(set)
+				}
+				return a
+			}
+		}
+		all := map[string]string{one: isChanged}
+		if r.many() {
+			all[two] = isChanged
+		}
+		create := join(changed(), map[string]string{r.child("+1"): isNew}, r.joins(isNew, "+1"))
+		if r.ready() {
+			add("OpCreate", ", the comment", create, Path{About: r.child("+1")}, func() clause.Association {
+				return operate(clause.OpCreate, r.Child.insertMapOf(r.fresh()))()
+			})
+			add("OpCreate", " with values", create, Path{Minor: true}, func() clause.Association {
+				return operate(clause.OpCreate, nil, r.fresh())()
+			})
+			add("OpUpdate", ", the comments", all, Path{About: one, Apart: r.kind() == "many_to_many", Skip: r.Child.needsColumn()}, func() clause.Association {
+				return operate(clause.OpUpdate, r.Child.forgery())()
+			})
+		}
+		switch r.kind() {
+		case "has_many", "has_one":
+			add("OpUnlink", "", all, Path{Minor: true}, operate(clause.OpUnlink, nil))
+			add("OpDelete", "", r.deleted("1", "2"), Path{Minor: true}, operate(clause.OpDelete, nil))
+		case "belongs_to":
+			add("OpUnlink", "", changed(), Path{Minor: true}, operate(clause.OpUnlink, nil))
+		case "many_to_many":
+			add("OpUnlink", "", r.joinsDeleted("1", "2"), Path{Minor: true}, operate(clause.OpUnlink, nil))
+			add("OpDelete", "", r.joinsDeleted("1", "2"), Path{Minor: true}, operate(clause.OpDelete, nil))
+		}
+	}
+	return paths
+}

@@ -1,0 +1,89 @@
+package writes
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+// transaction is one that is rolled back, seen through the user's db and
+// through a DB without plugins.
+type transaction struct {
+	db, plain *gorm.DB
+	begun     bool
+	attempts  int
+}
+
+// begin opens a transaction. Where db is one already, it uses that.
+func begin(db *gorm.DB) (*transaction, error) {
+	plain, err := openPlain(db)
+	if err != nil {
+		return nil, err
+	}
+	t := &transaction{db: db.Session(&gorm.Session{NewDB: true, Context: context.Background()})}
+	if _, within := db.Statement.ConnPool.(gorm.TxCommitter); !within {
+		t.db, t.begun = t.db.Begin(), true
+		if t.db.Error != nil {
+			return nil, fmt.Errorf("begin: %w", t.db.Error)
+		}
+	}
+	t.plain = plain.Session(&gorm.Session{NewDB: true, Context: context.Background()})
+	t.plain.Statement.ConnPool = t.db.Statement.ConnPool
+	if err := t.savePoint("audittest"); err != nil {
+		_ = t.end()
+		return nil, err
+	}
+	return t, nil
+}
+
+// openPlain opens the database of db without plugins, and gives the pool back
+// that this opened.
+func openPlain(db *gorm.DB) (*gorm.DB, error) {
+	plain, err := gorm.Open(db.Dialector, &gorm.Config{
+		NamingStrategy: db.NamingStrategy, NowFunc: db.NowFunc, Logger: logger.Discard, TranslateError: db.TranslateError,
+		SkipDefaultTransaction: true, AllowGlobalUpdate: db.AllowGlobalUpdate, QueryFields: db.QueryFields,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the database without plugins: %w", err)
+	}
+	own, err := plain.DB()
+	if err != nil {
+		return nil, fmt.Errorf("open the database without plugins: %w", err)
+	}
+	if theirs, err := db.DB(); err != nil || own != theirs {
+		if _, within := db.Statement.ConnPool.(gorm.TxCommitter); err == nil || within {
+			_ = own.Close()
+		}
+	}
+	return plain, nil
+}
+
+func (t *transaction) savePoint(name string) error { return t.plain.SavePoint(name).Error }
+
+func (t *transaction) rollbackTo(name string) error { return t.plain.RollbackTo(name).Error }
+
+// attempt undoes what f did when it fails.
+func (t *transaction) attempt(f func() error) error {
+	t.attempts++
+	name := fmt.Sprintf("attempt%d", t.attempts)
+	if err := t.savePoint(name); err != nil {
+		return err
+	}
+	err := f()
+	if err != nil {
+		if undo := t.rollbackTo(name); undo != nil {
+			return fmt.Errorf("%w (and %w)", err, undo)
+		}
+	}
+	return err
+}
+
+// end undoes everything.
+func (t *transaction) end() error {
+	if !t.begun {
+		return t.rollbackTo("audittest")
+	}
+	return t.db.Rollback().Error
+}
