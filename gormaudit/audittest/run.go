@@ -102,7 +102,7 @@ func (r *run) try(t *testing.T, db *gorm.DB, m *writes.Model) {
 	}()
 	if trial.Idle() {
 		t.Fatalf("audittest: db.Create(&%s) leaves by-columns empty as if nobody acted. "+
-			"If gormaudit.Config has an Actor or ID of its own, give audittest.As. If it says DryRun, nothing is stamped", m.Schema.Name)
+			"If gormaudit.Config has an Actor or ID of its own, give audittest.As", m.Schema.Name)
 	}
 	held, skipped, failed := 0, map[string][]string{}, 0
 	for _, section := range trial.Sections() {
@@ -131,6 +131,7 @@ func (r *run) try(t *testing.T, db *gorm.DB, m *writes.Model) {
 }
 
 const advice = `what makes a path fail, most often:
+	gormaudit.Config.DryRun, with which nothing is stamped;
 	a hook of the model, or a plugin registered after gormaudit's, that writes by-columns itself;
 	a column that gormaudit does not take for a by-column: name the field CreatedBy, UpdatedBy or DeletedBy, or tag it autoCreateBy, autoUpdateBy or autoDeleteBy;
 	a trigger of the database or a default that writes the column`

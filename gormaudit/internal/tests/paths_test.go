@@ -16,7 +16,7 @@ import (
 // path is one way to write through GORM.
 type path struct {
 	line string // which of lines it belongs to
-	call string // what users write; it names the test, and the line in the README
+	call string // what users write; it names the test, and the line in writes.md
 	run  func(db *gorm.DB) error
 	// want are the rows that are not as before, by table and key: "5 7 -" for
 	// created by user 5, updated by user 7 and deleted by nobody. User 5 wrote
@@ -30,14 +30,14 @@ type path struct {
 	not map[string]string
 	// unordered says that GORM walks a map and sends statements in any order.
 	unordered bool
-	// minor paths are not listed in the README.
+	// minor paths are not listed in writes.md.
 	minor bool
-	// about is the row that the README's line is about. By default a new row,
+	// about is the row that the line in writes.md is about. By default a new row,
 	// or else the first one that changed.
 	about string
 }
 
-// section is a group of paths, as the README lists them.
+// section is a group of paths, as writes.md lists them.
 type section struct {
 	title string
 	paths []path
@@ -45,18 +45,11 @@ type section struct {
 
 // sections are all paths.
 func sections[B bys]() []section {
-	return []section{
-		{"Create", createPaths[B]()},
-		{"Save", savePaths[B]()},
-		{"Update", updatePaths[B]()},
-		{"Upsert", upsertPaths[B]()},
-		{"Delete and restore", deletePaths[B]()},
-		{"Associations", associationPaths[B]()},
-		{"gorm.G", genericPaths[B]()},
-		{"Sessions and transactions", sessionPaths[B]()},
-		{"Columns with tags", columnPaths[B]()},
-		{"Spellings of a forged column", spellingPaths[B]()},
+	all, own := worldSections[B](), ownPaths[B]()
+	for n := range all {
+		all[n].paths = append(all[n].paths, own[all[n].title]...)
 	}
+	return append(all, section{"Columns with tags", columnPaths[B]()}, section{"Spellings of a forged column", spellingPaths[B]()})
 }
 
 // lines are all the ways in which GORM writes, or might be taken to.
@@ -68,7 +61,7 @@ var lines = []string{
 	"update with a map", "update with a struct", "update with another struct", "update with Select or Omit", "update with nothing", "update created_by only",
 	"UpdateColumn", "update a slice", "update by condition", "update by table", "update with clause.Set",
 	"upsert that does nothing", "upsert", "INSERT OR REPLACE",
-	"delete for good", "delete softly", "delete softly by a flag", "optimistic lock", "delete with associations", "restore", "delete by hand",
+	"delete", "delete for good", "delete by a flag", "optimistic lock", "delete with associations", "restore", "delete by hand",
 	"append to or replace has-many", "append a map", "unlink has-one and has-many", "append to many2many", "unlink many2many", "belongs-to", "FullSaveAssociations",
 	"nested create", "save with unchanged children",
 	"embedded fields", "SkipHooks", "DryRun", "PrepareStmt", "transactions", "raw SQL", "reads", "migrations", "sessions",

@@ -21,8 +21,8 @@ import (
 func TestRule1ByFollowsAt(t *testing.T) {
 	known := []string{
 		"update with clause.Set", "update by table", "G set and update", "G associations", "upsert", "restore", "spellings", // GORM forgets updated_at
-		"update with another struct",                  // so it does where a struct has no UpdatedAt
-		"update with Select or Omit", "delete softly", // Omit names the column
+		"update with another struct",           // so it does where a struct has no UpdatedAt
+		"update with Select or Omit", "delete", // Omit names the column
 		"delete by hand", // UpdateColumn moves neither
 	}
 	for _, section := range sections[texts]() {

@@ -152,10 +152,18 @@ func (r *Relation) appendHas() []Path {
 		{Line: line, Call: `db.Model(&notes).Association("` + r.name() + `").Append(&comment, &comment)`, Minor: true, Want: join(changedTwo(), map[string]string{r.child("+1"): isNew, r.child("+2"): isNew}), Run: func(db *gorm.DB) error {
 			return db.Model(pointerTo(m.slice(m.key(1), m.key(2)))).Association(r.name()).Append(r.fresh(), r.fresh())
 		}},
-		{Line: "append a map", Call: r.call(`Append(map[string]any{…})`), Want: added, Minor: true, Run: func(db *gorm.DB) error {
+		{Line: "append a map", Call: r.call(`Append(map[string]any{…})`), Skip: r.needsMany(), Want: added, Minor: true, Run: func(db *gorm.DB) error {
 			return r.association(db).Append(r.Child.insertMapOf(r.fresh()))
 		}},
 	}
+}
+
+// needsMany asks for an association with several rows.
+func (r *Relation) needsMany() string {
+	if !r.many() {
+		return "GORM writes no row from a map at a single association"
+	}
+	return ""
 }
 
 func (r *Relation) unlinkHas() []Path {

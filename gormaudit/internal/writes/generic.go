@@ -160,9 +160,11 @@ func (m *Model) genericAssociations() []Path {
 		}
 		create := join(changed(), map[string]string{r.child("+1"): isNew}, r.joins(isNew, "+1"))
 		if r.ready() {
-			add("OpCreate", ", the comment", create, Path{About: r.child("+1")}, func() clause.Association {
-				return operate(clause.OpCreate, r.Child.insertMapOf(r.fresh()))()
-			})
+			if r.many() { // GORM writes no row from a map at a single association
+				add("OpCreate", ", the comment", create, Path{About: r.child("+1")}, func() clause.Association {
+					return operate(clause.OpCreate, r.Child.insertMapOf(r.fresh()))()
+				})
+			}
 			add("OpCreate", " with values", create, Path{Minor: true}, func() clause.Association {
 				return operate(clause.OpCreate, nil, r.fresh())()
 			})

@@ -45,6 +45,11 @@ func (m *Model) Relate(others []*Model) {
 		if rel.FieldSchema.Table == m.Schema.Table {
 			r.Missing = "it is an association of the table with itself"
 		}
+		for _, ref := range rel.References {
+			if slices.Contains(m.by.All(), ref.ForeignKey) {
+				r.Missing = "its foreign key " + ref.ForeignKey.DBName + " is a by-column"
+			}
+		}
 		if rel.Type != schema.BelongsTo && r.Missing == "" && rel.Field.ReflectValueOf(context.Background(), reflect.ValueOf(m.make(1)).Elem()).Kind() == reflect.Slice && !m.isEmpty(rel) {
 			r.Missing = "new rows come with " + rel.Name
 		}
@@ -249,4 +254,3 @@ func (m *Model) clear(row any) any {
 	}
 	return row
 }
-

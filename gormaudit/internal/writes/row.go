@@ -328,4 +328,3 @@ func join(all ...map[string]string) map[string]string {
 	}
 	return joined
 }
-

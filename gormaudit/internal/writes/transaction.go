@@ -44,6 +44,7 @@ func openPlain(db *gorm.DB) (*gorm.DB, error) {
 	plain, err := gorm.Open(db.Dialector, &gorm.Config{
 		NamingStrategy: db.NamingStrategy, NowFunc: db.NowFunc, Logger: logger.Discard, TranslateError: db.TranslateError,
 		SkipDefaultTransaction: true, AllowGlobalUpdate: db.AllowGlobalUpdate, QueryFields: db.QueryFields,
+		DisableNestedTransaction: db.DisableNestedTransaction,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database without plugins: %w", err)

@@ -421,10 +421,11 @@ func (t *table) differ(row string, got, want []string) (problems []string) {
 	return problems
 }
 
-// Idle reports whether a new row names nobody at all, although somebody acts.
+// Idle reports whether a new row with forged by-columns names nobody at all,
+// although somebody acts.
 func (t *Trial) Idle() bool {
 	t.model.rewind()
-	create := Path{Run: func(db *gorm.DB) error { return db.Create(t.model.honest()).Error }}
+	create := Path{Run: func(db *gorm.DB) error { return db.Create(t.model.fresh()).Error }}
 	after, readErr, err := t.run(create, t.tx.db)
 	if err != nil || readErr != nil {
 		return false

@@ -56,20 +56,23 @@ func (m *Model) upsertChosen() []Path {
 			return wrote(db.Clauses(c()).Create(m.row(1)))
 		}}
 	}
-	return []Path{
+	var paths []Path
+	for _, name := range m.byNames() {
+		paths = append(paths, chosen(`db.Clauses(clause.OnConflict{DoUpdates: clause.AssignmentColumns([]string{"`+name+`"})}).Create(&note)`, true, func() clause.OnConflict { return m.upsert(name) }))
+	}
+	return append(paths,
 		chosen(`db.Clauses(clause.OnConflict{DoUpdates: clause.AssignmentColumns(…)}).Create(&note)`, false, func() clause.OnConflict { return m.upsert(names...) }),
 		chosen(`db.Clauses(clause.OnConflict{DoUpdates: clause.AssignmentColumns([]string{"title"})}).Create(&note)`, true, func() clause.OnConflict { return m.upsert(column) }),
-		chosen(`db.Clauses(clause.OnConflict{DoUpdates: clause.AssignmentColumns([]string{"created_by"})}).Create(&note)`, true, func() clause.OnConflict { return m.upsert(m.byNames()[:1]...) }),
 		chosen(`db.Clauses(clause.OnConflict{DoUpdates: clause.Assignments(map[string]any{…})}).Create(&note)`, true, func() clause.OnConflict {
 			return clause.OnConflict{Columns: m.keyColumns(), DoUpdates: clause.Assignments(m.values())}
 		}),
-		{Line: "upsert", Call: `db.Clauses(clause.OnConflict{DoUpdates: …}).Omit("updated_by").Create(&note)`, Skip: first(m.needsColumn(), m.needs(m.by.Updated, "updated_by"), m.needsOmittable(m.by.Updated)), Minor: true, Run: func(db *gorm.DB) error {
+		Path{Line: "upsert", Call: `db.Clauses(clause.OnConflict{DoUpdates: …}).Omit("updated_by").Create(&note)`, Skip: first(m.needsColumn(), m.needs(m.by.Updated, "updated_by"), m.needsOmittable(m.by.Updated)), Minor: true, Run: func(db *gorm.DB) error {
 			return m.wrote(db.Clauses(m.upsert(column)).Omit(dbNames(m.by.Updated)...).Create(m.row(1)))
 		}},
-		{Line: "upsert", Call: `db.Table("notes").Clauses(clause.OnConflict{DoUpdates: …}).Create(map[string]any{…})`, Skip: m.needsColumn(), Want: changed(), Apart: true, Minor: true, Run: func(db *gorm.DB) error {
+		Path{Line: "upsert", Call: `db.Table("notes").Clauses(clause.OnConflict{DoUpdates: …}).Create(map[string]any{…})`, Skip: m.needsColumn(), Want: changed(), Apart: true, Minor: true, Run: func(db *gorm.DB) error {
 			return wrote(db.Table(m.table()).Clauses(m.upsert(names...)).Create(m.mapOf(m.row(1), true)))
 		}},
-	}
+	)
 }
 
 func (m *Model) upsertReturning() []Path {

@@ -9,25 +9,25 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table of write paths into the README")
+var update = flag.Bool("update", false, "write the table of write paths into writes.md")
 
 const (
-	readme    = "../../../README.md"
+	writesMD  = "../../writes.md"
 	pathsFrom = "<!-- write paths -->\n"
 	pathsTo   = "<!-- /write paths -->"
 )
 
-func TestReadmeTable(t *testing.T) {
-	text, err := os.ReadFile(readme)
+func TestWritesTable(t *testing.T) {
+	text, err := os.ReadFile(writesMD)
 	if err != nil {
 		t.Fatal(err)
 	}
 	head, rest, found := strings.Cut(string(text), pathsFrom)
 	table, tail, closed := strings.Cut(rest, pathsTo)
 	if !found || !closed {
-		t.Fatalf("%s has no %s … %s", readme, strings.TrimSpace(pathsFrom), pathsTo)
+		t.Fatalf("%s has no %s … %s", writesMD, strings.TrimSpace(pathsFrom), pathsTo)
 	}
-	want := readmeTable()
+	want := writesTable()
 	if n := strings.Count(want, "\n"); n > 60 {
 		t.Errorf("the table has %d lines, want at most 60: group some paths or call them minor", n)
 	}
@@ -35,16 +35,16 @@ func TestReadmeTable(t *testing.T) {
 		return
 	}
 	if !*update {
-		t.Fatalf("the table of write paths in %s is not that of the tests; go test ./gormaudit/internal/tests -run TestReadmeTable -update writes it", readme)
+		t.Fatalf("the table of write paths in %s is not that of the tests; go test ./gormaudit/internal/tests -run TestWritesTable -update writes it", writesMD)
 	}
-	if err := os.WriteFile(readme, []byte(head+pathsFrom+want+pathsTo+tail), 0o644); err != nil {
+	if err := os.WriteFile(writesMD, []byte(head+pathsFrom+want+pathsTo+tail), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// readmeTable lists the paths by section and, within one, by what they do to
+// writesTable lists the paths by section and, within one, by what they do to
 // the by-columns.
-func readmeTable() string {
+func writesTable() string {
 	lines := []string{"| write | created_by | updated_by | deleted_by |", "| --- | --- | --- | --- |"}
 	for _, section := range sections[texts]() {
 		calls := map[string][]string{}
