@@ -3,7 +3,7 @@ package tests
 import (
 	"fmt"
 	"os"
-	"os/exec"
+	osexec "os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -133,7 +133,7 @@ func TestBrokenPlugin(t *testing.T) {
 func TestSuiteFindsBrokenPlugins(t *testing.T) {
 	for name, b := range broken {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(os.Args[0], "-test.run=^TestBrokenPlugin$", "-test.v")
+			cmd := osexec.Command(os.Args[0], "-test.run=^TestBrokenPlugin$", "-test.v")
 			cmd.Env = append(os.Environ(), breakWith+"="+name)
 			out, err := cmd.CombinedOutput()
 			if err == nil {
