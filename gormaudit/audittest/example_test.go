@@ -26,18 +26,16 @@ type Line struct {
 	Text      string
 }
 
-// In an application's own tests:
-//
-//	func TestAudit(t *testing.T) { … }
+// TestAudit is a test of the application's: func TestAudit(t *testing.T).
 func Example() {
-	testAudit := func(t *testing.T) {
+	TestAudit := func(t *testing.T) {
 		db := openTestDB(t) // as the application opens it, with all its plugins
 		audittest.Run(t, db,
 			audittest.Model(func(i int) *Invoice { return &Invoice{Number: fmt.Sprint("invoice ", i)} }),
 			audittest.Model(func(i int) *Line { return &Line{Text: fmt.Sprint("line ", i)} }),
 		)
 	}
-	_ = testing.InternalTest{Name: "TestAudit", F: testAudit}
+	_ = TestAudit
 }
 
 func TestAudit(t *testing.T) {

@@ -22,21 +22,26 @@ func (m *Model) associationPaths() []Path {
 		case "belongs_to":
 			own = r.belongsTo()
 		}
-		for _, p := range append(own, r.nested()...) {
+		for _, p := range slices.Concat(own, r.nested(), r.fullSaves()) {
 			paths = append(paths, r.finish(p))
 		}
 	}
 	return paths
 }
 
-// allAssociations are writes of a row with all its associations.
-func (m *Model) allAssociations() []Path {
-	var ready []*Relation
+// readyRelations are the associations that can be tried.
+func (m *Model) readyRelations() (ready []*Relation) {
 	for _, r := range m.relations {
 		if r.ready() {
 			ready = append(ready, r)
 		}
 	}
+	return ready
+}
+
+// allAssociations are writes of a row with all its associations.
+func (m *Model) allAssociations() []Path {
+	ready := m.readyRelations()
 	if len(ready) < 2 {
 		return nil
 	}
@@ -79,18 +84,7 @@ func (m *Model) allAssociations() []Path {
 func (r *Relation) nested() []Path {
 	m, comments := r.owner, `"`+r.name()+`"`
 	minor := !r.first || r.kind() != "has_many"
-	loaded := func(row any) any {
-		r.put(row, r.Child.row(1))
-		if r.many() {
-			r.put(row, r.Child.row(2))
-		}
-		return row
-	}
 	two := join(createdTwo(), map[string]string{r.child("+1"): isNew, r.child("+2"): isNew}, r.joins(isNew, "+1", "+2"))
-	full := r.changed("1")
-	if r.many() {
-		full = r.changed("1", "2")
-	}
 	return []Path{
 		{Line: "nested create", Call: `db.Create(&notes), each with new ` + comments, Minor: true, Want: two, Run: func(db *gorm.DB) error {
 			return wrote(db.Create(pointerTo(m.slice(r.put(m.fresh(), r.fresh()), r.put(m.fresh(), r.fresh())))))
@@ -99,7 +93,7 @@ func (r *Relation) nested() []Path {
 			return wrote(db.Create(r.put(m.fresh(), r.Child.row(r.free()))))
 		}},
 		{Line: "save with unchanged children", Call: `db.Save(&note), its loaded ` + comments, About: r.child("1"), Minor: minor, Want: changed(), Run: func(db *gorm.DB) error {
-			return wrote(db.Save(loaded(m.row(1))))
+			return wrote(db.Save(r.loaded(m.row(1))))
 		}},
 		{Line: "save with unchanged children", Call: `db.Preload(` + comments + `).First(&note); db.Save(&note)`, Want: changed(), Minor: true, Run: func(db *gorm.DB) error {
 			n := m.zero()
@@ -111,8 +105,25 @@ func (r *Relation) nested() []Path {
 		{Line: "save with unchanged children", Call: `db.Updates(&note) with new ` + comments, Want: join(changed(), map[string]string{r.child("+1"): isNew}, r.joins(isNew, "+1")), Minor: true, Run: func(db *gorm.DB) error {
 			return wrote(db.Updates(r.put(m.row(1), r.fresh())))
 		}},
-		{Line: "FullSaveAssociations", Call: `db.Session(&gorm.Session{FullSaveAssociations: true}).Save(&note), its loaded ` + comments, About: r.child("1"), Minor: minor, Want: join(changed(), full), Run: func(db *gorm.DB) error {
-			return wrote(session(db, gorm.Session{FullSaveAssociations: true}).Save(loaded(m.row(1))))
+	}
+}
+
+// loaded gives a row the children that row 1 has.
+func (r *Relation) loaded(row any) any {
+	r.put(row, r.Child.row(1))
+	if r.many() {
+		r.put(row, r.Child.row(2))
+	}
+	return row
+}
+
+// fullSaves are writes of a row and all columns of its association.
+func (r *Relation) fullSaves() []Path {
+	m, comments := r.owner, `"`+r.name()+`"`
+	minor := !r.first || r.kind() != "has_many"
+	return []Path{
+		{Line: "FullSaveAssociations", Call: `db.Session(&gorm.Session{FullSaveAssociations: true}).Save(&note), its loaded ` + comments, About: r.child("1"), Minor: minor, Want: join(changed(), r.changed("1", "2")), Run: func(db *gorm.DB) error {
+			return wrote(session(db, gorm.Session{FullSaveAssociations: true}).Save(r.loaded(m.row(1))))
 		}},
 		{Line: "FullSaveAssociations", Call: `db.Session(&gorm.Session{FullSaveAssociations: true}).Updates(&note), its loaded ` + comments, Minor: true, Want: join(changed(), r.changed("1")), Run: func(db *gorm.DB) error {
 			return wrote(session(db, gorm.Session{FullSaveAssociations: true}).Updates(r.put(m.row(1), r.Child.row(1))))

@@ -132,56 +132,68 @@ func (m *Model) genericUpdates() []Path {
 }
 
 func (m *Model) genericAssociations() []Path {
-	ctx := m.Users.context(m.Users.Actor)
 	var paths []Path
 	for _, r := range m.relations {
-		name, one, two := r.name(), r.child("1"), r.child("2")
-		add := func(op, comment string, want map[string]string, p Path, association func() clause.Association) {
-			p.Line, p.Call, p.Want = "G associations", `gorm.G[Note](db).Where(…).Set(clause.Association{"`+name+`", clause.`+op+`, …}).Update(ctx)`+comment, want
-			p.Minor = p.Minor || !r.first || r.kind() != "has_many"
-			p.Run = func(db *gorm.DB) error {
-				_, err := m.g.set(ctx, db, m.is(1), association())
-				return err
-			}
-			paths = append(paths, r.finish(p))
-		}
-		operate := func(op clause.AssociationOpType, set map[string]any, values ...any) func() clause.Association {
-			return func() clause.Association {
-				a := clause.Association{Association: name, Type: op, Values: values}
-				if set != nil {
-					a.Set = clause.Assignments(set)
-				}
-				return a
-			}
-		}
-		all := map[string]string{one: isChanged}
-		if r.many() {
-			all[two] = isChanged
-		}
-		create := join(changed(), map[string]string{r.child("+1"): isNew}, r.joins(isNew, "+1"))
 		if r.ready() {
-			if r.many() { // GORM writes no row from a map at a single association
-				add("OpCreate", ", the comment", create, Path{About: r.child("+1")}, func() clause.Association {
-					return operate(clause.OpCreate, r.Child.insertMapOf(r.fresh()))()
-				})
-			}
-			add("OpCreate", " with values", create, Path{Minor: true}, func() clause.Association {
-				return operate(clause.OpCreate, nil, r.fresh())()
-			})
-			add("OpUpdate", ", the comments", all, Path{About: one, Apart: r.kind() == "many_to_many", Skip: r.Child.needsColumn()}, func() clause.Association {
-				return operate(clause.OpUpdate, r.Child.forgery())()
-			})
+			paths = append(paths, r.genericWrites()...)
 		}
-		switch r.kind() {
-		case "has_many", "has_one":
-			add("OpUnlink", "", all, Path{Minor: true}, operate(clause.OpUnlink, nil))
-			add("OpDelete", "", r.deleted("1", "2"), Path{Minor: true}, operate(clause.OpDelete, nil))
-		case "belongs_to":
-			add("OpUnlink", "", changed(), Path{Minor: true}, operate(clause.OpUnlink, nil))
-		case "many_to_many":
-			add("OpUnlink", "", r.joinsDeleted("1", "2"), Path{Minor: true}, operate(clause.OpUnlink, nil))
-			add("OpDelete", "", r.joinsDeleted("1", "2"), Path{Minor: true}, operate(clause.OpDelete, nil))
-		}
+		paths = append(paths, r.genericUnlinks()...)
 	}
 	return paths
+}
+
+// operation is a path of row 1 with a clause.Association.
+func (r *Relation) operation(op, comment string, p Path, association func() clause.Association) Path {
+	ctx := r.owner.Users.context(r.owner.Users.Actor)
+	p.Line, p.Call = "G associations", `gorm.G[Note](db).Where(…).Set(clause.Association{"`+r.name()+`", clause.`+op+`, …}).Update(ctx)`+comment
+	p.Minor = p.Minor || !r.first || r.kind() != "has_many"
+	p.Run = func(db *gorm.DB) error {
+		a := association()
+		a.Association = r.name()
+		_, err := r.owner.g.set(ctx, db, r.owner.is(1), a)
+		return err
+	}
+	return r.finish(p)
+}
+
+func (r *Relation) genericWrites() []Path {
+	create := join(changed(), map[string]string{r.child("+1"): isNew}, r.joins(isNew, "+1"))
+	paths := []Path{
+		r.operation("OpCreate", " with values", Path{Want: create, Minor: true}, func() clause.Association {
+			return clause.Association{Type: clause.OpCreate, Values: []any{r.fresh()}}
+		}),
+		r.operation("OpUpdate", ", the comments", Path{
+			Want: r.changed("1", "2"), About: r.child("1"), Apart: r.kind() == "many_to_many", Skip: r.Child.needsColumn(),
+		}, func() clause.Association {
+			return clause.Association{Type: clause.OpUpdate, Set: clause.Assignments(r.Child.forgery())}
+		}),
+	}
+	if !r.many() {
+		return paths // GORM writes no row from a map at a single association
+	}
+	return append(paths, r.operation("OpCreate", ", the comment", Path{Want: create, About: r.child("+1")}, func() clause.Association {
+		return clause.Association{Type: clause.OpCreate, Set: clause.Assignments(r.Child.insertMapOf(r.fresh()))}
+	}))
+}
+
+func (r *Relation) genericUnlinks() []Path {
+	unlinked, deleted := r.joinsDeleted("1", "2"), r.joinsDeleted("1", "2")
+	switch r.kind() {
+	case "has_many", "has_one":
+		if r.Child == nil {
+			return nil
+		}
+		unlinked, deleted = r.changed("1", "2"), r.deleted("1", "2")
+	case "belongs_to":
+		unlinked, deleted = changed(), nil
+	}
+	paths := []Path{r.operation("OpUnlink", "", Path{Want: unlinked, Minor: true}, func() clause.Association {
+		return clause.Association{Type: clause.OpUnlink}
+	})}
+	if deleted == nil {
+		return paths
+	}
+	return append(paths, r.operation("OpDelete", "", Path{Want: deleted, Minor: true}, func() clause.Association {
+		return clause.Association{Type: clause.OpDelete}
+	}))
 }
