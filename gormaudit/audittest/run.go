@@ -59,7 +59,8 @@ func As(as func(id string) context.Context) Option {
 // db is the application's, with the plugin of gormaudit and all others. Its
 // tables must be there, and hold at most 1,000 rows. Each model has a
 // transaction that is rolled back, and each path starts from the same three
-// rows in it. Hooks of the models run and sequences move.
+// rows in it. Hooks of the models run and sequences move. Nothing is logged by
+// db meanwhile. A history that the application keeps is not looked at.
 func Run(t *testing.T, db *gorm.DB, options ...Option) {
 	t.Helper()
 	var r run

@@ -24,12 +24,20 @@ type generic interface {
 
 type genericOf[T any] struct{}
 
+// creator is what Select returns since GORM 1.31.1.
+type creator[T any] interface {
+	Create(ctx context.Context, row *T) error
+}
+
 func (genericOf[T]) create(ctx context.Context, db *gorm.DB, row any, opts ...clause.Expression) error {
 	return gorm.G[T](db, opts...).Create(ctx, row.(*T))
 }
 
 func (genericOf[T]) createSelected(ctx context.Context, db *gorm.DB, row any, names []string) error {
-	return gorm.G[T](db).Select(names[0], anys(names)[1:]...).Create(ctx, row.(*T))
+	if g, ok := any(gorm.G[T](db).Select(names[0], anys(names)[1:]...)).(creator[T]); ok {
+		return g.Create(ctx, row.(*T))
+	}
+	return gorm.G[T](db.Select(names)).Create(ctx, row.(*T))
 }
 
 func (genericOf[T]) createIn(ctx context.Context, db *gorm.DB, table string, row any) error {

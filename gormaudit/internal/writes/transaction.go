@@ -22,7 +22,8 @@ func begin(db *gorm.DB) (*transaction, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &transaction{db: db.Session(&gorm.Session{NewDB: true, Context: context.Background()})}
+	// Failures and forged values are expected, and not for the log.
+	t := &transaction{db: db.Session(&gorm.Session{NewDB: true, Context: context.Background(), Logger: logger.Discard})}
 	if _, within := db.Statement.ConnPool.(gorm.TxCommitter); !within {
 		t.db, t.begun = t.db.Begin(), true
 		if t.db.Error != nil {
