@@ -79,14 +79,6 @@ func wrote(tx *gorm.DB) error {
 	return tx.Error
 }
 
-// wroteRows is wrote for what gorm.G returns.
-func wroteRows(rows int, err error) error {
-	if err == nil && rows == 0 {
-		return fmt.Errorf("no row was written")
-	}
-	return err
-}
-
 func now() time.Time { return time.Date(2026, 7, 8, 9, 10, 11, 0, time.UTC) }
 
 // longAgo is when the rows of a fresh world were written.

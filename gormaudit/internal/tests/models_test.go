@@ -194,8 +194,10 @@ var worldTables = []worldTable{
 		{1, false, map[string]any{"note_id": 1}}, {2, false, map[string]any{"note_id": 1}}, {3, false, map[string]any{"note_id": 2}},
 	}},
 	{name: "files", key: "id", deletedAt: "deleted_at", seed: []seed{
-		{1, false, map[string]any{"owner_id": 1, "owner_type": "note"}}, {2, false, map[string]any{"owner_id": 1, "owner_type": "note"}},
-		{3, false, map[string]any{"owner_id": 2, "owner_type": "note"}}, {4, false, map[string]any{"owner_id": 1, "owner_type": "other"}},
+		{1, false, map[string]any{"owner_id": 1, "owner_type": "note"}},
+		{2, false, map[string]any{"owner_id": 1, "owner_type": "note"}},
+		{3, false, map[string]any{"owner_id": 2, "owner_type": "note"}},
+		{4, false, map[string]any{"owner_id": 1, "owner_type": "other"}},
 	}},
 	{name: "posts", key: "id", deletedAt: "deleted_at", seed: []seed{{1, false, nil}, {2, false, nil}, {3, true, nil}}},
 	{name: "tags", key: "id", deletedAt: "deleted_at", seed: []seed{{1, false, nil}, {2, false, nil}, {3, false, nil}}},

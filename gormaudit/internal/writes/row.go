@@ -69,12 +69,15 @@ func (m *Model) withKey(row any, n int) any {
 // part returns a row with what a caller changes and forged by-columns alone.
 func (m *Model) part() any {
 	row := m.zero()
-	m.set(row, m.column, m.make(m.count.next))
+	m.set(row, m.column, m.later())
 	return m.forge(row)
 }
 
 // other returns a value for the column that callers change.
-func (m *Model) other() any { return m.get(m.make(m.count.next), m.column) }
+func (m *Model) other() any { return m.get(m.later(), m.column) }
+
+// later returns a row that differs from all that a path makes.
+func (m *Model) later() any { return m.make(m.count.next + 10) }
 
 // forge names the forged user in all by-columns of a row.
 func (m *Model) forge(row any) any {
