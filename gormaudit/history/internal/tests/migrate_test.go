@@ -318,6 +318,47 @@ func TestCompositeKeysAreToldApart(t *testing.T) {
 	})
 }
 
+type (
+	shelf struct {
+		Room  string `gorm:"primaryKey;size:50"`
+		Aisle string `gorm:"primaryKey;size:50"`
+		Label string
+	}
+	reorderedShelf struct {
+		Label string
+		Aisle string `gorm:"primaryKey;size:50"`
+		Room  string `gorm:"primaryKey;size:50"`
+	}
+)
+
+func (shelf) TableName() string          { return "shelves" }
+func (reorderedShelf) TableName() string { return "shelves" }
+
+func TestAReorderedModelFindsItsKeys(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &shelf{}))
+		me := db.WithContext(as(ann))
+		// The other way round, the keys are those of the other row.
+		must(t, me.Create(&[]shelf{{Room: "a", Aisle: "b", Label: "ab"}, {Room: "b", Aisle: "a", Label: "ba"}}).Error)
+		must(t, history.Migrate(db, &reorderedShelf{}))
+		must(t, me.Model(&reorderedShelf{Room: "a", Aisle: "b"}).Update("label", "x").Error)
+		changes := must2(history.Of(db, &shelf{Room: "a", Aisle: "b"}))
+		if len(changes) != 2 || len(must2(history.Of(db, &reorderedShelf{Room: "a", Aisle: "b"}))) != 2 {
+			t.Fatalf("Of = %+v, want a creation and an update, whatever the model's order", changes)
+		}
+		must(t, history.Revert(me, changes[0]))
+		for key, want := range map[shelf]string{{Room: "a", Aisle: "b"}: "ab", {Room: "b", Aisle: "a"}: "ba"} {
+			var got shelf
+			must(t, db.First(&got, &key).Error)
+			if got.Label != want {
+				t.Errorf("room %s, aisle %s has %q after Revert, want %q", key.Room, key.Aisle, got.Label, want)
+			}
+		}
+	})
+}
+
 func TestAppendOnlyTablesRefuseChanges(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)

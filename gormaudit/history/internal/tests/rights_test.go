@@ -69,3 +69,24 @@ func TestRightsOfTheApplicationsAccountOnPostgres(t *testing.T) {
 	expect("Migrate of what is right", history.Migrate(db, &Note{}), true)
 	expect("Migrate of another model", history.Migrate(db, &parent{}), false)
 }
+
+// A database may give a role the right to each function that is created.
+func TestDefaultPrivilegesDoNotExposeTheFunctions(t *testing.T) {
+	db := dbtest.New(t, dbtest.Postgres).Open(t)
+	role := "whodunit_" + strings.ToLower(rand.Text()[:12])
+	must(t, db.Exec("CREATE ROLE "+role).Error)
+	t.Cleanup(func() {
+		must(t, db.Exec("DROP OWNED BY "+role).Error)
+		must(t, db.Exec("DROP ROLE "+role).Error)
+	})
+	must(t, db.Exec("ALTER DEFAULT PRIVILEGES IN SCHEMA "+homeOf(t, db)+" GRANT EXECUTE ON FUNCTIONS TO "+role).Error)
+	must(t, history.Migrate(db, &Note{}))
+	must(t, history.Verify(db, &Note{}))
+	for _, function := range []string{"whodunit_open_set()", "whodunit_record_notes()"} {
+		var allowed bool
+		must(t, db.Raw("SELECT has_function_privilege(?, ?, 'EXECUTE')", role, function).Scan(&allowed).Error)
+		if allowed {
+			t.Errorf("the role may execute %s", function)
+		}
+	}
+}

@@ -189,6 +189,22 @@ func TestAStatementNestedInAnother(t *testing.T) {
 	})
 }
 
+// GORM hands a statement's settings down to those that are made from it.
+func TestAQueryMadeFromAStatement(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		query := func(tx *gorm.DB) {
+			_ = tx.AddError(tx.Session(&gorm.Session{}).Raw("SELECT * FROM notes").Find(&[]Note{}).Error)
+		}
+		must(t, db.Callback().Create().Before("gorm:create").After("gormaudit/history:set_actor").Register("query", query))
+		note := Note{Title: "a"}
+		must(t, db.WithContext(as(ann)).Create(&note).Error)
+		if set := last(t, plain, &note).ChangeSet; set.Actor != ann {
+			t.Errorf("the creation is by %v, want %v", set.Actor, ann)
+		}
+	})
+}
+
 // After the outer statement has written, and before it has ended.
 func TestASavepointInAStatementThatHasWritten(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
