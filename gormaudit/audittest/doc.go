@@ -3,10 +3,10 @@
 // whatever way GORM is called, and whatever callers forge into them.
 //
 //	func TestAudit(t *testing.T) {
-//		db := openTestDatabase(t) // as the application opens it, plugins included
+//		db := openTestDB(t) // as the application opens it, with all its plugins
 //		audittest.Run(t, db,
-//			audittest.Model(func(i int) *Note { return &Note{Title: fmt.Sprint("note ", i)} }),
-//			audittest.Model(func(i int) *Tag { return &Tag{Name: fmt.Sprint("tag ", i)} }),
+//			audittest.Model(func(i int) *Invoice { return &Invoice{Number: fmt.Sprint("invoice ", i)} }),
+//			audittest.Model(func(i int) *Line { return &Line{Text: fmt.Sprint("line ", i)} }),
 //		)
 //	}
 //

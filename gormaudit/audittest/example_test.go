@@ -39,7 +39,8 @@ func Example() {
 }
 
 func TestAudit(t *testing.T) {
-	audittest.Run(t, openTestDB(t),
+	db := openTestDB(t) // as the application opens it, with all its plugins
+	audittest.Run(t, db,
 		audittest.Model(func(i int) *Invoice { return &Invoice{Number: fmt.Sprint("invoice ", i)} }),
 		audittest.Model(func(i int) *Line { return &Line{Text: fmt.Sprint("line ", i)} }),
 	)
