@@ -60,7 +60,10 @@ func As(as func(id string) context.Context) Option {
 // tables must be there, and hold at most 1,000 rows. Each model has a
 // transaction that is rolled back, and each path starts from the same three
 // rows in it. Hooks of the models run and sequences move. Nothing is logged by
-// db meanwhile. A history that the application keeps is not looked at.
+// db meanwhile.
+//
+// Where db has the plugin of gormaudit/history, and its account may read what
+// that records, each change of a path must be attributed to who acts, too.
 func Run(t *testing.T, db *gorm.DB, options ...Option) {
 	t.Helper()
 	var r run

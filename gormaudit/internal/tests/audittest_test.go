@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"context"
 	"fmt"
 	"os"
 	osexec "os/exec"
@@ -16,6 +17,7 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/audittest"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
@@ -109,9 +111,27 @@ var broken = map[string]struct {
 	"VALUES": {[]gorm.Plugin{gormaudit.New(), unwrapped("VALUES")}, []string{
 		`db.Create(&tag): tags.created_by of the new row = "66" (the caller's forged value), want "7" (who acts)`,
 	}},
+	"history": {[]gorm.Plugin{gormaudit.New(), history.NewWithConfig(history.Config{Actor: func(context.Context) (actor.Actor, bool) { return actor.User(66), true }})}, []string{
+		`db.Create(&tag): the history has changes of tags that are not attributed to user:7, who acts`,
+	}},
 	"ON CONFLICT": {[]gorm.Plugin{gormaudit.New(), unwrapped("ON CONFLICT")}, []string{
 		`db.Clauses(clause.OnConflict{UpdateAll: true}).Create(&tag), the row is there: tags.created_by of row 1 = "7" (who acts), want "5" (who wrote the row before)`,
 	}},
+}
+
+// TestSuiteLooksIntoTheHistory runs on models whose changes are recorded.
+func TestSuiteLooksIntoTheHistory(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
+		db := d.Open(t)
+		must(t, db.Use(gormaudit.New()))
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &tag{}, &page{}))
+		audittest.Run(t, db,
+			audittest.Model(func(i int) *tag { return &tag{Name: fmt.Sprint("tag ", i)} }),
+			audittest.Model(func(i int) *page { return &page{Title: fmt.Sprint("page ", i)} }),
+		)
+	})
 }
 
 const breakWith = "WHODUNIT_BREAK_WITH"
@@ -126,7 +146,7 @@ func TestBrokenPlugin(t *testing.T) {
 	for _, plugin := range b.plugins {
 		must(t, db.Use(plugin))
 	}
-	must(t, db.AutoMigrate(&tag{}))
+	must(t, history.Migrate(db, &tag{}))
 	audittest.Run(t, db, audittest.Model(func(i int) *tag { return &tag{Name: fmt.Sprint("tag ", i)} }))
 }
 

@@ -64,7 +64,9 @@ func openPlain(db *gorm.DB) (*gorm.DB, error) {
 
 func (t *transaction) savePoint(name string) error { return t.plain.SavePoint(name).Error }
 
-func (t *transaction) rollbackTo(name string) error { return t.plain.RollbackTo(name).Error }
+// rollbackTo goes through the user's db, whose plugins may keep what they did in
+// the transaction.
+func (t *transaction) rollbackTo(name string) error { return t.db.RollbackTo(name).Error }
 
 // attempt undoes what f did when it fails.
 func (t *transaction) attempt(f func() error) error {

@@ -23,6 +23,10 @@ type Trial struct {
 	// rows are the table and key of rows by their names in [Path.Want].
 	rows   map[string]rowKey
 	before map[string]contents
+	// history is what is recorded of the paths, wrong what the last one has wrong
+	// there.
+	history history
+	wrong   []string
 }
 
 type rowKey struct{ table, key string }
@@ -71,7 +75,7 @@ func (t *Trial) prepare(others []*Model) error {
 	var err error
 	t.before, err = t.read()
 	t.model.absentKey = t.highestKey() + 90
-	return errors.Join(err, t.tx.savePoint("path"))
+	return errors.Join(err, t.openHistory(), t.tx.savePoint("path"))
 }
 
 // seed makes the rows 1, 2 and 3 of a model. bind readies each, by its number.
@@ -262,6 +266,7 @@ func (t *Trial) Try(p Path) (problems []string, skipped string) {
 		return nil, p.Skip
 	}
 	after, readErr, err := t.run(p, t.tx.db)
+	wrong := t.wrong
 	switch {
 	case p.Fails && err == nil:
 		return []string{"no error, want one"}, ""
@@ -281,16 +286,19 @@ func (t *Trial) Try(p Path) (problems []string, skipped string) {
 			return nil, "GORM alone writes other rows too"
 		}
 	}
-	return append(rows, stamps...), ""
+	return slices.Concat(rows, stamps, wrong), ""
 }
 
 // run runs a path through db, reads what there is then and undoes it.
 func (t *Trial) run(p Path, db *gorm.DB) (after map[string]contents, readErr, err error) {
+	t.wrong = nil
 	defer func() {
 		readErr = errors.Join(readErr, t.tx.rollbackTo("path"))
 	}()
 	err = safely(func() error { return p.Run(t.model.asActor(db)) })
-	after, readErr = t.read()
+	if after, readErr = t.read(); readErr == nil {
+		t.wrong, readErr = t.history.misattributed(t.tx.plain)
+	}
 	return after, readErr, err
 }
 
