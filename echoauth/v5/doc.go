@@ -76,7 +76,8 @@
 // Where the store has no such session any more, the visitor is anonymous and may
 // sign in again. A store of your own says so by a new session, or by an error
 // that wraps [io/fs.ErrNotExist] or [database/sql.ErrNoRows]; the errors of common
-// databases' clients that mean it are known. Any other error is an outage.
+// databases' clients that mean it are known. Any other error is an outage, and so
+// is a [*net.OpError], whatever it wraps.
 //
 // What the session functions return has a status with which Echo answers where
 // a handler returns it; see the errors below. A sign-in with OpenID Connect is

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -167,8 +168,12 @@ func isBadCookie(err error) bool {
 }
 
 // isGone tells whether a store says that it has no such session. Most stores
-// then return a new one; others return the error of their database.
+// then return a new one; others return the error of their database. Where a
+// server can't be reached, what does not exist is its Unix socket.
 func isGone(err error) bool {
+	if unreached := new(net.OpError); errors.As(err, &unreached) {
+		return false
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
 	}

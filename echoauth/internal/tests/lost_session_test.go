@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gomodule/redigo/redis"
@@ -116,6 +119,29 @@ func TestUnreadableSession(t *testing.T) {
 				want(t, "whoami", b.get("/whoami"), "user:1")
 				want(t, "cart, which could not be read", b.get("/cart"), "")
 			})
+		}
+	})
+}
+
+// TestStoreBehindMissingSocket: a server that stops takes its Unix socket along.
+// That no such file exists says nothing of the session then.
+func TestStoreBehindMissingSocket(t *testing.T) {
+	_, err := net.Dial("unix", filepath.Join(t.TempDir(), "redis.sock"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("error of a dial = %v, want one that is fs.ErrNotExist", err)
+	}
+	down := fmt.Errorf("get session: %w", err)
+	eachVersion(t, func(t *testing.T, v version) {
+		store := &brokenStore{Store: newCookieStore()}
+		b := newBrowser(t, newSite(t, v, store, Config{}))
+		b.post("/login/1")
+		store.get, store.save = down, down
+		if got := b.do("GET", "/whoami").Code; got != http.StatusServiceUnavailable {
+			t.Errorf("whoami = %d, want 503", got)
+		}
+		store.get = nil
+		if got := b.post("/logout"); !strings.Contains(got, "redis.sock") {
+			t.Errorf("logout = %q, want the store's error: the record is still there", got)
 		}
 	})
 }
