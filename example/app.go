@@ -45,8 +45,9 @@ func (a *app) routes() *echo.Echo {
 	e.HTTPErrorHandler = a.showError
 	e.IPExtractor = a.config.ipExtractor()
 	e.Pre(a.overPublicScheme)
-	e.Use(logRequests(), middleware.Recover(), securityHeaders())
-	e.Use(middleware.BodyLimit("1M"), middleware.ContextTimeout(10*time.Second))
+	// The timeout is around what answers errors, which asks the database, too.
+	e.Use(middleware.ContextTimeout(10*time.Second), logRequests(), middleware.Recover())
+	e.Use(securityHeaders(), middleware.BodyLimit("1M"))
 
 	e.GET("/healthz", a.health)
 	assets := e.Group("/assets", cacheForAnHour)

@@ -121,6 +121,21 @@ func TestFailurePages(t *testing.T) {
 	})
 }
 
+// A mistake is no outage: to try again does not help, and a load balancer need
+// not turn away.
+func TestServerError(t *testing.T) {
+	s := startServer(t)
+	bob := signIn(t, s, "bob", seedPassword)
+	if _, err := s.database(t).Exec("ALTER TABLE notes RENAME TO other_notes"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "a page of a table that is gone", bob.get("/"), http.StatusInternalServerError, "That went wrong", "bob")
+	api := apiSignIn(t, s, "bob")
+	if status := api.call("GET", "/api/notes", "", nil); status != http.StatusInternalServerError {
+		t.Errorf("GET /api/notes of a table that is gone = %d, want 500", status)
+	}
+}
+
 func TestLostDatabase(t *testing.T) {
 	d := newPostgres(t)
 	u, err := url.Parse(strings.TrimPrefix(d.env[0], "DATABASE_URL="))

@@ -125,7 +125,8 @@ func TestActAs(t *testing.T) {
 	expect(t, "act as", alice.submit("/users", actAsBob, nil), http.StatusOK, "you act as <strong>bob</strong>")
 	alice.submit("/notes/new", "/notes", url.Values{"title": {"By proxy"}})
 	expectStamps(t, db, "By proxy", stamps{"bob", "bob", "NULL"})
-	expect(t, "users while acting", alice.get("/users"), http.StatusForbidden)
+	expect(t, "users while acting", alice.get("/users"), http.StatusForbidden, "you act as <strong>bob</strong>")
+	expect(t, "no note, while acting", alice.get("/notes/999999"), http.StatusNotFound, "you act as <strong>bob</strong>")
 	expect(t, "password while acting", alice.post("/account/password",
 		url.Values{"current": {seedPassword}, "new": {"new password"}, "again": {"new password"}}), http.StatusForbidden)
 
