@@ -42,12 +42,21 @@ func (n *Note) validate() map[string]string {
 		problems["title"] = "A note needs a title."
 	case utf8.RuneCountInString(n.Title) > maxTitle:
 		problems["title"] = "A title has at most 200 characters."
+	case !isText(n.Title):
+		problems["title"] = "This title is not text."
 	}
-	if utf8.RuneCountInString(n.Body) > maxBody {
+	switch {
+	case utf8.RuneCountInString(n.Body) > maxBody:
 		problems["body"] = "A note has at most 10,000 characters."
+	case !isText(n.Body):
+		problems["body"] = "This is not text."
 	}
 	return problems
 }
+
+// isText tells whether every database can keep s: PostgreSQL takes no NUL and
+// nothing but UTF-8.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // The lists of notes.
 const (

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -254,4 +255,28 @@ func TestErrorsNameNoGo(t *testing.T) {
 			t.Errorf("the page names %q:\n%s", inside.FindString(a.Body), a.Body)
 		}
 	}
+}
+
+// TestBytesThatAreNoText: what not every database can keep is refused by all,
+// and is no fault of the database's.
+func TestBytesThatAreNoText(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *server, db *sql.DB) {
+		bob, stranger := signIn(t, s, "bob", seedPassword), newBrowser(t, s)
+		for _, bytes := range []string{"\x00", "\xff", "\xed\xa0\x80"} {
+			for what, form := range map[string]url.Values{
+				"title": {"title": {"No" + bytes + "text"}},
+				"body":  {"title": {"No text"}, "body": {bytes}},
+			} {
+				expect(t, fmt.Sprintf("%s with %q", what, bytes), bob.post("/notes", form), http.StatusUnprocessableEntity)
+			}
+			a := bob.post("/notes/import", url.Values{"text": {"No text\n" + bytes}})
+			expect(t, fmt.Sprintf("import of %q", bytes), a, http.StatusUnprocessableEntity)
+			a = stranger.post("/signin", url.Values{"name": {"bob" + bytes}, "password": {seedPassword}})
+			expect(t, fmt.Sprintf("sign in as %q", bytes), a, http.StatusUnauthorized)
+		}
+		var written int
+		if err := db.QueryRow("SELECT count(*) FROM notes WHERE title LIKE 'No%'").Scan(&written); err != nil || written > 0 {
+			t.Errorf("%d such notes (error %v), want none", written, err)
+		}
+	})
 }

@@ -67,7 +67,10 @@ func (a *app) authenticate(ctx context.Context, address, name, password string) 
 		return nil, err
 	}
 	user := User{Name: strings.TrimSpace(name)}
-	err := a.db.WithContext(ctx).Where("role <> ?", Program).Take(&user, "name = ?", user.Name).Error
+	err := gorm.ErrRecordNotFound
+	if isText(name) {
+		err = a.db.WithContext(ctx).Where("role <> ?", Program).Take(&user, "name = ?", user.Name).Error
+	}
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, err
 	}
