@@ -33,7 +33,7 @@ type RequireConfig struct {
 }
 
 // RequireUserWithConfig returns the guard of config. An anonymous request
-// gets the redirect or the 401; a [actor.Service] or [actor.System], whose id
+// gets the redirect or the 401; an [actor.Service] or [actor.System], whose id
 // is no user's, gets a 403: let it in by [RequireFunc].
 //
 // Register Echo's CORS middleware before guards. A CORS preflight never carries

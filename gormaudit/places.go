@@ -100,10 +100,13 @@ func framesOf(stack []uintptr) []runtime.Frame {
 	return found
 }
 
-// isLibrary reports whether a function is GORM's, this package's, the history's
-// or the runtime's.
+// isLibrary reports whether a function is GORM's, this package's, the history's,
+// of what calls the application's handlers, or the runtime's.
 func isLibrary(function string) bool {
-	for _, prefix := range [...]string{"gorm.io/", thisPackage, historyPackage, "runtime."} {
+	for _, prefix := range [...]string{
+		"gorm.io/", thisPackage, historyPackage, "runtime.",
+		"github.com/seed-3826ef92/whodunit/echoauth", "github.com/labstack/echo", "github.com/gin-gonic/gin.", "github.com/go-chi/chi", "net/http.",
+	} {
 		if strings.HasPrefix(function, prefix) {
 			return true
 		}

@@ -29,6 +29,9 @@ func FromSession(c Context) (actor.Actor, bool, error) {
 // SignedInAt is echoauth.SignedInAt.
 func SignedInAt(c Context) (time.Time, bool) {
 	a := Current(c)
+	if a.IsAnonymous() {
+		return time.Time{}, false // without a look at a store that no middleware has seen, see After
+	}
 	s, cr, err := liveSession(c)
 	if s == nil || err != nil || !sameActor(a, cr.actor) {
 		return time.Time{}, false

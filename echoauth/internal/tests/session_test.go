@@ -156,6 +156,10 @@ func TestSessionMiddlewareOrder(t *testing.T) {
 			want int
 		}{
 			{"after", func(e *App) { e.Use(v.Middleware(), store); signIn(e) }, 1},
+			{"after, and the handler asks for the sign-in time", func(e *App) {
+				e.Use(v.Middleware(), store)
+				e.GET("/whoami", func(c Context) error { v.SignedInAt(c); return whoami(c) })
+			}, 1},
 			{"after, on a group", func(e *App) {
 				e.Use(v.Middleware())
 				e.Group("", store).GET("/whoami", whoami)

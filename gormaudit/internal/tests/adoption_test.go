@@ -264,7 +264,7 @@ func TestAdoptingBackfills(t *testing.T) {
 	must(t, backfill(s.plain))
 	ctx := gormaudit.Preserve(actor.NewContext(context.Background(), actor.System("backfill")))
 	err := db.WithContext(ctx).Model(&Chat{}).Where("updated_by IS NULL").
-		Updates(map[string]any{"updated_by": gorm.Expr("creator_id")}).Error
+		UpdateColumn("updated_by", gorm.Expr("creator_id")).Error
 	must(t, err)
 	if got := s.by(t, "chats", 1); got != "8 8" {
 		t.Errorf("row holds %q, want 8 8", got)

@@ -3,6 +3,8 @@ package tests
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -412,6 +414,24 @@ func TestEventKindString(t *testing.T) {
 	} {
 		if got := kind.String(); got != want {
 			t.Errorf("EventKind(%d).String() = %q, want %q", kind, got, want)
+		}
+	}
+}
+
+// The server's lines say nothing of the application.
+func TestFramesLeaveTheServerOut(t *testing.T) {
+	var w witness
+	s := newSQLiteStage(t, gormaudit.Config{Missing: gormaudit.Allow, Observe: w.observe}, policyModels...)
+	server := http.NewServeMux()
+	server.HandleFunc("POST /pages", func(http.ResponseWriter, *http.Request) { ok(t, s.Create(&page{Title: "a"})) })
+	server.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/pages", nil))
+	events := w.take()
+	if len(events) != 1 || len(events[0].Frames) == 0 {
+		t.Fatalf("events = %v, want one with frames", events)
+	}
+	for _, frame := range events[0].Frames {
+		if strings.HasPrefix(frame.Function, "net/http.") {
+			t.Errorf("a frame is %s, want the application's alone", frame.Function)
 		}
 	}
 }
