@@ -22,21 +22,20 @@ type history struct {
 
 // openHistory looks whether there is a history that says who acts under the
 // model's context.
-func (t *Trial) openHistory() error {
+func (t *Trial) openHistory() {
 	if _, used := t.tx.db.Plugins["gormaudit/history"]; !used {
-		return nil
+		return
 	}
 	var known bool
 	users := t.model.Users
 	if t.history.who, known = actor.FromContext(users.context(users.Actor)); !known {
-		return nil
+		return
 	}
 	t.history.author, _ = actor.FromContext(users.context(users.Author))
 	readable := t.tx.attempt(func() error {
 		return t.tx.plain.Raw("SELECT COALESCE(MAX(id), 0) FROM whodunit_changes").Scan(&t.history.last).Error
 	})
 	t.history.kept = readable == nil
-	return nil
 }
 
 // misattributed says which tables have changes since the last path that the

@@ -75,7 +75,8 @@ func (t *Trial) prepare(others []*Model) error {
 	var err error
 	t.before, err = t.read()
 	t.model.absentKey = t.highestKey() + 90
-	return errors.Join(err, t.openHistory(), t.tx.savePoint("path"))
+	t.openHistory()
+	return errors.Join(err, t.tx.savePoint("path"))
 }
 
 // seed makes the rows 1, 2 and 3 of a model. bind readies each, by its number.
