@@ -9,9 +9,6 @@ import (
 	"gorm.io/gorm"
 )
 
-// SQLiteC is SQLite through github.com/mattn/go-sqlite3, where cgo is on.
-const SQLiteC = "sqlite-cgo"
-
 var extraKinds = []string{SQLiteC}
 
 func newExtra(tb testing.TB, kind string) *Database {

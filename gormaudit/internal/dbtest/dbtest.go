@@ -24,9 +24,11 @@ import (
 )
 
 // The kinds of databases. MySQL is a MariaDB told not to use RETURNING, which
-// is how the GORM driver treats MySQL.
+// is how the GORM driver treats MySQL. SQLiteC is SQLite through
+// github.com/mattn/go-sqlite3, which needs cgo.
 const (
 	SQLite   = "sqlite"
+	SQLiteC  = "sqlite-cgo"
 	Postgres = "postgres"
 	MariaDB  = "mariadb"
 	MySQL    = "mysql"
