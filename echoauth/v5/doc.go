@@ -64,10 +64,11 @@
 //
 // A session begins with the sign-in, and ends [Config.SessionLifetime] later, by
 // default after the MaxAge of its store's Options. [SignedInAt] says when it
-// began, for pages that ask once more who is there; see its example. The session
-// holds kinds, ids and names of the actor and the impersonator. A cookie store
-// signs it and does not encrypt it, unless it has a second key: whoever holds the
-// cookie can read them.
+// began, for pages that ask once more who is there. The cookie's MaxAge is the
+// store's, not SessionLifetime: a browser may send a session that has ended, and
+// is anonymous then. The session holds kinds, ids and names of the actor and the
+// impersonator. A cookie store signs it and does not encrypt it, unless it has a
+// second key: whoever holds the cookie can read them.
 //
 // [Config.SessionStamp] ends sessions from the server's side, when a password
 // changes or somebody chooses "log out everywhere", also where the store keeps

@@ -43,6 +43,10 @@ func FromSession() Source {
 // An integer that went through a JSON serializer is a float64. It is taken if
 // it is integral and smaller than 2^53; beyond, it may be the id of somebody
 // else, and is an error.
+//
+// It does not read what [Login] writes. An application that uses both needs
+// [FromSession] beside it; where that is missing, the first session that is left
+// unread is logged.
 func FromSessionValue(key string) Source {
 	return source(adapter.FromSessionValue(key))
 }

@@ -17,12 +17,12 @@ import (
 // resolved, and what it has already complained about.
 type Middleware struct {
 	Config
-	adapter               *Adapter
-	session, token        Source // the default ones
-	stamp                 *stamp
-	permission            *permission
-	wrongOrder, lateToken sync.Once
-	mistakes              sync.Map // by mistake
+	adapter                              *Adapter
+	session, token                       Source // the default ones
+	stamp                                *stamp
+	permission                           *permission
+	wrongOrder, lateToken, unreadSession sync.Once
+	mistakes                             sync.Map // by mistake
 }
 
 // NewMiddleware returns the middleware of config, or an error if config can't
@@ -154,7 +154,16 @@ func (m *Middleware) After(ctx context.Context, c Context, err error) {
 		return // c may serve another request by now
 	}
 	m.logOrder(c)
+	m.logUnread(c)
 	m.logMistake(c, err)
+}
+
+// logUnread logs, once, that nobody reads what Login writes.
+func (m *Middleware) logUnread(c Context) {
+	r := requestOf(c)
+	if r.unreadSession && r.revoked == nil && Current(c).IsAnonymous() {
+		m.unreadSession.Do(func() { m.adapter.Log(c, unreadSessionText) })
+	}
 }
 
 // logOrder logs, once, that middleware is registered in an order that hid a
@@ -195,6 +204,8 @@ func (m *Middleware) logMistake(c Context, err error) {
 }
 
 const (
+	unreadSessionText = "echoauth: a session that Login wrote signs nobody in, because Config.Sources has no FromSession: " +
+		"add echoauth.FromSession() to it, beside FromSessionValue"
 	wrongOrderText = "echoauth: session.Middleware runs after echoauth.Middleware, which therefore sees no session: " +
 		"register e.Use(session.Middleware(store)) before e.Use(echoauth.Middleware())"
 	lateTokenText = "echoauth: a token was verified after echoauth.Middleware ran (c.Get(%q)), and the request stayed anonymous: " +

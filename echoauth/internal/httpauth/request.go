@@ -28,8 +28,9 @@ type request struct {
 	permitted  *actor.Actor // nil until somebody who impersonates was let pass
 
 	// What the sources looked for, for the diagnosis after the handler.
-	missedStore bool
-	tokenKeys   []string
+	missedStore   bool
+	unreadSession bool // Login wrote it, and FromSession was not asked
+	tokenKeys     []string
 }
 
 // unknown is the request of which there is nothing to know. It is only read.

@@ -18,6 +18,9 @@ import (
 // FromSession is the source echoauth.FromSession.
 func FromSession(c Context) (actor.Actor, bool, error) {
 	s, cr, err := liveSession(c)
+	if r := requestOf(c); r.unreadSession {
+		r.unreadSession = false // it is read now
+	}
 	if s == nil || err != nil {
 		return actor.Actor{}, false, err
 	}
@@ -90,6 +93,9 @@ func FromSessionValue(key string) Source {
 		a, err := userFrom(s.Values[key])
 		if err != nil {
 			return actor.Actor{}, false, fmt.Errorf("echoauth: session value %q: %w", key, err)
+		}
+		if _, signedIn := sessionCredential(s); signedIn {
+			noteOf(c).unreadSession = true // unless FromSession is a source, too
 		}
 		return a, !a.IsAnonymous(), nil
 	}
