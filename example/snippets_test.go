@@ -111,7 +111,7 @@ func _(ctx context.Context, db *gorm.DB, note Note) {
 		ctx := actor.NewContext(ctx, actor.User(42))
 		db.WithContext(ctx).Model(&note).Update("title", "Milk, eggs")
 
-		changes, err := history.Of(db.WithContext(ctx).Limit(20), &note)
+		changes, err := history.Of(db.WithContext(ctx), &note)
 		_, _ = changes, err
 	}
 	{

@@ -18,8 +18,8 @@ const changesPerPage = 20
 // trail returns one page of what happened to the note with an id, newest
 // first, and whether there is more. The database recorded it, whoever wrote.
 func (a *app) trail(ctx context.Context, id uint, page int) (changes []history.Change, more bool, err error) {
-	db := a.db.WithContext(ctx).Offset((page - 1) * changesPerPage).Limit(changesPerPage + 1)
-	changes, err = history.Of(db, &Note{ID: id})
+	changes, err = history.Find(a.db.WithContext(ctx), history.Query{Rows: []any{&Note{ID: id}}, Limit: page*changesPerPage + 1})
+	changes = changes[min(len(changes), (page-1)*changesPerPage):]
 	if len(changes) > changesPerPage {
 		return changes[:changesPerPage], true, err
 	}
@@ -30,11 +30,11 @@ func (a *app) trail(ctx context.Context, id uint, page int) (changes []history.C
 // actor.
 func (a *app) undo(ctx context.Context, note uint, change int64) error {
 	return a.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		changes, err := history.Of(tx.Where("changes.id = ?", change), &Note{ID: note})
+		changes, err := history.Find(tx, history.Query{Rows: []any{&Note{ID: note}}, Before: change + 1, Limit: 1})
 		if err != nil {
 			return err
 		}
-		if len(changes) == 0 {
+		if len(changes) == 0 || changes[0].ID != change {
 			return gorm.ErrRecordNotFound
 		}
 		if err := history.Revert(tx, changes[0]); err != nil {

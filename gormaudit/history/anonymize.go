@@ -13,7 +13,7 @@ const anonymized = "anonymized"
 
 // Anonymize replaces one person's name and metadata in all change sets: the name
 // becomes "anonymized"; address, user agent and request id become NULL. Kind, id,
-// time, route and the changes stay, and with them the trail's structure: [By]
+// time, route and the changes stay, and with them the trail's structure: [Find]
 // still finds it. It returns how many change sets it changed, and records itself
 // with the actor of db's context, as an [ActionAnonymize] of table change_sets.
 //

@@ -101,7 +101,7 @@ func Example_rawSQL() {
 	if err != nil {
 		panic(err)
 	}
-	changes, err := history.By(db, actor.System("cleanup"))
+	changes, err := history.Find(db, history.Query{Actors: []actor.Identity{actor.System("cleanup").Identity}})
 	if err != nil {
 		panic(err)
 	}
@@ -111,7 +111,7 @@ func Example_rawSQL() {
 	//   stars: "0" > "1"
 }
 
-func ExampleOf_paging() {
+func ExampleFind_paging() {
 	db, end := openExample()
 	defer end()
 	page := Page{Title: "0"}
@@ -120,12 +120,13 @@ func ExampleOf_paging() {
 		db.Model(&page).Update("title", fmt.Sprint(i+1))
 	}
 
-	changes, err := history.Of(db.Limit(2), &page)
+	query := history.Query{Rows: []any{&page}, Limit: 2}
+	changes, err := history.Find(db, query)
 	if err != nil {
 		panic(err)
 	}
-	last := changes[len(changes)-1].ID
-	changes, err = history.Of(db.Where("changes.id < ?", last).Limit(2), &page)
+	query.Before = changes[len(changes)-1].ID
+	changes, err = history.Find(db, query)
 	if err != nil {
 		panic(err)
 	}
@@ -175,7 +176,7 @@ func ExampleRevert() {
 	if err := history.Revert(db.WithContext(ctx), changes[0]); err != nil {
 		panic(err)
 	}
-	changes, err = history.Of(db.Limit(1), &page)
+	changes, err = history.Find(db, history.Query{Rows: []any{&page}, Limit: 1})
 	if err != nil {
 		panic(err)
 	}

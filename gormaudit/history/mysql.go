@@ -501,11 +501,14 @@ func unprepared(pool gorm.ConnPool) gorm.ConnPool {
 	return pool
 }
 
-func (d mysqlDialect) at() string         { return "CAST(coalesce(change_sets.at, changes.at) AS CHAR)" }
-func (d mysqlDialect) time() string       { return "coalesce(change_sets.at, changes.at)" }
-func (d mysqlDialect) instant() string    { return "CAST(? AS DATETIME(6))" }
-func (d mysqlDialect) inSet(int64) string { return "change_sets.id = ?" }
-func (d mysqlDialect) set() string        { return "coalesce(change_sets.id, 0)" }
+func (d mysqlDialect) at() string              { return "CAST(coalesce(change_sets.at, changes.at) AS CHAR)" }
+func (d mysqlDialect) time() string            { return "coalesce(change_sets.at, changes.at)" }
+func (d mysqlDialect) instant() string         { return "CAST(? AS DATETIME(6))" }
+func (d mysqlDialect) changeKey() string       { return "changes.id" }
+func (d mysqlDialect) recordedAt() string      { return "changes.at" }
+func (d mysqlDialect) recordedInstant() string { return d.instant() }
+func (d mysqlDialect) inSet(int64) string      { return "change_sets.id = ?" }
+func (d mysqlDialect) set() string             { return "coalesce(change_sets.id, 0)" }
 func (d mysqlDialect) user() string {
 	return "coalesce(change_sets.database_user, changes.database_user)"
 }

@@ -462,10 +462,13 @@ func (d postgresDialect) at() string {
 	return "to_char(coalesce(change_sets.at, changes.at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
 }
 
-func (d postgresDialect) time() string       { return "coalesce(change_sets.at, changes.at)" }
-func (d postgresDialect) instant() string    { return "(CAST(? AS timestamp) AT TIME ZONE 'UTC')" }
-func (d postgresDialect) inSet(int64) string { return "change_sets.id = ?" }
-func (d postgresDialect) set() string        { return "coalesce(change_sets.id, 0)" }
+func (d postgresDialect) time() string            { return "coalesce(change_sets.at, changes.at)" }
+func (d postgresDialect) instant() string         { return "(CAST(? AS timestamp) AT TIME ZONE 'UTC')" }
+func (d postgresDialect) changeKey() string       { return "changes.id, changes.txid" }
+func (d postgresDialect) recordedAt() string      { return "changes.at" }
+func (d postgresDialect) recordedInstant() string { return d.instant() }
+func (d postgresDialect) inSet(int64) string      { return "change_sets.id = ?" }
+func (d postgresDialect) set() string             { return "coalesce(change_sets.id, 0)" }
 func (d postgresDialect) join() string {
 	return "change_sets.id = changes.change_set AND change_sets.txid = changes.txid"
 }

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"strings"
 	"time"
 
@@ -12,44 +11,6 @@ import (
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
-
-// Of returns the changes of one row, newest first. model is a pointer to it, or
-// it, with its primary key set: an unset one is [gorm.ErrPrimaryKeyRequired].
-// Truncations of its table are among them.
-//
-// Page with db: history.Of(db.WithContext(ctx).Limit(20).Offset(40), &note), or
-// by .Where("changes.id < ?", last).
-func Of(db *gorm.DB, model any) ([]Change, error) {
-	r, db, err := newReader(db)
-	if err != nil {
-		return nil, err
-	}
-	t, err := describe(db, r.dialect, model)
-	if err != nil {
-		return nil, err
-	}
-	key, err := t.keyOfModel(db.Statement.Context, reflect.Indirect(reflect.ValueOf(model)))
-	if err != nil {
-		return nil, err
-	}
-	changes, err := r.read(r.row(db, t, key).Order("changes.id DESC"))
-	for i := range changes {
-		changes[i].schema = t.schema
-	}
-	return changes, err
-}
-
-// By returns what an actor did, in whatever table, newest first: also what they
-// did as somebody else, as the impersonator. Names don't matter. Page as in
-// [Of].
-func By(db *gorm.DB, a actor.Actor) ([]Change, error) {
-	r, db, err := newReader(db)
-	if err != nil {
-		return nil, err
-	}
-	condition, args := r.by(a.Identity)
-	return r.read(r.query(db).Where(condition, args...).Order("changes.id DESC"))
-}
 
 // ChangeSetOf returns a change set and its changes, in the order they happened.
 // An unknown id is [gorm.ErrRecordNotFound].
@@ -76,6 +37,11 @@ type recordReader interface {
 	at() string
 	time() string
 	instant() string
+	// changeKey are the key columns of changes. recordedAt is the time of a change,
+	// to be compared with recordedInstant, a placeholder for a text as for instant.
+	changeKey() string
+	recordedAt() string
+	recordedInstant() string
 	// set is the id of a change's set, inSet the condition with a placeholder
 	// that it is id. join is the condition that joins a change to its set,
 	// within that on a change which is in one of the sets that meet a condition.
@@ -152,8 +118,13 @@ func (r reader) query(db *gorm.DB) *gorm.DB {
 // row asks for one row's changes, and for truncations of its table, which have
 // an empty key.
 func (r reader) row(db *gorm.DB, t table, key any) *gorm.DB {
-	return r.query(db).Where("changes.table_name = @table AND ("+r.dialect.rowKey()+" OR changes.row_key = '' AND changes.action = @truncate)",
-		map[string]any{"table": t.name, "key": key, "truncate": ActionTruncate})
+	condition, args := r.rowOf(t, key)
+	return r.query(db).Where(condition, args)
+}
+
+func (r reader) rowOf(t table, key any) (condition string, args map[string]any) {
+	return "changes.table_name = @table AND (" + r.dialect.rowKey() + " OR changes.row_key = '' AND changes.action = @truncate)",
+		map[string]any{"table": t.name, "key": key, "truncate": ActionTruncate}
 }
 
 func (r reader) by(i actor.Identity) (condition string, args []any) {

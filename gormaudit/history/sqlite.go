@@ -345,8 +345,11 @@ func (d sqliteDialect) time() string {
 
 func (d sqliteDialect) set() string { return "coalesce(change_sets.id, " + sqliteNobody + ")" }
 
-func (d sqliteDialect) user() string { return "change_sets.database_user" }
-func (d sqliteDialect) role() string { return "NULL" }
+func (d sqliteDialect) user() string            { return "change_sets.database_user" }
+func (d sqliteDialect) role() string            { return "NULL" }
+func (d sqliteDialect) changeKey() string       { return "changes.id" }
+func (d sqliteDialect) recordedAt() string      { return "changes.at" }
+func (d sqliteDialect) recordedInstant() string { return "julianday(?)" }
 func (d sqliteDialect) inSet(id int64) string {
 	if id < 0 {
 		return d.set() + " = ?"

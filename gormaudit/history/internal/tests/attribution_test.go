@@ -39,13 +39,13 @@ func TestASpaceAtTheEndMakesAnotherIDAndKey(t *testing.T) {
 		must(t, history.Migrate(db, &textKey{}))
 		must(t, db.WithContext(as(ann)).Create(&textKey{ID: "a"}).Error)
 		spaced := actor.User("42 ")
-		if got := must2(history.By(plain, spaced)); len(got) != 0 {
+		if got := by(t, plain, spaced); len(got) != 0 {
 			t.Errorf("By(%q) found %d changes of %v, want none", spaced, len(got), got[0].ChangeSet.Actor)
 		}
 		if n := must2(history.Anonymize(db, spaced)); n != 0 {
 			t.Errorf("Erase(%q) = %d, want 0", spaced, n)
 		}
-		if n := len(must2(history.By(plain, ann))); n != 1 {
+		if n := len(by(t, plain, ann)); n != 1 {
 			t.Errorf("By(%q) found %d changes, want 1", ann, n)
 		}
 		for id, want := range map[string]int{"a": 1, "a ": 0} {

@@ -125,7 +125,7 @@ func TestConcurrentWritersWaitForOneAnother(t *testing.T) {
 				case <-time.After(10 * time.Second):
 					t.Fatalf("no statement contains %q", c.after)
 				}
-				if changes := must2(history.By(plain, ann)); len(changes) != 1 {
+				if changes := by(t, plain, ann); len(changes) != 1 {
 					t.Errorf("By(ann) has %d changes, want 1", len(changes))
 				}
 			})

@@ -103,7 +103,10 @@ func TestEveryFailingStatementIsAnError(t *testing.T) {
 				do   func(db *gorm.DB) error
 			}{
 				{"Of", func(db *gorm.DB) error { _, err := history.Of(db, &Note{ID: 1}); return err }},
-				{"By", func(db *gorm.DB) error { _, err := history.By(db, ann); return err }},
+				{"Find", func(db *gorm.DB) error {
+					_, err := history.Find(db, history.Query{Unattributed: true})
+					return err
+				}},
 				{"At", func(db *gorm.DB) error { _, err := history.At[Note](db, 1, time.Now().Add(time.Hour)); return err }},
 				{"ChangeSetOf", func(db *gorm.DB) error {
 					_, _, err := history.ChangeSetOf(db, changes[0].ChangeSet.ID)
@@ -113,7 +116,7 @@ func TestEveryFailingStatementIsAnError(t *testing.T) {
 				{"SQL", func(db *gorm.DB) error { _, _, err := history.SQL(db, &Note{}); return err }},
 				{"Revert of an update", func(db *gorm.DB) error { return history.Revert(db, changes[0]) }},
 				{"Revert of a create", func(db *gorm.DB) error {
-					return history.Revert(db, last(t, plain.Where("action = 'create'"), &Note{ID: 2}))
+					return history.Revert(db, last(t, plain, &Note{ID: 2}))
 				}},
 				{"Erase", func(db *gorm.DB) error { _, err := history.Anonymize(db, ann); return err }},
 				{"Prune", func(db *gorm.DB) error { _, err := history.Prune(db, time.Now().Add(time.Hour)); return err }},

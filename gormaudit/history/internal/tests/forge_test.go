@@ -80,7 +80,7 @@ func nobodys(t *testing.T, plain *gorm.DB, id uint, since time.Time, user string
 	if !strings.HasPrefix(c.ChangeSet.DatabaseUser, user) || user == "" {
 		t.Errorf("the forged change is by the database's user %q, want %q", c.ChangeSet.DatabaseUser, user)
 	}
-	if n := len(must2(history.By(plain, actor.User("alice")))); n != 1 {
+	if n := len(by(t, plain, actor.User("alice"))); n != 1 {
 		t.Errorf("By(alice) has %d changes, want 1", n)
 	}
 }
@@ -275,7 +275,7 @@ func TestRightsOfReadersAndKeepers(t *testing.T) {
 				return openDialector(t, postgres.Open(address.String()))
 			}
 			reader, keeper := account("reader"), account("keeper")
-			if n := len(must2(history.By(reader, ann))); n != 1 {
+			if n := len(by(t, reader, ann)); n != 1 {
 				t.Errorf("By(ann) has %d changes, want 1", n)
 			}
 			refused(t, reader, "DELETE FROM whodunit_changes", "UPDATE whodunit_change_sets SET actor_id = 'eve'")

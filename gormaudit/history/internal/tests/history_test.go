@@ -59,13 +59,28 @@ func must(tb testing.TB, err error) {
 // trail is the changes of a note as lines, oldest first: action, who, columns.
 func trail(tb testing.TB, db *gorm.DB, model any) []string {
 	tb.Helper()
-	changes, err := history.Of(db, model)
-	must(tb, err)
+	changes := all(tb, db, history.Query{Rows: []any{model}})
 	lines := make([]string, len(changes))
 	for i, c := range changes {
 		lines[len(changes)-1-i] = line(c)
 	}
 	return lines
+}
+
+// by is what somebody did, newest first.
+func by(tb testing.TB, db *gorm.DB, who actor.Actor) []history.Change {
+	tb.Helper()
+	return all(tb, db, history.Query{Actors: []actor.Identity{who.Identity}})
+}
+
+// all is what [history.All] yields.
+func all(tb testing.TB, db *gorm.DB, q history.Query) (changes []history.Change) {
+	tb.Helper()
+	for c, err := range history.All(db, q) {
+		must(tb, err)
+		changes = append(changes, c)
+	}
+	return changes
 }
 
 func line(c history.Change) string {

@@ -77,7 +77,7 @@ func TestOneTransactionInTwoHomes(t *testing.T) {
 			sameLines(t, "the first home", titles(t, first, &Note{ID: 1}), `create; user:42; title NULL>"a"`, `update; user:42; title "a">"d"`)
 			sameLines(t, "the second home", titles(t, second, &Note{ID: 1}), `create; user:42; title NULL>"b"`, `update; user:42; title "b">"c"`)
 			for home, db := range map[string]*gorm.DB{"first": first, "second": second} {
-				changes := must2(history.By(db, ann))
+				changes := by(t, db, ann)
 				if len(changes) != 2 || changes[0].ChangeSet.ID != changes[1].ChangeSet.ID {
 					t.Errorf("By(ann) in the %s home has %+v, want 2 changes in one set", home, changes)
 				}
@@ -109,7 +109,7 @@ func TestActorsInTurnsInTwoHomes(t *testing.T) {
 			}))
 			for home, db := range map[string]*gorm.DB{"first": first, "second": second} {
 				for _, who := range []actor.Actor{ann, bob} {
-					changes := must2(history.By(db, who))
+					changes := by(t, db, who)
 					if len(changes) != 3 {
 						t.Errorf("By(%v) in the %s home has %d changes, want 3", who, home, len(changes))
 					}
@@ -135,7 +135,7 @@ func TestTwoDatabasesInOneStatement(t *testing.T) {
 				return tx.Exec("UPDATE notes AS a JOIN " + homeOf(t, second) + ".notes AS b ON b.id = a.id SET a.title = 'b', b.title = 'b'").Error
 			}))
 			for _, home := range []*gorm.DB{first, second} {
-				if n := len(must2(history.By(home, ann))); n != 3 {
+				if n := len(by(t, home, ann)); n != 3 {
 					t.Errorf("By(ann) in %s has %d changes, want 3", homeOf(t, home), n)
 				}
 			}

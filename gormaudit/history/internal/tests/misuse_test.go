@@ -32,7 +32,7 @@ func TestOtherDatabasesAreRefused(t *testing.T) {
 		"Verify":      history.Verify(db, &Note{}),
 		"Drop":        history.Drop(db, &Note{}),
 		"Of":          second(history.Of(db, &Note{ID: 1})),
-		"By":          second(history.By(db, ann)),
+		"Find":        second(history.Find(db, history.Query{})),
 		"ChangeSetOf": third(history.ChangeSetOf(db, 1)),
 		"At":          second(history.At[Note](db, 1, time.Now())),
 		"Prune":       second(history.Prune(db, time.Now())),
@@ -195,7 +195,7 @@ func TestEraseWithoutThePlugin(t *testing.T) {
 	if n, err := history.Anonymize(plain.WithContext(as(bob)), ann); n != 1 || err != nil {
 		t.Errorf("Erase = %d, %v, want 1", n, err)
 	}
-	if c := must2(history.By(plain, bob)); len(c) != 1 || c[0].Action != history.ActionAnonymize {
+	if c := by(t, plain, bob); len(c) != 1 || c[0].Action != history.ActionAnonymize {
 		t.Errorf("By(bob) = %+v, want the erasure", c)
 	}
 }

@@ -99,7 +99,7 @@ func TestEraseReplacesOnePersonsMetadata(t *testing.T) {
 			must(t, me.Save(&note).Error)
 			must(t, me.Model(&note).Update("title", fmt.Sprint(i+1)).Error)
 		}
-		ids := len(must2(history.By(plain, ann)))
+		ids := len(by(t, plain, ann))
 		n, err := history.Anonymize(db.WithContext(as(actor.System("privacy"))), actor.User(42))
 		if n == 0 || err != nil {
 			t.Fatalf("Erase = %d, %v", n, err)
@@ -117,10 +117,10 @@ func TestEraseReplacesOnePersonsMetadata(t *testing.T) {
 				t.Errorf("the request of %v is %+v", set.Actor, set.Request)
 			}
 		}
-		if got := len(must2(history.By(plain, ann))); got != ids {
+		if got := len(by(t, plain, ann)); got != ids {
 			t.Errorf("By finds %d changes after Erase, want %d", got, ids)
 		}
-		recorded := must2(history.By(plain, actor.System("privacy")))
+		recorded := by(t, plain, actor.System("privacy"))
 		if len(recorded) != 1 || recorded[0].Action != history.ActionAnonymize || recorded[0].Key[0] != "user:42" {
 			t.Errorf("the erasure is recorded as %+v", recorded)
 		}

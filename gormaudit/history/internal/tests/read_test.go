@@ -17,65 +17,9 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
-	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
-
-func TestOfPagesNewestFirst(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		db, plain := open(t, d)
-		note := Note{Title: "0"}
-		must(t, db.WithContext(as(ann)).Create(&note).Error)
-		for i := range 5 {
-			must(t, db.WithContext(as(ann)).Model(&note).Update("title", fmt.Sprint(i+1)).Error)
-		}
-		page := must2(history.Of(plain.Limit(2).Offset(1), note))
-		if len(page) != 2 || page[0].Fields[0].After.String() != "4" || page[1].Fields[0].After.String() != "3" {
-			t.Errorf("Of with Limit(2).Offset(1) = %+v, want the changes to 4 and 3", page)
-		}
-		page = must2(history.Of(plain.Where("changes.id < ?", page[1].ID), &note))
-		if len(page) != 3 || page[0].Fields[0].After.String() != "2" {
-			t.Errorf("Of before a change = %+v, want that to 2 first", page)
-		}
-		if _, err := history.Of(plain, &Note{}); !errors.Is(err, gorm.ErrPrimaryKeyRequired) {
-			t.Errorf("Of a note without key = %v, want ErrPrimaryKeyRequired", err)
-		}
-		if _, err := history.Of(plain, &[]Note{}); !errors.Is(err, gorm.ErrPrimaryKeyRequired) {
-			t.Errorf("Of a slice = %v, want ErrPrimaryKeyRequired", err)
-		}
-	})
-}
-
-func TestByFindsWhatSomebodyDid(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		db, plain := open(t, d)
-		must(t, db.WithContext(as(ann)).Create(&Note{ID: 1}).Error)
-		must(t, db.WithContext(as(bob)).Create(&Note{ID: 2}).Error)
-		must(t, db.WithContext(as(bob.As(ann))).Create(&Note{ID: 3}).Error)
-		must(t, db.WithContext(as(actor.Service(42))).Create(&Note{ID: 4}).Error)
-		must(t, db.WithContext(as(actor.Actor{})).Create(&Note{ID: 5}).Error)
-		must(t, db.Create(&Note{ID: 6}).Error)
-		for who, want := range map[actor.Actor]string{
-			actor.User(42):    "[3 1]",
-			bob:               "[3 2]",
-			actor.Service(42): "[4]",
-			{}:                "[5]",
-			actor.User(9):     "[]",
-		} {
-			var keys []string
-			for _, c := range must2(history.By(plain, who)) {
-				keys = append(keys, c.Key...)
-			}
-			if got := fmt.Sprint(keys); got != want {
-				t.Errorf("By(%v) = notes %s, want %s", who, got, want)
-			}
-		}
-		if _, _, err := history.ChangeSetOf(plain, 1<<40); !errors.Is(err, gorm.ErrRecordNotFound) {
-			t.Errorf("ChangeSetOf an unknown id = %v, want ErrRecordNotFound", err)
-		}
-	})
-}
 
 // statements is a logger that keeps the last statement.
 type statements struct {
@@ -97,7 +41,7 @@ func TestByUsesItsIndexesOnPostgres(t *testing.T) {
 		t.Errorf("index = %s, want a partial one", definition)
 	}
 	log := &statements{}
-	must2(history.By(plain.Session(&gorm.Session{Logger: log}), ann))
+	by(t, plain.Session(&gorm.Session{Logger: log}), ann)
 	must(t, plain.Transaction(func(tx *gorm.DB) error {
 		must(t, tx.Exec("SET LOCAL enable_seqscan = off").Error)
 		var plan []string
@@ -214,14 +158,14 @@ func TestRevertIsAChangeOfItsOwn(t *testing.T) {
 			t.Error("after Revert of a creation the row is still there")
 		}
 		var actions []string
-		for _, c := range must2(history.By(plain, bob)) {
+		for _, c := range by(t, plain, bob) {
 			actions = append(actions, string(c.Action))
 		}
 		if got := fmt.Sprint(actions); got != "[soft_delete create restore update]" {
 			t.Errorf("By(bob) = %s", got)
 		}
 		must(t, plain.Exec("DELETE FROM stampeds").Error)
-		for _, c := range must2(history.By(db, bob)) {
+		for _, c := range by(t, db, bob) {
 			if err := history.Revert(db, c); c.Action != history.ActionDelete && !errors.Is(err, gorm.ErrRecordNotFound) {
 				t.Errorf("Revert(%s) of a row that is gone = %v, want ErrRecordNotFound", c.Action, err)
 			}

@@ -77,7 +77,7 @@ func checkRestored(t *testing.T, open func() *gorm.DB) {
 	must(t, plain.Exec("UPDATE notes SET title = 'raw' WHERE id = 1").Error)
 	sameLines(t, "trail", titles(t, plain, &Note{ID: 1}),
 		`create; user:42; title NULL>"a"`, `update; user:7; title "a">"b"`, `update; nobody said; title "b">"raw"`)
-	if n := len(must2(history.By(plain, ann))); n != 1 {
+	if n := len(by(t, plain, ann)); n != 1 {
 		t.Errorf("By(ann) has %d changes, want 1", n)
 	}
 	must(t, history.Migrate(plain, &Note{}, &otherNote{}))
@@ -181,12 +181,12 @@ func TestSequencesThatAreBehind(t *testing.T) {
 		must(t, db.WithContext(as(bob)).Model(&Note{ID: id + 1}).Update("title", "b").Error)
 	}
 	for _, who := range []actor.Actor{ann, bob} {
-		for _, c := range must2(history.By(plain, who)) {
+		for _, c := range by(t, plain, who) {
 			if f, _ := c.Field("title"); f.After.String() != map[actor.Actor]string{ann: "a", bob: "b"}[who] {
 				t.Errorf("By(%v) has the change to %q", who, f.After)
 			}
 		}
-		if n := len(must2(history.By(plain, who))); n != 3 {
+		if n := len(by(t, plain, who)); n != 3 {
 			t.Errorf("By(%v) has %d changes, want 3", who, n)
 		}
 	}

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestWhatIsDeletedByHandLeavesNoActorBehind(t *testing.T) {
 		must(t, db.WithContext(as(bob)).Model(&note).Update("title", "5").Error)
 		got := trail(t, plain, &note)
 		sameLines(t, "trail after "+deletion, got[len(got)-2:], `update; nobody said; title "4">"raw"`, `update; user:7; title "raw">"5"`)
-		if n := len(must2(history.By(plain, ann))); n != 0 {
+		if n := len(by(t, plain, ann)); n != 0 {
 			t.Errorf("By(ann) after %s has %d changes, want 0", deletion, n)
 		}
 	}
@@ -56,5 +57,12 @@ func TestAnAppendOnlyChangeSetTakesInNothingElse(t *testing.T) {
 		if err := plain.Exec(statement).Error; err == nil {
 			t.Errorf("%s succeeded, want refused", statement)
 		}
+	}
+}
+
+func TestAnUnknownChangeSetIsNotFound(t *testing.T) {
+	_, plain := open(t, dbtest.New(t, dbtest.SQLite))
+	if _, _, err := history.ChangeSetOf(plain, 1<<40); !errors.Is(err, gorm.ErrRecordNotFound) {
+		t.Errorf("ChangeSetOf an unknown id = %v, want ErrRecordNotFound", err)
 	}
 }

@@ -74,7 +74,7 @@ func TestCompilingOpensNoConnection(t *testing.T) {
 		if n := pool.Stats().OpenConnections; n != 1 {
 			t.Errorf("%s: %d connections are open, want 1", driver, n)
 		}
-		if n := len(must2(history.By(db, ann))); n != 10 {
+		if n := len(by(t, db, ann)); n != 10 {
 			t.Errorf("%s: By(ann) has %d changes, want 10", driver, n)
 		}
 		must(t, pool.Close())
@@ -116,7 +116,7 @@ func TestMoreStatementsThanAreKeptCompiled(t *testing.T) {
 		}
 		writers.Wait()
 		must(t, plain.First(&note).Error)
-		if n := len(must2(history.By(plain, ann))); n != 600 || note.Stars != 600 {
+		if n := len(by(t, plain, ann)); n != 600 || note.Stars != 600 {
 			t.Errorf("By(ann) has %d changes, stars are %d, want 600", n, note.Stars)
 		}
 	})
@@ -165,7 +165,7 @@ func TestATransactionOfAnotherPool(t *testing.T) {
 			elsewhere.Statement.ConnPool = other
 			must(t, elsewhere.Transaction(func(tx *gorm.DB) error { return tx.Model(&note).Update("title", fmt.Sprint(i, "b")).Error }))
 		}
-		if n := len(must2(history.By(plain, ann))); n != 9 {
+		if n := len(by(t, plain, ann)); n != 9 {
 			t.Errorf("By(ann) has %d changes, want 9", n)
 		}
 	})
@@ -192,7 +192,7 @@ func TestACompiledStatementFailsAsAnyOther(t *testing.T) {
 			t.Error("a cancelled context did not stop a compiled statement")
 		}
 		must(t, plain.Raw("SELECT stars FROM notes").Row().Scan(new(sql.NullInt64)))
-		if n := len(must2(history.By(plain, ann))); n != 5 {
+		if n := len(by(t, plain, ann)); n != 5 {
 			t.Errorf("By(ann) has %d changes, want 5", n)
 		}
 	})
@@ -250,7 +250,7 @@ func TestRowsThatNobodyReads(t *testing.T) {
 			must(t, db.WithContext(as(ann)).Model(&Note{}).Where(clause.Expr{SQL: "id = 1 returning id", WithoutParentheses: true}).
 				UpdateColumns(map[string]any{"stars": i + 1}).Error)
 		}
-		if n := len(must2(history.By(plain, ann))); n != 5 {
+		if n := len(by(t, plain, ann)); n != 5 {
 			t.Errorf("By(ann) has %d changes, want 5", n)
 		}
 	})

@@ -28,10 +28,10 @@ func count(tb testing.TB, db *gorm.DB, table string) (n int64) {
 // last is the newest change of a note.
 func last(tb testing.TB, db *gorm.DB, model any) history.Change {
 	tb.Helper()
-	changes, err := history.Of(db.Limit(1), model)
+	changes, err := history.Find(db, history.Query{Rows: []any{model}, Limit: 1})
 	must(tb, err)
 	if len(changes) == 0 {
-		tb.Fatalf("Of(%v) found nothing", model)
+		tb.Fatalf("Find(%v) found nothing", model)
 	}
 	return changes[0]
 }
@@ -603,7 +603,7 @@ END`).Error)
 				return tx.Model(&Note{}).Where("id = 2").Update("title", "again").Error
 			}))
 			must(t, db.WithContext(as(bob)).Transaction(func(tx *gorm.DB) error { return tx.Exec("INSERT INTO jobs SELECT nothing()").Error }))
-			if n := len(must2(history.By(plain, ann))); n != 2 {
+			if n := len(by(t, plain, ann)); n != 2 {
 				t.Errorf("By(ann) has %d changes, want 2", n)
 			}
 			if n := count(t, plain, "whodunit_change_sets WHERE NOT EXISTS (SELECT 1 FROM whodunit_changes WHERE change_set = whodunit_change_sets.id)"); n != 0 {

@@ -56,13 +56,13 @@ func TestStatementsNestedInAStatementKeepTheirActors(t *testing.T) {
 			return nil
 		}))
 		for _, n := range notes {
-			for _, c := range must2(history.Of(plain.Where("changes.action = 'update'"), &n)) {
+			for _, c := range all(t, plain, history.Query{Rows: []any{&n}, Actions: []history.Action{history.ActionUpdate}}) {
 				if c.ChangeSet.Actor != ann {
 					t.Errorf("%s of note %d is by %v, want %v", c.Action, n.ID, c.ChangeSet.Actor, ann)
 				}
 			}
 		}
-		if n := len(must2(history.By(plain, ann))); n < 3 {
+		if n := len(by(t, plain, ann)); n < 3 {
 			t.Errorf("By(ann) has %d changes, want all", n)
 		}
 	})
@@ -116,7 +116,7 @@ func TestAWriteAfterARecoveredPanic(t *testing.T) {
 		must(t, db.WithContext(as(bob)).Model(&note).Update("title", "d").Error)
 		sameLines(t, "trail", trail(t, plain, &note)[1:],
 			`update; user:7; title "a">"b"`, `update; nobody said; title "b">"c"`, `update; user:7; title "c">"d"`)
-		if n := len(must2(history.By(plain, ann))); n != 0 {
+		if n := len(by(t, plain, ann)); n != 0 {
 			t.Errorf("By(ann) has %d changes, want none", n)
 		}
 	})
@@ -182,7 +182,7 @@ func TestAStatementNestedInAnother(t *testing.T) {
 			if name == "Create" {
 				sides = 2
 			}
-			if n := len(must2(history.By(plain, bob))); n != sides {
+			if n := len(by(t, plain, bob)); n != sides {
 				t.Errorf("%s: By(bob) has %d changes, want %d", name, n, sides)
 			}
 		}
@@ -260,7 +260,7 @@ func TestGoroutinesThatShareATransaction(t *testing.T) {
 		if right != people*each {
 			t.Errorf("%d rows have a title of their own and their id, want %d", right, people*each)
 		}
-		if n := len(must2(history.By(plain, ann))); n != 3+2*people*each {
+		if n := len(by(t, plain, ann)); n != 3+2*people*each {
 			t.Errorf("By(ann) has %d changes, want %d", n, 3+2*people*each)
 		}
 	})

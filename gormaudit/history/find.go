@@ -1,0 +1,303 @@
+package history
+
+import (
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// Query says which changes are asked for. The zero Query is everything, newest
+// first. Each field that is set narrows it, but for Tables and Rows, which add
+// up, and Actors and Unattributed, which do too.
+type Query struct {
+	// Tables are models: the changes of every row of their tables are asked for.
+	Tables []any
+	// Rows are rows with their keys set, or pointers to them. Truncations of their
+	// tables are among their changes. A row whose key is not set is
+	// [gorm.ErrPrimaryKeyRequired].
+	Rows []any
+	// Actors are those who acted, in their own name or, as the impersonator, in
+	// another's: any of them. Their names don't matter. The zero Identity is
+	// anonymous.
+	Actors []actor.Identity
+	// Unattributed asks for what no program attributed: writes from psql, by
+	// migrations, or without an actor in their context.
+	Unattributed bool
+	// Since is the time of the oldest change that is asked for. By default there is
+	// no oldest.
+	Since time.Time
+	// Until is the time of the first change that is too new. By default there is
+	// none.
+	Until time.Time
+	// Actions are what happened: any of them. By default all.
+	Actions []Action
+	// Columns are columns by their names in the database: at least one of them is
+	// among the Fields of the change. By default any.
+	Columns []string
+	// RequestID is the id of the request in which it happened.
+	RequestID string
+	// Before asks for the changes whose ID is lower: for the next page, the ID of
+	// the last change of this one. By default they are from the newest.
+	Before int64
+	// Limit is how many changes there are at most. By default 100 of [Find] and all
+	// of [All].
+	Limit int
+}
+
+// defaultLimit is how many changes Find returns where the query does not say.
+const defaultLimit = 100
+
+// Find returns one page of the changes that a query asks for, newest first, by
+// descending ID:
+//
+//	page, err := history.Find(db, history.Query{Tables: []any{&Order{}, &Line{}}, Since: yesterday})
+//
+// The next page is that of Query.Before. While others write, no page repeats a
+// change, and none misses one that was committed before the first page was read.
+// A transaction that was still running then may have changes with lower IDs,
+// which appear on a later page or on none.
+//
+// An order by ID is that of time for the changes of a row. For those of other
+// rows it is that in which they were written, not that of commits.
+//
+// A db with conditions, an order or a limit of its own is an error: they go into
+// the Query. Changes found by Tables and Rows know their models, so that [Revert]
+// needs not be told.
+func Find(db *gorm.DB, q Query) ([]Change, error) {
+	if q.Limit <= 0 {
+		q.Limit = defaultLimit
+	}
+	f, err := newFinder(db, q)
+	if err != nil {
+		return nil, err
+	}
+	var found []Change
+	for {
+		page, more, err := f.page(q.Limit - len(found))
+		if err != nil {
+			return nil, err
+		}
+		if found = append(found, page...); !more || len(found) >= q.Limit {
+			return found, nil
+		}
+	}
+}
+
+// allPage is how many changes All reads at a time.
+const allPage = 500
+
+// All yields the changes that a query asks for, newest first, see [Find]. It
+// reads them in pages, as far as they are asked for, and holds no connection
+// between two: what it yields may write. An error is yielded once, with the
+// zero Change, and ends it.
+func All(db *gorm.DB, q Query) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		f, err := newFinder(db, q)
+		for more := true; more && err == nil; {
+			size := allPage
+			if q.Limit > 0 {
+				size = min(size, q.Limit)
+			}
+			var page []Change
+			page, more, err = f.page(size)
+			for _, c := range page {
+				if !yield(c, nil) {
+					return
+				}
+			}
+			if q.Limit > 0 {
+				q.Limit -= len(page)
+				more = more && q.Limit > 0
+			}
+		}
+		if err != nil {
+			yield(Change{}, err)
+		}
+	}
+}
+
+// Of returns the newest 100 changes of one row, newest first: [Find] of a Query
+// with nothing but this row. row is a pointer to it, or it, with its primary key
+// set.
+func Of(db *gorm.DB, row any) ([]Change, error) {
+	return Find(db, Query{Rows: []any{row}})
+}
+
+// finder reads a query's changes page by page.
+type finder struct {
+	reader
+	db       *gorm.DB
+	query    Query
+	subjects []subject
+	tables   map[string]table // of Tables and Rows
+}
+
+// subject is a table, or a row of it.
+type subject struct {
+	table table
+	key   any // nil for the whole table
+}
+
+func newFinder(db *gorm.DB, q Query) (*finder, error) {
+	for _, name := range []string{"WHERE", "LIMIT", "ORDER BY", "GROUP BY"} {
+		if _, has := db.Statement.Clauses[name]; has {
+			return nil, fmt.Errorf("history: a query of changes takes no %s of db: say it in the Query", name)
+		}
+	}
+	r, db, err := newReader(db)
+	if err != nil {
+		return nil, err
+	}
+	f := &finder{reader: r, db: db, query: q, tables: map[string]table{}}
+	for _, model := range q.Tables {
+		t, err := describe(db, r.dialect, model)
+		if err != nil {
+			return nil, err
+		}
+		f.add(t, nil)
+	}
+	for _, row := range q.Rows {
+		t, err := describe(db, r.dialect, row)
+		if err != nil {
+			return nil, err
+		}
+		key, err := t.keyOfModel(contextOf(db), reflect.Indirect(reflect.ValueOf(row)))
+		if err != nil {
+			return nil, fmt.Errorf("table %q: %w", t.name, err)
+		}
+		f.add(t, key)
+	}
+	return f, nil
+}
+
+// add leaves out what is asked for already.
+func (f *finder) add(t table, key any) {
+	_, known := f.tables[t.name]
+	f.tables[t.name] = t
+	whole := func(s subject) bool { return s.table.name == t.name && s.key == nil }
+	if known && slices.ContainsFunc(f.subjects, whole) {
+		return
+	}
+	f.subjects = append(f.subjects, subject{t, key})
+}
+
+// page reads the next changes, at most as many as limit, and says whether there
+// may be more.
+func (f *finder) page(limit int) (page []Change, more bool, err error) {
+	read := limit
+	if len(f.query.Columns) > 0 {
+		read = max(limit, defaultLimit) // few of them may match
+	}
+	changes, err := f.read(f.sql(read).Order("changes.id DESC").Limit(read))
+	if err != nil {
+		return nil, false, err
+	}
+	for _, c := range changes {
+		if len(page) == limit {
+			return page, true, nil
+		}
+		f.query.Before = c.ID
+		if !f.query.changed(c) {
+			continue
+		}
+		if t, known := f.tables[c.Table]; known {
+			c.schema = t.schema
+		}
+		page = append(page, c)
+	}
+	return page, len(changes) == read, nil
+}
+
+// changed reports whether one of the query's columns did.
+func (q Query) changed(c Change) bool {
+	return len(q.Columns) == 0 || slices.ContainsFunc(q.Columns, func(name string) bool {
+		_, ok := c.Field(name)
+		return ok
+	})
+}
+
+// manySubjects is up to how many tables and rows are asked for one by one, each by
+// its index. SQLite takes 500.
+const manySubjects = 200
+
+// sql asks for the newest changes, of each subject as many as there may be of all.
+func (f *finder) sql(limit int) *gorm.DB {
+	if len(f.subjects) <= 1 || len(f.subjects) > manySubjects {
+		return f.narrow(f.reader.query(f.db), f.subjects...)
+	}
+	parts := make([]any, len(f.subjects))
+	for i, s := range f.subjects {
+		part := f.db.Session(&gorm.Session{NewDB: true}).Table(changesTable + " AS changes").Select(f.dialect.changeKey()).
+			Joins("LEFT JOIN whodunit_change_sets AS change_sets ON " + f.dialect.join())
+		parts[i] = f.narrow(part, s).Order("changes.id DESC").Limit(limit)
+	}
+	union := strings.Repeat(" UNION SELECT * FROM (?) AS part", len(parts))
+	return f.reader.query(f.db).Where("("+f.dialect.changeKey()+") IN (SELECT * FROM ("+strings.TrimPrefix(union, " UNION ")+") AS page)", parts...)
+}
+
+// narrow adds the query's conditions, with subjects in place of its tables and rows.
+func (f *finder) narrow(db *gorm.DB, subjects ...subject) *gorm.DB {
+	q := f.query
+	if len(subjects) > 0 {
+		db = db.Where(f.either(len(subjects), func(i int) *gorm.DB { return f.ofSubject(subjects[i]) }))
+	}
+	if who := f.who(); len(who) > 0 {
+		db = db.Where(f.either(len(who), func(i int) *gorm.DB { return who[i] }))
+	}
+	if !q.Since.IsZero() {
+		db = db.Where(f.dialect.recordedAt()+" >= "+f.dialect.recordedInstant(), instantOf(q.Since))
+	}
+	if !q.Until.IsZero() {
+		db = db.Where(f.dialect.recordedAt()+" < "+f.dialect.recordedInstant(), instantOf(q.Until))
+	}
+	if len(q.Actions) > 0 {
+		db = db.Where("changes.action IN ?", q.Actions)
+	}
+	if q.RequestID != "" {
+		db = db.Where(f.dialect.within("request_id = ?"), q.RequestID)
+	}
+	if q.Before > 0 {
+		db = db.Where("changes.id < ?", q.Before)
+	}
+	return db
+}
+
+// who are the conditions on those who acted, any of which may hold.
+func (f *finder) who() (conditions []*gorm.DB) {
+	for _, a := range f.query.Actors {
+		condition, args := f.by(a)
+		conditions = append(conditions, f.condition(condition, args...))
+	}
+	if f.query.Unattributed {
+		conditions = append(conditions, f.condition("change_sets.actor_kind IS NULL"))
+	}
+	return conditions
+}
+
+func (f *finder) ofSubject(s subject) *gorm.DB {
+	if s.key == nil {
+		return f.condition("changes.table_name = ?", s.table.name)
+	}
+	condition, args := f.rowOf(s.table, s.key)
+	return f.condition(condition, args)
+}
+
+func (f *finder) condition(sql string, args ...any) *gorm.DB {
+	return f.db.Session(&gorm.Session{NewDB: true}).Where(sql, args...)
+}
+
+// either joins conditions by OR.
+func (f *finder) either(n int, condition func(i int) *gorm.DB) *gorm.DB {
+	all := f.db.Session(&gorm.Session{NewDB: true}).Where(condition(0))
+	for i := 1; i < n; i++ {
+		all = all.Or(condition(i))
+	}
+	return all
+}
