@@ -234,7 +234,7 @@ func (p *pools) check(db *gorm.DB, s *poolState, model *schema.Schema, audited b
 	}
 	t, err := describeSchema(db, d, model)
 	if err == nil {
-		err = found.check(d, t)
+		err = found.check(d.in(found, Options{}), t)
 	}
 	if err == nil || errors.Is(err, ErrMissing) && audited && !required { // another schema has that table
 		return

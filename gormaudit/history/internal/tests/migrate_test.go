@@ -185,6 +185,20 @@ func TestThePluginWarnsAtFirstUse(t *testing.T) {
 	})
 }
 
+// A program that starts beside a migrated database has nothing to warn of.
+func TestThePluginIsSilentWhereAllIsRight(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		must(t, history.Migrate(d.Open(t), &Note{}))
+		config, warnings := logged()
+		db := d.Open(t, config)
+		must(t, db.Use(history.New()))
+		must(t, db.WithContext(as(ann)).Create(&Note{}).Error)
+		if warnings.String() != "" {
+			t.Errorf("warnings are %q, want none", warnings)
+		}
+	})
+}
+
 func TestBadModelsAreErrorsFromUse(t *testing.T) {
 	type Keyless struct{ Name string }
 	type Float struct {
