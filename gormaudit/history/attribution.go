@@ -1,8 +1,6 @@
 package history
 
 import (
-	"context"
-	"fmt"
 	"strings"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
@@ -22,21 +20,6 @@ var attributionColumns = [...]string{
 	"actor_kind", "actor_id", "actor_name",
 	"impersonator_kind", "impersonator_id", "impersonator_name",
 	"request_id", "ip", "user_agent", "method", "route",
-}
-
-// attribution is that of a context. It is an error for an id that can't be stored
-// as it is: without what a database refuses, it would be somebody else's.
-func (c Config) attribution(ctx context.Context) (attribution, error) {
-	a := attribution{}
-	a.actor, a.attributed = c.Actor(ctx)
-	if !a.attributed {
-		a.actor = actor.Actor{}
-	}
-	a.request, _ = actor.RequestFromContext(ctx)
-	if id, by := a.actor.ID, a.actor.Impersonator.ID; storable(id) != id || storable(by) != by {
-		return attribution{}, fmt.Errorf("the id of actor %q can't be stored: it has a zero byte or is not valid UTF-8", a.actor)
-	}
-	return a, nil
 }
 
 // values are the texts of attributionColumns. Those that are empty are NULL in

@@ -9,6 +9,13 @@ import (
 	"gorm.io/gorm"
 )
 
+// callbacks tell the database who acts, around the statements that write.
+type callbacks struct {
+	config       Config
+	pools        pools
+	transactions transactions
+}
+
 // scope is a statement that has an actor, until that is cleared.
 type scope struct {
 	statement *gorm.Statement
@@ -37,7 +44,7 @@ type registrar interface {
 // register puts the plugin around the statements that write, as near as
 // callbacks get. None is anchored on GORM's transaction callbacks: they are
 // not there under SkipDefaultTransaction.
-func (p *Plugin) register(db *gorm.DB) error {
+func (p *callbacks) register(db *gorm.DB) error {
 	const begin, set, clear, end, compile = "gormaudit/history:begin", "gormaudit/history:set_actor", "gormaudit/history:clear_actor",
 		"gormaudit/history:end", "gormaudit/history:compile"
 	c := db.Callback()
@@ -77,7 +84,7 @@ func (p *Plugin) register(db *gorm.DB) error {
 
 // beginTransaction opens the transaction that SkipDefaultTransaction left out: a
 // write and its record happen together.
-func (p *Plugin) beginTransaction(db *gorm.DB) {
+func (p *callbacks) beginTransaction(db *gorm.DB) {
 	if !db.SkipDefaultTransaction || inTransaction(db) || !p.pools.audited(db) {
 		return
 	}
@@ -91,7 +98,7 @@ func (p *Plugin) beginTransaction(db *gorm.DB) {
 	db.Statement.Settings.Store(keyPool, replaced{db.Statement, pool})
 }
 
-func (p *Plugin) endTransaction(db *gorm.DB) {
+func (p *callbacks) endTransaction(db *gorm.DB) {
 	if !db.SkipDefaultTransaction || !inTransaction(db) {
 		return
 	}
@@ -110,7 +117,7 @@ func (p *Plugin) endTransaction(db *gorm.DB) {
 }
 
 // beforeWrite sets the actor for the statement that follows.
-func (p *Plugin) beforeWrite(db *gorm.DB) {
+func (p *callbacks) beforeWrite(db *gorm.DB) {
 	if p.pools.audited(db) && inTransaction(db) && contextOf(db).Value(maintenance{}) == nil {
 		db.Statement.ConnPool = p.setActor(db, true)
 	} else {
@@ -119,7 +126,7 @@ func (p *Plugin) beforeWrite(db *gorm.DB) {
 }
 
 // afterWrite clears the actor that beforeWrite set.
-func (p *Plugin) afterWrite(db *gorm.DB) {
+func (p *callbacks) afterWrite(db *gorm.DB) {
 	if p.pools.touched(db) || lasts(db) { // which correctActor may have set
 		p.clearActor(db)
 	}
@@ -128,7 +135,7 @@ func (p *Plugin) afterWrite(db *gorm.DB) {
 // correctActor keeps an actor that lasts from getting a statement whose context
 // has another one: a table without triggers may cascade to one that has some, a
 // view may write to it, a query may call a function that does.
-func (p *Plugin) correctActor(db *gorm.DB, ends bool) {
+func (p *callbacks) correctActor(db *gorm.DB, ends bool) {
 	if !lasts(db) || db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
 		return
 	}
@@ -139,7 +146,7 @@ func (p *Plugin) correctActor(db *gorm.DB, ends bool) {
 
 // beforeExec sets the actor for [gorm.DB.Exec] in a transaction. Which tables it
 // writes is not known.
-func (p *Plugin) beforeExec(db *gorm.DB) {
+func (p *callbacks) beforeExec(db *gorm.DB) {
 	if db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
 		return
 	}
@@ -154,12 +161,12 @@ func (p *Plugin) beforeExec(db *gorm.DB) {
 }
 
 // beforeQuery does so for a raw query that writes, such as INSERT … RETURNING.
-func (p *Plugin) beforeQuery(db *gorm.DB) {
+func (p *callbacks) beforeQuery(db *gorm.DB) {
 	p.compile(db)
 	p.beforeRaw(db, true)
 }
 
-func (p *Plugin) beforeRaw(db *gorm.DB, ends bool) {
+func (p *callbacks) beforeRaw(db *gorm.DB, ends bool) {
 	if db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
 		return
 	}
@@ -172,7 +179,7 @@ func (p *Plugin) beforeRaw(db *gorm.DB, ends bool) {
 }
 
 // beforeRow can't clear the actor while the caller reads the rows.
-func (p *Plugin) beforeRow(db *gorm.DB) {
+func (p *callbacks) beforeRow(db *gorm.DB) {
 	if lasts(db) {
 		p.beforeRaw(db, false)
 	}
@@ -193,7 +200,7 @@ func writes(db *gorm.DB, verb string) bool {
 
 // setActor sets the actor of a statement. ends is true if clearActor follows.
 // What it returns can run the statement too.
-func (p *Plugin) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
+func (p *callbacks) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
 	a, err := p.config.attribution(db.Statement.Context)
 	if err != nil {
 		_ = db.AddError(fmt.Errorf("history: %w", err))
@@ -201,7 +208,7 @@ func (p *Plugin) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
 	}
 	pool := p.pools.of(db)
 	s := scope{statement: db.Statement, pool: db.Statement.ConnPool, state: p.transactions.of(db.Statement.ConnPool)}
-	s.runner = pool.statements.in(db, s.state)
+	s.runner = pool.statements.in(db, &s.state.cacheUses)
 	in := connection{pool: s.runner}
 	if known := pool.audited.Load(); known != nil {
 		in.homes = known.otherHomes(db.Statement)
@@ -217,7 +224,7 @@ func (p *Plugin) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
 
 // failed adds the error of an actor that could not be set to its statement's. An
 // account that lacks a right for it writes as nobody, which is logged once.
-func (p *Plugin) failed(db *gorm.DB, pool *poolState, err error) {
+func (p *callbacks) failed(db *gorm.DB, pool *poolState, err error) {
 	var denied *deniedError
 	switch {
 	case !errors.As(err, &denied):
@@ -229,7 +236,7 @@ func (p *Plugin) failed(db *gorm.DB, pool *poolState, err error) {
 
 // clearActor runs after a failed statement too, and must reach the database
 // although the statement's context may be done.
-func (p *Plugin) clearActor(db *gorm.DB) {
+func (p *callbacks) clearActor(db *gorm.DB) {
 	value, _ := db.Statement.Settings.Load(keyScope)
 	s, ok := value.(scope)
 	if !ok || s.statement != db.Statement {
@@ -257,7 +264,7 @@ func isOutdated(err error) bool {
 
 // afterRaw clears the actor that beforeExec and beforeQuery set, and sets again
 // what a savepoint's rollback may have taken back.
-func (p *Plugin) afterRaw(db *gorm.DB) {
+func (p *callbacks) afterRaw(db *gorm.DB) {
 	verb := firstWord(db.Statement.SQL.String())
 	switch verb {
 	case "ALTER", "RENAME":
@@ -272,29 +279,10 @@ func (p *Plugin) afterRaw(db *gorm.DB) {
 	}
 }
 
-// lockForWrite comes before what the plugin reads at first use, in the
-// transaction of a statement that is going to write.
-func lockForWrite(db *gorm.DB, by attributor) {
-	if inTransaction(db) {
-		by.lockForWrite(db.Statement.Context, db.Statement.ConnPool)
-	}
-}
-
-func (p *Plugin) compile(db *gorm.DB) { p.pools.of(db).statements.compile(db) }
-
-// attributorOf is that of a database which Initialize has accepted.
-func attributorOf(db *gorm.DB) attributor {
-	d, _ := dialectOf(db)
-	return d
-}
+func (p *callbacks) compile(db *gorm.DB) { p.pools.of(db).statements.compile(db) }
 
 // lasts is true where an actor lasts until its transaction ends.
 func lasts(db *gorm.DB) bool { return attributorOf(db).perTransaction() }
-
-func inTransaction(db *gorm.DB) bool {
-	_, ok := db.Statement.ConnPool.(gorm.TxCommitter)
-	return ok
-}
 
 // firstWord is the first word of a statement in upper case, past comments and
 // parentheses.

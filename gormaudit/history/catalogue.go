@@ -7,6 +7,14 @@ import (
 	"gorm.io/gorm"
 )
 
+// The tables of the history.
+const (
+	changeSetsTable = "whodunit_change_sets"
+	changesTable    = "whodunit_changes"
+	contextTable    = "whodunit_context" // MariaDB, MySQL
+	layoutsTable    = "whodunit_layouts" // SQLite
+)
+
 // catalogue is what the database has of the history in one home: the schema,
 // database or file that the history's tables are in.
 type catalogue struct {
@@ -95,49 +103,6 @@ func (c *catalogue) inUse() bool {
 	return c.hasTables() || c.mark.Generation > 0
 }
 
-// check holds what a table has against what its model says. It is nil where more
-// is recorded than that, as a newer model says.
-func (c *catalogue) check(d generator, t table) error {
-	found := c.of(t.name)
-	switch {
-	case found.triggers == 0:
-		return &TableError{Table: t.name, Err: ErrMissing}
-	case found.hidden:
-		return nil
-	case found.exposed || c.exposed:
-		return &TableError{Table: t.name, Err: ErrExposed}
-	case (Options{}).stale(d, t.like(found.mark), found):
-		return &TableError{Table: t.name, Err: ErrOutdated}
-	}
-	return nil
-}
-
-// stale reports whether the triggers of t must be written.
-func (o Options) stale(d generator, t table, found installation) bool {
-	if found.triggers < d.triggerCount() || found.mixed || found.exposed || o.definesAnew(found.definer) {
-		return true
-	}
-	if found.mark.Generation > generation {
-		return false
-	}
-	return !found.mark.same(markOf(d.record(o.covering(t, found))))
-}
-
-// definesAnew reports whether another definer was chosen than there is.
-func (o Options) definesAnew(definer string) bool {
-	return o.Definer != "" && definer != "" && strings.TrimSuffix(definer, "@") != strings.TrimSuffix(o.Definer, "@")
-}
-
-// covering is t with what its triggers record already beside it: the columns that
-// the table has and t does not know, and what they redact or leave out. An older
-// release takes nothing away.
-func (o Options) covering(t table, found installation) table {
-	if o.Exact || found.mark.Generation == 0 {
-		return t
-	}
-	return t.covering(found.mark, found.columns)
-}
-
 // read runs a query for a kind of row and five texts, and hands each row to add.
 func (c *catalogue) read(db *gorm.DB, query string, add func(kind string, values [5]*string)) error {
 	rows, err := db.Statement.ConnPool.QueryContext(contextOf(db), query)
@@ -154,6 +119,28 @@ func (c *catalogue) read(db *gorm.DB, query string, add func(kind string, values
 		add(kind, v)
 	}
 	return rows.Err()
+}
+
+// distinctive are columns by which the history's tables differ from others of the
+// same name.
+var distinctive = map[string][]string{
+	changeSetsTable: {"actor_kind", "impersonator_kind", "database_user"},
+	changesTable:    {"table_name", "row_key", "composite"},
+	layoutsTable:    {"columns"},
+	contextTable:    {"connection", "ticket"},
+}
+
+// checkNames looks whether tables that the history would take for its own are
+// somebody else's. CREATE TABLE IF NOT EXISTS does not.
+func (c *catalogue) checkNames() error {
+	for table, columns := range c.own {
+		for _, column := range distinctive[table] {
+			if !columns[column] {
+				return fmt.Errorf("history: the table %q is not the history's, which needs that name", table)
+			}
+		}
+	}
+	return nil
 }
 
 // textOf is a text of the catalogue, "" for NULL.

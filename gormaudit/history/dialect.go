@@ -6,17 +6,12 @@ import (
 	"gorm.io/gorm"
 )
 
-// The tables of the history.
-const (
-	changeSetsTable = "whodunit_change_sets"
-	changesTable    = "whodunit_changes"
-)
-
 // dialect is one kind of database, with all that the parts of this package ask
 // of it.
 type dialect interface {
-	generator
+	auditor
 	attributor
+	generator
 	recordReader
 	upkeep
 }
@@ -33,4 +28,10 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 	default:
 		return nil, fmt.Errorf("history: no triggers for database %q: SQLite, PostgreSQL, MariaDB and MySQL have them", name)
 	}
+}
+
+// attributorOf is that of a database which Initialize has accepted.
+func attributorOf(db *gorm.DB) attributor {
+	d, _ := dialectOf(db)
+	return d
 }

@@ -1,8 +1,6 @@
 package history
 
 import (
-	"context"
-
 	"gorm.io/gorm"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
@@ -11,25 +9,9 @@ import (
 // Plugin tells the database who acts. Register it with [gorm.DB.Use]. It serves
 // whatever databases its callbacks meet: those of dbresolver too, and several
 // *gorm.DB.
-type Plugin struct {
-	config       Config
-	pools        pools
-	transactions transactions
-}
+type Plugin struct{ callbacks }
 
 var _ gorm.Plugin = (*Plugin)(nil)
-
-// Config says how a [Plugin] works. Its zero value is what [New] uses.
-type Config struct {
-	// Actor says who acts under a context, and false when nobody said. By
-	// default [actor.FromContext].
-	Actor func(ctx context.Context) (actor.Actor, bool)
-	// Models are those whose changes must be recorded: the plugin warns where one
-	// has no triggers, and attributes their writes also before it has seen any. Of
-	// others it warns where their triggers are outdated or were lost. [Revert] knows
-	// their keys. By default none.
-	Models []any
-}
 
 // New returns a plugin with the zero [Config].
 func New() *Plugin { return NewWithConfig(Config{}) }
@@ -39,7 +21,7 @@ func NewWithConfig(config Config) *Plugin {
 	if config.Actor == nil {
 		config.Actor = actor.FromContext
 	}
-	return &Plugin{config: config}
+	return &Plugin{callbacks{config: config}}
 }
 
 // pluginName, and with it the names of callbacks and settings, must not be one

@@ -122,18 +122,6 @@ func storedKey(key any, native bool) string {
 	return fmt.Sprint(key)
 }
 
-func checkKeys(t table) error {
-	for _, c := range t.keys {
-		switch {
-		case c.redact:
-			return fmt.Errorf("history: table %q: primary key column %q can't be redacted", t.name, c.name)
-		case c.kind == kindFloat, c.kind == kindTime, c.kind == kindInstant:
-			return fmt.Errorf("history: table %q: primary key column %q is a %s, which has more than one spelling", t.name, c.name, c.dbType)
-		}
-	}
-	return nil
-}
-
 func whereKey(s *schema.Schema, values []any) clause.Expression {
 	conditions := make([]clause.Expression, len(values))
 	for i, name := range keyNames(s) {

@@ -1,7 +1,9 @@
 package history
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"regexp"
 	"strings"
@@ -69,44 +71,9 @@ func (m mark) in(statements []string) []string {
 // markOf is the mark of statements, which all have the same.
 func markOf(statements []string) mark { return markIn(strings.Join(statements, "\n")) }
 
-// columnMark is a column as it is kept in the mark of its table.
-func (t table) columnMark(c column) markColumn {
-	flags := ""
-	for _, f := range []struct {
-		set  bool
-		flag string
-	}{
-		{c.key, "k"},
-		{c.small, "s"},
-		{c.bookkeeping, "b"},
-		{c.redact, "r"},
-		{t.alive != nil && t.alive.name == c.name, "a"},
-	} {
-		if f.set {
-			flags += f.flag
-		}
-	}
-	return markColumn{Name: c.name, Type: c.dbType, Kind: string(c.kind), Flags: flags, Zero: c.zero}
-}
-
-// column is what columnMark kept, and whether it says that a row is deleted.
-func (m markColumn) column() (c column, alive bool) {
-	has := func(flag string) bool { return strings.Contains(m.Flags, flag) }
-	c = column{
-		name: m.Name, dbType: m.Type, kind: kindText, zero: m.Zero,
-		key: has("k"), small: has("s"), bookkeeping: has("b"), redact: has("r"),
-	}
-	if m.Kind != "" {
-		c.kind = kind(m.Kind[0])
-	}
-	return c, has("a")
-}
-
-// mark is that of the triggers of t, without the hash.
-func (t table) mark() mark {
-	m := mark{LeftOut: t.leftOut}
-	for _, c := range t.columns {
-		m.Columns = append(m.Columns, t.columnMark(c))
-	}
-	return m
+// fingerprint identifies what a generator made of t. Triggers carry it in a
+// comment.
+func fingerprint(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
 }

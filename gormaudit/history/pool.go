@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,58 +30,6 @@ type poolState struct {
 	warned    sync.Map                  // what was logged once
 
 	statements *stmtCache // nil where there is nothing to compile
-}
-
-// audited are the tables that have triggers, in whatever schema of the pool.
-type audited struct {
-	names   map[string]bool // without a schema
-	homes   map[string]bool // MariaDB, MySQL: databases that have a history
-	current string          // MariaDB, MySQL: the database that was asked
-	unknown bool            // the account is not shown which tables they are
-	asked   time.Time
-	lasting bool // not to be asked again: see known
-}
-
-// auditedFor is how long the plugin believes what it knows of a pool: another
-// program may create schemas, and tables with triggers.
-const auditedFor = 10 * time.Second
-
-// auditor knows how to ask a kind of database which tables have triggers. Any
-// account that may write is shown that.
-type auditor interface {
-	audited(db *gorm.DB) (*audited, error)
-}
-
-func (a *audited) any() bool { return a.unknown || len(a.names) > 0 || len(a.homes) > 0 }
-
-// touches also takes an alias for a table with triggers, and a name in another
-// case: rather set the actor too often.
-func (a *audited) touches(stmt *gorm.Statement) bool {
-	if a.unknown || stmt.TableExpr != nil && a.any() {
-		return true
-	}
-	home, name, qualified := strings.Cut(stmt.Table, ".")
-	if !qualified {
-		home, name = "", stmt.Table
-	}
-	return a.names[name] || a.names[strings.ToLower(name)] || home != "" && home != a.current && a.homes[home]
-}
-
-// otherHomes are those, beside the current one, that a statement names.
-func (a *audited) otherHomes(stmt *gorm.Statement) (homes []string) {
-	if len(a.homes) == 0 || len(a.homes) == 1 && a.homes[a.current] {
-		return nil
-	}
-	text := stmt.Table + " " + stmt.SQL.String()
-	if stmt.TableExpr != nil {
-		text += " " + stmt.TableExpr.SQL
-	}
-	for home := range a.homes {
-		if home != a.current && strings.Contains(text, home) {
-			homes = append(homes, home)
-		}
-	}
-	return homes
 }
 
 // of returns what is known of the pool that db's statement runs on.
@@ -134,6 +81,10 @@ func (p *pools) requires(db *gorm.DB) bool {
 	_, required := p.required.Load(db.Statement.Table)
 	return required && attributorOf(db).worksWithoutHistory()
 }
+
+// auditedFor is how long the plugin believes what it knows of a pool: another
+// program may create schemas, and tables with triggers.
+const auditedFor = 10 * time.Second
 
 // known is what the pool's databases have, asked anew from time to time. SQLite is
 // not where there is no history: a transaction that reads first may not get to
@@ -234,7 +185,7 @@ func (p *pools) check(db *gorm.DB, s *poolState, model *schema.Schema, audited b
 	}
 	t, err := describeSchema(db, d, model)
 	if err == nil {
-		err = found.check(d.in(found, Options{}), t)
+		err = checkTable(d.in(found, Options{}), found, t)
 	}
 	if err == nil || errors.Is(err, ErrMissing) && audited && !required { // another schema has that table
 		return
@@ -255,4 +206,12 @@ func (s *poolState) forget() {
 	s.audited.Store(nil)
 	s.catalogue.Store(nil)
 	s.checked.Clear()
+}
+
+// lockForWrite comes before what the plugin reads at first use, in the
+// transaction of a statement that is going to write.
+func lockForWrite(db *gorm.DB, by attributor) {
+	if inTransaction(db) {
+		by.lockForWrite(db.Statement.Context, db.Statement.ConnPool)
+	}
 }

@@ -3,37 +3,11 @@ package history
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
 )
-
-// mapColumns joins what f makes of each column.
-func mapColumns(columns []column, separator string, f func(c column) string) string {
-	parts := make([]string, len(columns))
-	for i, c := range columns {
-		parts[i] = f(c)
-	}
-	return strings.Join(parts, separator)
-}
-
-// actionOf is the SQL of an update's action. quote quotes an identifier.
-func actionOf(t table, quote func(string) string) string {
-	if t.alive == nil {
-		return "'update'"
-	}
-	alive := func(row string) string {
-		c := row + "." + quote(t.alive.name)
-		if t.alive.zero == "" {
-			return c + " IS NULL"
-		}
-		return "(" + c + " IS NULL OR " + c + " = " + t.alive.zero + ")"
-	}
-	return fmt.Sprintf("CASE WHEN %s AND NOT (%s) THEN 'soft_delete' WHEN NOT (%[1]s) AND %[2]s THEN 'restore' ELSE 'update' END",
-		alive("OLD"), alive("NEW"))
-}
 
 // instantOf is a time as the engines compare it.
 func instantOf(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000") }
@@ -99,4 +73,23 @@ func affects(result sql.Result, err error) (bool, error) {
 	}
 	n, err := result.RowsAffected()
 	return n > 0, err
+}
+
+// containsAny reports whether an error's text has one of some.
+func containsAny(err error, some ...string) bool {
+	if err == nil {
+		return false
+	}
+	text := err.Error()
+	for _, s := range some {
+		if strings.Contains(text, s) {
+			return true
+		}
+	}
+	return false
+}
+
+func inTransaction(db *gorm.DB) bool {
+	_, ok := db.Statement.ConnPool.(gorm.TxCommitter)
+	return ok
 }

@@ -32,8 +32,6 @@ type sqliteDialect struct {
 	pairs int // what the table changes has already
 }
 
-const layoutsTable = "whodunit_layouts"
-
 // sqliteNobody is the change set of a change that is in none. The time does not
 // move within a statement.
 const sqliteNobody = "-CAST(round((changes.at - 2440587.5) * 86400000) AS INTEGER)"
@@ -265,7 +263,7 @@ func (d sqliteDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 	return c, err
 }
 
-func (d sqliteDialect) in(c *catalogue, _ Options) dialect {
+func (d sqliteDialect) in(c *catalogue, _ Options) generator {
 	found := sqliteDialect{}
 	for name := range c.own[changesTable] {
 		if strings.HasPrefix(name, "before_") {

@@ -51,12 +51,12 @@ func newStmtCache(pool *sql.DB) *stmtCache {
 
 // in returns what runs statements in db's transaction: what does already, if
 // there is nothing to compile.
-func (c *stmtCache) in(db *gorm.DB, t *txState) gorm.ConnPool {
+func (c *stmtCache) in(db *gorm.DB, uses *atomic.Int32) gorm.ConnPool {
 	tx := transactionOf(db.Statement.ConnPool)
 	if c == nil || tx == nil {
 		return db.Statement.ConnPool
 	}
-	return &cachedTx{Tx: tx, cache: c, state: t}
+	return &cachedTx{Tx: tx, cache: c, uses: uses}
 }
 
 // of returns a statement if it is compiled.
@@ -184,7 +184,7 @@ func isLarge(value any) bool {
 type cachedTx struct {
 	*sql.Tx
 	cache   *stmtCache
-	state   *txState
+	uses    *atomic.Int32              // of what is compiled, in the transaction
 	reading atomic.Pointer[cachedStmt] // until release
 }
 
@@ -214,12 +214,12 @@ func (t *cachedTx) QueryContext(ctx context.Context, query string, args ...any) 
 }
 
 func (t *cachedTx) of(query string, args []any) *cachedStmt {
-	if t.state.cacheUses.Load() >= cacheUsesPerTransaction {
+	if t.uses.Load() >= cacheUsesPerTransaction {
 		return nil
 	}
 	s := t.cache.of(query, args)
 	if s != nil {
-		t.state.cacheUses.Add(1)
+		t.uses.Add(1)
 	}
 	return s
 }
@@ -233,3 +233,17 @@ func (t *cachedTx) release() {
 
 // GetDBConn implements [gorm.GetDBConnector].
 func (t *cachedTx) GetDBConn() (*sql.DB, error) { return t.cache.pool.Value(), nil }
+
+// transactionOf returns the transaction behind pool, nil if it is not one of
+// database/sql.
+func transactionOf(pool gorm.ConnPool) *sql.Tx {
+	switch pool := pool.(type) {
+	case *sql.Tx:
+		return pool
+	case *cachedTx:
+		return pool.Tx
+	case *gorm.PreparedStmtTX:
+		return transactionOf(pool.Tx)
+	}
+	return nil
+}

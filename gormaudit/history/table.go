@@ -1,17 +1,13 @@
 package history
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/migrator"
 	"gorm.io/gorm/schema"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/bycolumn"
@@ -26,27 +22,6 @@ type table struct {
 	alive   *column  // the soft-delete column, nil if there is none
 	leftOut []string // columns that are never recorded
 	native  bool     // a key of one column is recorded as it is, not as text
-}
-
-// column is one recorded column.
-type column struct {
-	name        string
-	dbType      string // as the dialect spells it, in lower case
-	kind        kind
-	ordinal     int
-	key         bool
-	small       bool // its values take little room
-	bookkeeping bool // a by- or at-column: recorded with a change, but not one itself
-	redact      bool
-	zero        string // of a soft-delete column: the SQL literal of a row that is alive, "" for NULL
-}
-
-// columnReader says how a kind of database writes columns down.
-type columnReader interface {
-	// kindOf says how a column of a type is written down.
-	kindOf(dbType string) kind
-	// nativeKeys is true if a key of one column is recorded as it is, not as text.
-	nativeKeys() bool
 }
 
 // describe reads a model's schema. dialect says how a column type is written
@@ -89,40 +64,6 @@ func describeSchema(db *gorm.DB, d columnReader, s *schema.Schema) (table, error
 	return t, checkKeys(t)
 }
 
-// isRecorded reports whether triggers know the column at all.
-func isRecorded(f *schema.Field) bool {
-	return !f.IgnoreMigration && (f.TagSettings["HISTORY"] != "-" || f.PrimaryKey)
-}
-
-// smallSize is the size up to which a text is small.
-const smallSize = 255
-
-func newColumn(db *gorm.DB, d columnReader, f *schema.Field) column {
-	dbType := strings.ToLower(dataTypeOf(db, f))
-	c := column{
-		name:   f.DBName,
-		dbType: dbType,
-		kind:   d.kindOf(dbType),
-		key:    f.PrimaryKey,
-		redact: strings.EqualFold(f.TagSettings["HISTORY"], "redact"),
-	}
-	if f.GORMDataType == schema.Bool && c.kind == kindInteger || f.DataType == schema.Bool {
-		c.kind = kindBool
-	}
-	c.small = c.kind != kindText && c.kind != kindBytes || 0 < f.Size && f.Size <= smallSize
-	return c
-}
-
-// dataTypeOf asks as GORM's migrator does.
-func dataTypeOf(db *gorm.DB, f *schema.Field) string {
-	if typer, ok := reflect.New(f.IndirectFieldType).Interface().(migrator.GormDataTypeInterface); ok {
-		if dbType := typer.GormDBDataType(db, f); dbType != "" {
-			return dbType
-		}
-	}
-	return db.DataTypeOf(f)
-}
-
 // bookkeepingOf returns the by- and at-columns, found as GORM and gormaudit find
 // them.
 func bookkeepingOf(s *schema.Schema) (map[*schema.Field]bool, error) {
@@ -142,37 +83,6 @@ func bookkeepingOf(s *schema.Schema) (map[*schema.Field]bool, error) {
 	return bookkeeping, nil
 }
 
-// zeroOf is what a row that was not deleted holds. gorm.DeletedAt has NULL, or
-// what GORM makes of its zeroValue tag; flags and unix seconds have 0.
-func zeroOf(f *schema.Field, k kind) string {
-	if asker, ok := reflect.New(f.IndirectFieldType).Interface().(schema.QueryClausesInterface); ok {
-		for _, c := range asker.QueryClauses(f) {
-			if c, ok := c.(gorm.SoftDeleteQueryClause); ok && c.ZeroValue.Valid {
-				return quoteLiteral(c.ZeroValue.String)
-			}
-		}
-	}
-	switch k {
-	case kindInteger, kindDecimal:
-		return "0"
-	case kindBool:
-		return "false"
-	}
-	return ""
-}
-
-// letter is the kind as it is stored: upper case for bookkeeping.
-func (c column) letter() string {
-	k := c.kind
-	if c.redact {
-		k = kindRedact
-	}
-	if c.bookkeeping {
-		k -= 'a' - 'A'
-	}
-	return string(k)
-}
-
 // watched are the columns whose change makes a change.
 func (t table) watched() []column {
 	var columns []column
@@ -182,13 +92,6 @@ func (t table) watched() []column {
 		}
 	}
 	return columns
-}
-
-// fingerprint identifies what a generator made of t. Triggers carry it in a
-// comment.
-func fingerprint(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:8])
 }
 
 // covering adds to t what its triggers record already and t does not know: the
@@ -213,7 +116,7 @@ func (t table) covering(m mark, has map[string]bool) table {
 		}
 	}
 	for _, kept := range m.Columns {
-		c, alive := kept.column()
+		c, alive := columnOf(kept)
 		if now, ok := known[c.name]; ok {
 			now.redact = now.redact || c.redact && !now.key
 			add(now)
@@ -241,16 +144,13 @@ func (t table) like(m mark) table {
 	t.columns = slices.Clone(t.columns)
 	for i, c := range t.columns {
 		for _, kept := range m.Columns {
-			if was, _ := kept.column(); was.name == c.name && was.kind == c.kind && (was.dbType == intervalType) == (c.dbType == intervalType) {
+			if was, _ := columnOf(kept); was.name == c.name && was.kind == c.kind && (was.dbType == intervalType) == (c.dbType == intervalType) {
 				t.columns[i].dbType, t.columns[i].small = was.dbType, was.small
 			}
 		}
 	}
 	return t
 }
-
-// intervalType is a type that PostgreSQL writes down in a form of its own.
-const intervalType = "interval"
 
 // arrange numbers the columns and finds the keys. These are in the order of their
 // names, so that a reordered model changes no recorded key.
@@ -307,4 +207,61 @@ func parseModels(db *gorm.DB, d columnReader, models []any) ([]table, error) {
 		errs = append(errs, fmt.Errorf("history: db.Table(%q) names one table, for one model", name))
 	}
 	return tables, errors.Join(errs...)
+}
+
+// actionOf is the SQL of an update's action. quote quotes an identifier.
+func actionOf(t table, quote func(string) string) string {
+	if t.alive == nil {
+		return "'update'"
+	}
+	alive := func(row string) string {
+		c := row + "." + quote(t.alive.name)
+		if t.alive.zero == "" {
+			return c + " IS NULL"
+		}
+		return "(" + c + " IS NULL OR " + c + " = " + t.alive.zero + ")"
+	}
+	return fmt.Sprintf("CASE WHEN %s AND NOT (%s) THEN 'soft_delete' WHEN NOT (%[1]s) AND %[2]s THEN 'restore' ELSE 'update' END",
+		alive("OLD"), alive("NEW"))
+}
+
+func checkKeys(t table) error {
+	for _, c := range t.keys {
+		switch {
+		case c.redact:
+			return fmt.Errorf("history: table %q: primary key column %q can't be redacted", t.name, c.name)
+		case c.kind == kindFloat, c.kind == kindTime, c.kind == kindInstant:
+			return fmt.Errorf("history: table %q: primary key column %q is a %s, which has more than one spelling", t.name, c.name, c.dbType)
+		}
+	}
+	return nil
+}
+
+// mark is that of the triggers of t, without the hash.
+func (t table) mark() mark {
+	m := mark{LeftOut: t.leftOut}
+	for _, c := range t.columns {
+		m.Columns = append(m.Columns, t.columnMark(c))
+	}
+	return m
+}
+
+// columnMark is a column as it is kept in the mark of its table.
+func (t table) columnMark(c column) markColumn {
+	flags := ""
+	for _, f := range []struct {
+		set  bool
+		flag string
+	}{
+		{c.key, "k"},
+		{c.small, "s"},
+		{c.bookkeeping, "b"},
+		{c.redact, "r"},
+		{t.alive != nil && t.alive.name == c.name, "a"},
+	} {
+		if f.set {
+			flags += f.flag
+		}
+	}
+	return markColumn{Name: c.name, Type: c.dbType, Kind: string(c.kind), Flags: flags, Zero: c.zero}
 }

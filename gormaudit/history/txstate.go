@@ -15,7 +15,6 @@ import (
 
 // attributor tells one kind of database who acts.
 type attributor interface {
-	auditor
 	// setActor says in a transaction who acts from here on, in every home. The
 	// ticket resumes it.
 	setActor(ctx context.Context, in connection, a attribution) (ticket int64, err error)
@@ -207,18 +206,4 @@ func (t *txState) rolledBack(ctx context.Context, by attributor, in connection) 
 		return nil
 	}
 	return t.setActor(ctx, by, in, t.actor)
-}
-
-// transactionOf returns the transaction behind pool, nil if it is not one of
-// database/sql.
-func transactionOf(pool gorm.ConnPool) *sql.Tx {
-	switch pool := pool.(type) {
-	case *sql.Tx:
-		return pool
-	case *cachedTx:
-		return pool.Tx
-	case *gorm.PreparedStmtTX:
-		return transactionOf(pool.Tx)
-	}
-	return nil
 }

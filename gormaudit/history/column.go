@@ -1,0 +1,122 @@
+package history
+
+import (
+	"reflect"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/migrator"
+	"gorm.io/gorm/schema"
+)
+
+// column is one recorded column.
+type column struct {
+	name        string
+	dbType      string // as the dialect spells it, in lower case
+	kind        kind
+	ordinal     int
+	key         bool
+	small       bool // its values take little room
+	bookkeeping bool // a by- or at-column: recorded with a change, but not one itself
+	redact      bool
+	zero        string // of a soft-delete column: the SQL literal of a row that is alive, "" for NULL
+}
+
+// columnReader says how a kind of database writes columns down.
+type columnReader interface {
+	// kindOf says how a column of a type is written down.
+	kindOf(dbType string) kind
+	// nativeKeys is true if a key of one column is recorded as it is, not as text.
+	nativeKeys() bool
+}
+
+func newColumn(db *gorm.DB, d columnReader, f *schema.Field) column {
+	dbType := strings.ToLower(dataTypeOf(db, f))
+	c := column{
+		name:   f.DBName,
+		dbType: dbType,
+		kind:   d.kindOf(dbType),
+		key:    f.PrimaryKey,
+		redact: strings.EqualFold(f.TagSettings["HISTORY"], "redact"),
+	}
+	if f.GORMDataType == schema.Bool && c.kind == kindInteger || f.DataType == schema.Bool {
+		c.kind = kindBool
+	}
+	c.small = c.kind != kindText && c.kind != kindBytes || 0 < f.Size && f.Size <= smallSize
+	return c
+}
+
+// smallSize is the size up to which a text is small.
+const smallSize = 255
+
+// dataTypeOf asks as GORM's migrator does.
+func dataTypeOf(db *gorm.DB, f *schema.Field) string {
+	if typer, ok := reflect.New(f.IndirectFieldType).Interface().(migrator.GormDataTypeInterface); ok {
+		if dbType := typer.GormDBDataType(db, f); dbType != "" {
+			return dbType
+		}
+	}
+	return db.DataTypeOf(f)
+}
+
+// isRecorded reports whether triggers know the column at all.
+func isRecorded(f *schema.Field) bool {
+	return !f.IgnoreMigration && (f.TagSettings["HISTORY"] != "-" || f.PrimaryKey)
+}
+
+// zeroOf is what a row that was not deleted holds. gorm.DeletedAt has NULL, or
+// what GORM makes of its zeroValue tag; flags and unix seconds have 0.
+func zeroOf(f *schema.Field, k kind) string {
+	if asker, ok := reflect.New(f.IndirectFieldType).Interface().(schema.QueryClausesInterface); ok {
+		for _, c := range asker.QueryClauses(f) {
+			if c, ok := c.(gorm.SoftDeleteQueryClause); ok && c.ZeroValue.Valid {
+				return quoteLiteral(c.ZeroValue.String)
+			}
+		}
+	}
+	switch k {
+	case kindInteger, kindDecimal:
+		return "0"
+	case kindBool:
+		return "false"
+	}
+	return ""
+}
+
+// intervalType is a type that PostgreSQL writes down in a form of its own.
+const intervalType = "interval"
+
+// letter is the kind as it is stored: upper case for bookkeeping.
+func (c column) letter() string {
+	k := c.kind
+	if c.redact {
+		k = kindRedact
+	}
+	if c.bookkeeping {
+		k -= 'a' - 'A'
+	}
+	return string(k)
+}
+
+// columnOf is what a mark kept of a column, and whether it says that a row is
+// deleted.
+func columnOf(m markColumn) (c column, alive bool) {
+	has := func(flag string) bool { return strings.Contains(m.Flags, flag) }
+	c = column{
+		name: m.Name, dbType: m.Type, kind: kindText, zero: m.Zero,
+		key: has("k"), small: has("s"), bookkeeping: has("b"), redact: has("r"),
+	}
+	if m.Kind != "" {
+		c.kind = kind(m.Kind[0])
+	}
+	return c, has("a")
+}
+
+// mapColumns joins what f makes of each column.
+func mapColumns(columns []column, separator string, f func(c column) string) string {
+	parts := make([]string, len(columns))
+	for i, c := range columns {
+		parts[i] = f(c)
+	}
+	return strings.Join(parts, separator)
+}

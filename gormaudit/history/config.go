@@ -1,0 +1,35 @@
+package history
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// Config says how a [Plugin] works. Its zero value is what [New] uses.
+type Config struct {
+	// Actor says who acts under a context, and false when nobody said. By
+	// default [actor.FromContext].
+	Actor func(ctx context.Context) (actor.Actor, bool)
+	// Models are those whose changes must be recorded: the plugin warns where one
+	// has no triggers, and attributes their writes also before it has seen any. Of
+	// others it warns where their triggers are outdated or were lost. [Revert] knows
+	// their keys. By default none.
+	Models []any
+}
+
+// attribution is that of a context. It is an error for an id that can't be stored
+// as it is: without what a database refuses, it would be somebody else's.
+func (c Config) attribution(ctx context.Context) (attribution, error) {
+	a := attribution{}
+	a.actor, a.attributed = c.Actor(ctx)
+	if !a.attributed {
+		a.actor = actor.Actor{}
+	}
+	a.request, _ = actor.RequestFromContext(ctx)
+	if id, by := a.actor.ID, a.actor.Impersonator.ID; storable(id) != id || storable(by) != by {
+		return attribution{}, fmt.Errorf("the id of actor %q can't be stored: it has a zero byte or is not valid UTF-8", a.actor)
+	}
+	return a, nil
+}

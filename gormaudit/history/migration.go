@@ -1,0 +1,228 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Options say how the history is kept. The zero Options are those of [Migrate]
+// and [SQL].
+type Options struct {
+	// AppendOnly makes the database refuse UPDATE and DELETE on the history's
+	// tables, except from [Prune] and [Anonymize]. By default off. A migration
+	// without it leaves it on, unless it is Exact.
+	//
+	// Security: it stops mistakes, and programs that write through this
+	// library. Whoever may run any SQL with the application's account can drop
+	// the triggers, unless the tables belong to another account.
+	AppendOnly bool
+	// Exact makes the triggers record what the models say, no more. By default a
+	// migration takes nothing away: columns that the models don't know stay
+	// recorded, columns that were redacted or left out stay so, as does AppendOnly.
+	// So an older release that is started once more takes nothing from a newer one.
+	Exact bool
+	// Definer is the account or role that MariaDB's and MySQL's triggers and
+	// procedures run as: a role, or 'user@host'. It needs the rights that schema.md
+	// names, and the migrating account that of choosing it (SET USER). By default
+	// the account that migrates, or the role that an earlier migration chose. If a
+	// definer is dropped, every write fails.
+	Definer string
+}
+
+// generator generates one database's triggers and tables.
+type generator interface {
+	columnReader
+	// catalogue asks what there is in the current home.
+	catalogue(db *gorm.DB) (*catalogue, error)
+	// in is the dialect in a home, which knows what is there.
+	in(c *catalogue, o Options) generator
+	// objects returns the statements that create the history's own tables, and
+	// what protects them. Each may run again.
+	objects(o Options, tables []table) []string
+	// room returns the statements that the history's own tables need, so that the
+	// widest of tables fits.
+	room(tables []table) []string
+	// record returns the statements that replace what records the changes of t,
+	// with its mark. attach are those that hang it on the table, where that is
+	// something else.
+	record(t table) []string
+	attach(t table) []string
+	// drop removes the triggers of t, whichever exist.
+	drop(t table) []string
+	// triggerCount is how many triggers a table has, refusals how many protect the
+	// history's own tables.
+	triggerCount() int
+	refusals() int
+	// mayMigrate is an error for an account that lacks a right that m needs. It
+	// changes nothing that stays.
+	mayMigrate(db *gorm.DB, m *migration) error
+	// migrate runs m in the order that is safe.
+	migrate(db *gorm.DB, m *migration) error
+	// migrated runs after a migration and may warn.
+	migrated(db *gorm.DB, tables []table) error
+	// verify finds what is wrong with the history's own objects.
+	verify(db *gorm.DB, c *catalogue) error
+}
+
+// migration is what [Migrate] has to do.
+type migration struct {
+	options Options
+	models  []any
+
+	dialect generator
+	found   *catalogue
+	tables  []table
+	stale   []table  // of those, whose triggers are written
+	objects []string // the statements for the history's own objects, if any
+}
+
+// plan holds what there is against what there should be. It runs again once the
+// others, who may have migrated too, are done.
+func (m *migration) plan(db *gorm.DB) error {
+	if err := m.locate(db); err != nil {
+		return err
+	}
+	m.stale, m.objects = nil, nil
+	for i, t := range m.tables {
+		have := m.found.of(t.name)
+		m.tables[i] = m.options.covering(t, have)
+		if m.options.stale(m.dialect, t, have) {
+			m.stale = append(m.stale, m.tables[i])
+		}
+	}
+	m.planObjects()
+	return nil
+}
+
+// locate describes the models' tables, and finds what there is in the current
+// home.
+func (m *migration) locate(db *gorm.DB) (err error) {
+	if m.tables, err = parseModels(db, m.dialect, m.models); err != nil {
+		return err
+	}
+	if m.found, err = m.dialect.catalogue(m.quiet(db)); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	m.dialect = m.dialect.in(m.found, m.options)
+	return m.found.checkNames()
+}
+
+func (m *migration) planObjects() {
+	o := m.options
+	o.AppendOnly = o.AppendOnly || m.found.mark.AppendOnly && !o.Exact
+	objects := m.dialect.objects(o, m.tables)
+	whole := m.found.hasTables() && (!o.AppendOnly || m.found.refusals >= m.dialect.refusals()) && !m.found.exposed
+	switch {
+	case !whole, o.definesAnew(m.found.definer), m.found.mark.Generation <= generation && !m.found.mark.same(markOf(objects)):
+		m.objects = objects
+	default:
+		m.objects = m.dialect.room(m.tables)
+	}
+}
+
+// pending reports whether there is anything to do beside AutoMigrate.
+func (m *migration) pending() bool { return len(m.stale) > 0 || len(m.objects) > 0 }
+
+// quiet is db for statements that are not the models'.
+func (m *migration) quiet(db *gorm.DB) *gorm.DB { return db.Session(&gorm.Session{NewDB: true}) }
+
+// writeObjects creates the history's own objects.
+func (m *migration) writeObjects(db *gorm.DB) error {
+	if err := execAll(m.quiet(db), m.objects); err != nil {
+		return fmt.Errorf("history: creating its tables: %w", err)
+	}
+	return nil
+}
+
+// writeRecord replaces what records the stale tables.
+func (m *migration) writeRecord(db *gorm.DB) error {
+	for _, t := range m.stale {
+		if err := execAll(m.quiet(db), m.dialect.record(t)); err != nil {
+			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// patience is how long a migration tries to get its locks.
+const patience = time.Minute
+
+// retry runs f again while others hold its locks.
+func retry(ctx context.Context, busy func(err error) bool, f func() error) error {
+	until := time.Now().Add(patience)
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := f()
+		if err == nil || !busy(err) {
+			return err
+		}
+		if time.Now().After(until) {
+			return fmt.Errorf("history: others have held its locks for %v, is there a long transaction?: %w", patience, err)
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause + rand.N(pause)):
+		}
+	}
+}
+
+// checkTable holds what a table has against what its model says. It is nil where more
+// is recorded than that, as a newer model says.
+func checkTable(d generator, c *catalogue, t table) error {
+	found := c.of(t.name)
+	switch {
+	case found.triggers == 0:
+		return &TableError{Table: t.name, Err: ErrMissing}
+	case found.hidden:
+		return nil
+	case found.exposed || c.exposed:
+		return &TableError{Table: t.name, Err: ErrExposed}
+	case (Options{}).stale(d, t.like(found.mark), found):
+		return &TableError{Table: t.name, Err: ErrOutdated}
+	}
+	return nil
+}
+
+// stale reports whether the triggers of t must be written.
+func (o Options) stale(d generator, t table, found installation) bool {
+	if found.triggers < d.triggerCount() || found.mixed || found.exposed || o.definesAnew(found.definer) {
+		return true
+	}
+	if found.mark.Generation > generation {
+		return false
+	}
+	return !found.mark.same(markOf(d.record(o.covering(t, found))))
+}
+
+// definesAnew reports whether another definer was chosen than there is.
+func (o Options) definesAnew(definer string) bool {
+	return o.Definer != "" && definer != "" && strings.TrimSuffix(definer, "@") != strings.TrimSuffix(o.Definer, "@")
+}
+
+// covering is t with what its triggers record already beside it: the columns that
+// the table has and t does not know, and what they redact or leave out. An older
+// release takes nothing away.
+func (o Options) covering(t table, found installation) table {
+	if o.Exact || found.mark.Generation == 0 {
+		return t
+	}
+	return t.covering(found.mark, found.columns)
+}
+
+// only is m for one of its models.
+func (m *migration) only(db *gorm.DB, model any) *migration {
+	one := *m
+	t, err := describe(db, m.dialect, model)
+	one.stale = nil
+	for _, s := range m.stale {
+		if err == nil && s.name == t.name {
+			one.stale = append(one.stale, s)
+		}
+	}
+	return &one
+}

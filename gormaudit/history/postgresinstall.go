@@ -1,0 +1,181 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+)
+
+// postgresCatalogue asks for what the home has, in rows of a kind, a schema, a
+// name, a detail, whether the schema need not be named or a function may be run
+// by others, and a text.
+const postgresCatalogue = `WITH home AS (
+  SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = current_schema()
+), attached AS (
+  SELECT t.tgrelid AS relation, n.nspname AS namespace, c.relname, pg_catalog.pg_table_is_visible(c.oid) AS visible, t.tgname, p.prosrc,
+    EXISTS (SELECT 1 FROM pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) AS a WHERE a.grantee <> p.proowner) AS exposed
+  FROM pg_catalog.pg_trigger t
+  JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+  WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgparentid = 0 AND p.pronamespace = (SELECT oid FROM home)
+  AND t.tgname IN ('whodunit_insert', 'whodunit_update', 'whodunit_delete', 'whodunit_truncate')
+)
+SELECT 'home', NULL, (SELECT nspname FROM home)::text, NULL, NULL, NULL
+UNION ALL SELECT 'own', NULL, c.relname::text, a.attname::text, NULL, NULL
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+  WHERE c.relnamespace = (SELECT oid FROM home) AND c.relname IN ('whodunit_change_sets', 'whodunit_changes') AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL SELECT 'refusal', NULL, c.relname::text, NULL, NULL, NULL
+  FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+  WHERE c.relnamespace = (SELECT oid FROM home) AND t.tgname IN ('whodunit_refuse', 'whodunit_refuse_truncate') AND t.tgenabled <> 'D'
+UNION ALL SELECT 'open', NULL, p.proname::text, NULL,
+    EXISTS (SELECT 1 FROM pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) AS a WHERE a.grantee <> p.proowner)::text, p.prosrc
+  FROM pg_catalog.pg_proc p WHERE p.pronamespace = (SELECT oid FROM home) AND p.proname = 'whodunit_open_set'
+UNION ALL SELECT 'trigger', namespace::text, relname::text, visible::text, exposed::text, prosrc FROM attached
+UNION ALL SELECT DISTINCT 'column', namespace::text, relname::text, visible::text, a.attname::text, NULL
+  FROM attached JOIN pg_catalog.pg_attribute a ON a.attrelid = relation WHERE a.attnum > 0 AND NOT a.attisdropped`
+
+func (d postgresDialect) catalogue(db *gorm.DB) (*catalogue, error) {
+	c := newCatalogue("")
+	err := c.read(db, postgresCatalogue, func(kind string, v [5]*string) {
+		names := []string{textOf(v[0]) + "." + textOf(v[1])}
+		if textOf(v[2]) == "true" {
+			names = append(names, textOf(v[1]))
+		}
+		switch kind {
+		case "home":
+			c.home = textOf(v[1])
+		case "own":
+			c.addOwn(textOf(v[1]), textOf(v[2]))
+		case "refusal":
+			c.refusals++
+		case "open":
+			c.mark, c.exposed = markIn(textOf(v[4])), textOf(v[3]) == "true"
+		case "trigger":
+			for _, name := range names {
+				c.table(name).add(v[4])
+				c.table(name).exposed = textOf(v[3]) == "true"
+			}
+		case "column":
+			for _, name := range names {
+				c.table(name).columns[textOf(v[3])] = true
+			}
+		}
+	})
+	if err == nil && c.home == "" {
+		err = errors.New("the connection has no current schema (search_path?)")
+	}
+	return c, err
+}
+
+func (d postgresDialect) in(c *catalogue, _ Options) generator { return postgresDialect{home: c.home} }
+
+// mayMigrate asks for the rights on the schema and on the tables that are there.
+func (d postgresDialect) mayMigrate(db *gorm.DB, m *migration) error {
+	if !m.pending() {
+		return nil
+	}
+	for _, t := range m.stale {
+		var lacks *string
+		row := db.Statement.ConnPool.QueryRowContext(contextOf(db), `SELECT CASE
+  WHEN NOT has_schema_privilege(current_schema(), 'CREATE') THEN 'the account lacks a right: CREATE on the schema ' || current_schema()
+  WHEN to_regclass($1) IS NOT NULL AND NOT has_table_privilege(to_regclass($1), 'TRIGGER') THEN 'the account lacks a right: TRIGGER on the table'
+  WHEN to_regprocedure($2) IS NOT NULL AND NOT pg_has_role((SELECT proowner FROM pg_catalog.pg_proc WHERE oid = to_regprocedure($2)), 'MEMBER')
+    THEN 'the account lacks a right: it does not own the function that records it'
+  WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    WHERE t.tgrelid = to_regclass($1) AND t.tgname = 'whodunit_insert' AND p.pronamespace <> current_schema()::regnamespace)
+    THEN 'another schema''s history records it already (history.Drop there?)' END`, quoteTable(t.name, quoteDouble), d.functionOf(t)+"()")
+		if err := row.Scan(&lacks); err != nil {
+			return fmt.Errorf("history: asking for the account's rights: %w", err)
+		}
+		if lacks != nil {
+			return fmt.Errorf("history: table %q: %s", t.name, *lacks)
+		}
+	}
+	return nil
+}
+
+// postgresPatience is how long a statement of a migration waits for a lock, and
+// so how long it holds up those who come after it. It is shorter than
+// deadlock_timeout: where there is a deadlock, the migration gives way.
+const postgresPatience = "200ms"
+
+// migrate migrates one model after the other, parents first, each in a
+// transaction: it never holds one table while it waits for another.
+func (d postgresDialect) migrate(db *gorm.DB, m *migration) error {
+	models := m.models
+	if r, ok := db.Migrator().(interface {
+		ReorderModels(values []any, autoAdd bool) []any
+	}); ok && len(models) > 1 {
+		models = r.ReorderModels(models, false)
+	}
+	for _, model := range models {
+		if err := d.inTurn(db, m, func(tx *gorm.DB) error {
+			if err := tx.AutoMigrate(model); err != nil {
+				return err
+			}
+			return m.only(tx, model).writeRecord(tx)
+		}); err != nil {
+			return err
+		}
+	}
+	for _, t := range m.tables {
+		if m.found.of(t.name).triggers >= d.triggerCount() {
+			continue
+		}
+		if err := d.inTurn(db, m, func(tx *gorm.DB) error {
+			if m.found.of(t.name).triggers >= d.triggerCount() {
+				return nil // another program has
+			}
+			return execAll(m.quiet(tx), d.attach(t))
+		}); err != nil {
+			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// inTurn runs f in a transaction, after the history's own objects are there. While
+// there is anything to do, programs that migrate the same home take turns.
+func (d postgresDialect) inTurn(db *gorm.DB, m *migration, f func(tx *gorm.DB) error) error {
+	return retry(contextOf(db), isBusyPostgres, func() error {
+		return db.Transaction(func(tx *gorm.DB) error {
+			var before string
+			quiet := m.quiet(tx)
+			if err := quiet.Raw("SELECT current_setting('lock_timeout')").Scan(&before).Error; err != nil {
+				return err
+			}
+			const set = "SELECT set_config('lock_timeout', $1, true)"
+			if err := exec(quiet, set, postgresPatience); err != nil {
+				return err
+			}
+			if m.pending() {
+				if err := exec(quiet, "SELECT pg_advisory_xact_lock(hashtextextended('whodunit ' || $1, 0))", d.home); err != nil {
+					return err
+				}
+				if err := m.plan(tx); err != nil {
+					return err
+				}
+				if err := m.writeObjects(tx); err != nil {
+					return err
+				}
+			}
+			if err := f(tx); err != nil {
+				return err
+			}
+			return exec(quiet, set, before)
+		})
+	})
+}
+
+// isBusyPostgres is true of a lock that was not free in time, a deadlock, and an
+// object that another program has just created.
+func isBusyPostgres(err error) bool {
+	return containsAny(err, "55P03", "lock timeout", "40P01", "deadlock detected", "40001", "tuple concurrently updated") ||
+		containsAny(err, "23505", "duplicate key") && containsAny(err, `"pg_`)
+}
+
+func (d postgresDialect) migrated(*gorm.DB, []table) error { return nil }
+
+func (d postgresDialect) verify(*gorm.DB, *catalogue) error { return nil }
