@@ -26,6 +26,8 @@ type column struct {
 type columnReader interface {
 	// kindOf says how a column of a type is written down.
 	kindOf(dbType string) kind
+	// settings are those of a session that the text of a type's values depends on.
+	settings(dbType string) string
 	// nativeKeys is true if a key of one column is recorded as it is, not as text.
 	nativeKeys() bool
 }
@@ -82,9 +84,6 @@ func zeroOf(f *schema.Field, k kind) string {
 	}
 	return ""
 }
-
-// intervalType is a type that PostgreSQL writes down in a form of its own.
-const intervalType = "interval"
 
 // letter is the kind as it is stored: upper case for bookkeeping.
 func (c column) letter() string {

@@ -48,6 +48,8 @@ func (d mysqlDialect) kindOf(dbType string) kind {
 	return kindText
 }
 
+func (d mysqlDialect) settings(string) string { return "" }
+
 const mysqlOptions = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
 
 // mysqlNow is the time in UTC, which moves within a statement. A session can set
@@ -291,7 +293,8 @@ func (d mysqlDialect) text(row string, c column) string {
 	case kindInteger, kindBool:
 		return "CAST(" + value + " + 0 AS CHAR)" // + 0 for BIT
 	case kindText:
-		return "CONVERT(" + value + " USING utf8mb4)"
+		// CONVERT … USING leaves JSON what it is, which JSON_ARRAY would embed.
+		return "CAST(" + value + " AS CHAR CHARACTER SET utf8mb4)"
 	}
 	return "CAST(" + value + " AS CHAR)"
 }

@@ -24,7 +24,7 @@ type postgresDialect struct {
 }
 
 func (d postgresDialect) kindOf(dbType string) kind {
-	if strings.HasSuffix(dbType, "[]") {
+	if strings.HasSuffix(dbType, "]") {
 		return kindText
 	}
 	name, _, _ := strings.Cut(dbType, "(")
@@ -32,7 +32,7 @@ func (d postgresDialect) kindOf(dbType string) kind {
 	switch word {
 	case "smallint", "integer", "int", "int2", "int4", "int8", "bigint", "smallserial", "serial", "bigserial", "oid":
 		return kindInteger
-	case "numeric", "decimal":
+	case "numeric", "decimal", "money":
 		return kindDecimal
 	case "real", "double", "float", "float4", "float8":
 		return kindFloat
@@ -223,7 +223,7 @@ func (d postgresDialect) record(t table) []string {
 // It assigns before it inserts: an assignment's expression is compiled once in a
 // transaction, a statement's each time it runs.
 const postgresFunction = `CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %[2]s
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp%[15]s AS %[2]s
 /* whodunit:mark */
 DECLARE
   _actor text := coalesce(current_setting('whodunit.actor', true), '') || ' ';
@@ -277,7 +277,7 @@ func (d postgresDialect) function(t table, name string) string {
 			return d.field(c, "OLD."+quoteDouble(c.name)+" IS NOT NULL", d.json("OLD", c), "'null'")
 		}),
 		d.literal(d.qualified(changeSetsTable)),
-		mapColumns(t.watched(), " OR\n      ", d.differs))
+		mapColumns(t.watched(), " OR\n      ", d.differs), d.pins(t))
 }
 
 // postgresArguments is how many a function takes at most, less the separator.
@@ -309,16 +309,19 @@ func (d postgresDialect) field(c column, when, before, after string) string {
 // json is a column's value as a JSON string, or null.
 func (d postgresDialect) json(row string, c column) string {
 	value := row + "." + quoteDouble(c.name)
-	switch c.kind {
-	case kindText:
+	switch {
+	case isCharacter(c.dbType) && c.kind == kindText:
+		return "coalesce(to_json(" + value + ")::text, 'null')"
+	case c.kind == kindText:
 		return "coalesce(to_json(" + d.text(row, c) + ")::text, 'null')"
-	case kindInstant, kindTime:
+	case c.kind == kindInstant, c.kind == kindTime:
 		return "coalesce(to_json(" + value + ")::text, 'null')"
 	}
 	return "coalesce('\"' || " + d.text(row, c) + " || '\"', 'null')"
 }
 
-// text is a column's value in a form that no session setting changes.
+// text is a column's value in a form that no session setting changes, where
+// [postgresDialect.pins] are pinned.
 func (d postgresDialect) text(row string, c column) string {
 	value := row + "." + quoteDouble(c.name)
 	switch {
@@ -327,9 +330,8 @@ func (d postgresDialect) text(row string, c column) string {
 	case c.kind == kindFloat:
 		// A session that has fewer digits than it takes would lose some.
 		return "CASE WHEN current_setting('extra_float_digits')::int > 0 THEN " + value + "::text ELSE 'x' || encode(float8send(" + value + "), 'hex') END"
-	case c.dbType == intervalType:
-		return fmt.Sprintf("(extract(year from %[1]s) * 12 + extract(month from %[1]s) || ' mons ' || extract(day from %[1]s)"+
-			" || ' days ' || extract(hour from %[1]s) || ' hours ' || extract(minute from %[1]s) || ' mins ' || extract(second from %[1]s) || ' secs')", value)
+	case c.dbType == "money":
+		return value + "::numeric::text"
 	}
 	return value + "::text"
 }

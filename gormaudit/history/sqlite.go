@@ -56,6 +56,8 @@ func (d sqliteDialect) kindOf(dbType string) kind {
 	return kindText
 }
 
+func (d sqliteDialect) settings(string) string { return "" }
+
 func (d sqliteDialect) objects(o Options, tables []table) []string {
 	statements := []string{
 		`CREATE TABLE IF NOT EXISTS whodunit_change_sets (

@@ -140,11 +140,11 @@ func (t table) covering(m mark, has map[string]bool) table {
 
 // like is t with the columns as a mark has them where they are recorded in one
 // form: a text that has become longer makes no trigger outdated.
-func (t table) like(m mark) table {
+func (t table) like(m mark, d columnReader) table {
 	t.columns = slices.Clone(t.columns)
 	for i, c := range t.columns {
 		for _, kept := range m.Columns {
-			if was, _ := columnOf(kept); was.name == c.name && was.kind == c.kind && (was.dbType == intervalType) == (c.dbType == intervalType) {
+			if was, _ := columnOf(kept); was.name == c.name && was.kind == c.kind && d.settings(was.dbType) == d.settings(c.dbType) {
 				t.columns[i].dbType, t.columns[i].small = was.dbType, was.small
 			}
 		}

@@ -1,0 +1,90 @@
+package tests
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// hostileSettings are what a colleague's session may have.
+var hostileSettings = []string{
+	"TimeZone = 'Asia/Kathmandu'", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'", "extra_float_digits = -10",
+	"bytea_output = 'escape'", "xmloption = 'document'", "quote_all_identifiers = on", "search_path = pg_catalog",
+}
+
+// Each type has a text of its own in each session. What is recorded has one.
+func TestSettingsOfASessionChangeNoRecord(t *testing.T) {
+	type Sly struct {
+		ID        uint
+		Days      string `gorm:"type:date[]"`
+		Times     string `gorm:"type:timestamp(3)[]"`
+		Instants  string `gorm:"type:timestamptz[]"`
+		Zoned     string `gorm:"type:timestamp with time zone[]"`
+		Span      string `gorm:"type:daterange"`
+		Period    string `gorm:"type:tstzrange"`
+		Took      string `gorm:"type:interval"`
+		Precise   string `gorm:"type:interval(3)"`
+		Breaks    string `gorm:"type:interval[]"`
+		Blobs     string `gorm:"type:bytea[]"`
+		Ratios    string `gorm:"type:double precision[]"`
+		Place     string `gorm:"type:point"`
+		Shape     string `gorm:"type:polygon"`
+		Price     string `gorm:"type:money"`
+		Composite string `gorm:"type:sly_pair"`
+		Pairs     string `gorm:"type:sly_pair[]"`
+		Birthday  string `gorm:"type:sly_day"`
+	}
+	db := dbtest.New(t, dbtest.Postgres).Open(t)
+	must(t, db.Exec("CREATE TYPE sly_pair AS (on_day date, ratio float8)").Error)
+	must(t, db.Exec("CREATE DOMAIN sly_day AS date").Error)
+	must(t, history.Migrate(db, &Sly{}))
+	const values = `'{2026-02-01}', '{2026-02-01 10:11:12.345}', '{2026-02-01 10:11:12+03}', '{2026-02-01 10:11:12+03}',
+'[2026-02-01,2026-03-01)',
+'[2026-02-01 10:11:12+03,)', '1 year 2 mons -3 days 04:05:06.7', '-1.5 seconds', '{1 day,-2 mons}', '{"\\x00ff"}', ARRAY[0.1::float8 + 0.2], '(0.30000000000000004,1)', '((0,0.30000000000000004),(1,1))',
+'1234.56', '("2026-02-01",0.30000000000000004)', '{"(2026-02-01,0.30000000000000004)"}', '2026-02-01'`
+	sameInAHostileSession(t, db, "slies", values, "days = '{}', times = '{}', place = '(0,0)', took = '1 day', pairs = '{}'")
+}
+
+// A type that nobody knows may depend on any setting.
+func TestSettingsChangeNoUnknownType(t *testing.T) {
+	type Odd struct {
+		ID       uint
+		Birthday string `gorm:"type:odd_day"`
+	}
+	db := dbtest.New(t, dbtest.Postgres).Open(t)
+	must(t, db.Exec("CREATE DOMAIN odd_day AS date").Error)
+	must(t, history.Migrate(db, &Odd{}))
+	sameInAHostileSession(t, db, "odds", "'2026-02-01'", "birthday = '2026-12-31'")
+}
+
+// sameInAHostileSession writes the same in two sessions, and compares what is recorded.
+func sameInAHostileSession(t *testing.T, db *gorm.DB, table, values, update string) {
+	t.Helper()
+	table = homeOf(t, db) + "." + table
+	write := func(tx *gorm.DB, id int) {
+		must(t, tx.Exec(fmt.Sprintf("INSERT INTO %s VALUES (%d, %s)", table, id, values)).Error)
+		must(t, tx.Exec(fmt.Sprintf("UPDATE %s SET %s WHERE id = %d", table, update, id)).Error)
+	}
+	write(db, 1)
+	must(t, db.Transaction(func(tx *gorm.DB) error {
+		for _, setting := range hostileSettings {
+			must(t, tx.Exec("SET LOCAL "+setting).Error)
+		}
+		write(tx, 2)
+		return nil
+	}))
+	var recorded []string
+	must(t, db.Raw("SELECT replace(fields, '\"2\"', '\"1\"') FROM whodunit_changes ORDER BY id").Scan(&recorded).Error)
+	if len(recorded) != 4 {
+		t.Fatalf("%d changes, want 4", len(recorded))
+	}
+	sameLines(t, "recorded by a hostile session", recorded[2:], recorded[:2]...)
+	if !strings.Contains(recorded[0], "2026-02-01") {
+		t.Errorf("recorded = %s, want its days in ISO", recorded[0])
+	}
+}

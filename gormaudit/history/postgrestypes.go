@@ -1,0 +1,83 @@
+package history
+
+import "strings"
+
+// Settings by which a session changes the text of a value. A function pins those
+// that its columns' types depend on: each costs time.
+const (
+	pinDates     = " SET DateStyle = 'ISO, YMD'"
+	pinZone      = " SET TimeZone = 'UTC'"
+	pinIntervals = " SET IntervalStyle = 'postgres'"
+	pinFloats    = " SET extra_float_digits = 3"
+	pinBytes     = " SET bytea_output = 'hex'"
+	pinMoney     = " SET lc_monetary = 'C'"
+)
+
+var postgresPins = [...]string{pinDates, pinZone, pinIntervals, pinFloats, pinBytes, pinMoney}
+
+// postgresPinned are the types whose text is known to depend on some of the
+// settings, or on none. Any other type may hold whatever there is: a domain, a
+// composite, an extension's.
+var postgresPinned = func() map[string]string {
+	pinned := map[string]string{
+		"interval": pinIntervals, "money": pinMoney, "bytea": pinBytes,
+		"date": pinDates, "daterange": pinDates, "datemultirange": pinDates,
+		"timestamp": pinDates, "tsrange": pinDates, "tsmultirange": pinDates,
+		"timestamptz": pinDates + pinZone, "tstzrange": pinDates + pinZone, "tstzmultirange": pinDates + pinZone,
+		"real": pinFloats, "double": pinFloats, "float": pinFloats, "float4": pinFloats, "float8": pinFloats,
+		"point": pinFloats, "line": pinFloats, "lseg": pinFloats, "box": pinFloats, "path": pinFloats, "polygon": pinFloats, "circle": pinFloats,
+	}
+	for name := range strings.FieldsSeq(`smallint integer int int2 int4 int8 bigint smallserial serial bigserial serial2 serial4 serial8 oid
+numeric decimal boolean bool text varchar character char bpchar name citext uuid json jsonb xml inet cidr macaddr macaddr8 bit varbit
+time timetz int4range int8range numrange int4multirange int8multirange nummultirange tsvector tsquery ltree hstore`) {
+		pinned[name] = ""
+	}
+	return pinned
+}()
+
+// settings are those that the text of a type's values depends on, as pins.
+func (d postgresDialect) settings(dbType string) string {
+	array := strings.HasSuffix(dbType, "]")
+	word := typeWord(dbType)
+	if !array && d.kindOf(dbType) != kindText && word != "money" {
+		return "" // written down in a form of its own
+	}
+	switch pins, known := postgresPinned[word]; {
+	case !known:
+		return strings.Join(postgresPins[:], "")
+	case word == "timestamp" && strings.Contains(dbType, "with time zone"):
+		return pins + pinZone
+	default:
+		return pins
+	}
+}
+
+// pins are the settings that a function for t pins.
+func (d postgresDialect) pins(t table) string {
+	var needed, pins strings.Builder
+	for _, c := range t.columns {
+		if !c.redact || c.key {
+			needed.WriteString(d.settings(c.dbType))
+		}
+	}
+	for _, pin := range postgresPins {
+		if strings.Contains(needed.String(), pin) {
+			pins.WriteString(pin)
+		}
+	}
+	return pins.String()
+}
+
+// isCharacter is true of types whose cast to text drops blanks at the end.
+func isCharacter(dbType string) bool {
+	word := typeWord(dbType)
+	return word == "char" || word == "character" || word == "bpchar"
+}
+
+// typeWord is a type's name as far as it has no space, size or brackets.
+func typeWord(dbType string) string {
+	if end := strings.IndexAny(dbType, " (["); end >= 0 {
+		return dbType[:end]
+	}
+	return dbType
+}
