@@ -29,42 +29,42 @@ type ChangeSet struct {
 	// changes of one millisecond that nobody attributed have a negative one. It is
 	// zero where a session named a set that was not its transaction's: the change
 	// is in none.
-	ID int64
+	ID int64 `json:"id,string"`
 	// At is when the first change of the set was recorded, in UTC, by the
 	// database's clock. SQLite keeps milliseconds, the others microseconds.
-	At time.Time
+	At time.Time `json:"at"`
 	// Attributed is false when nobody said who acts: the write did not come through
 	// the plugin, or its context held no actor. Actor is then the zero Actor,
 	// as it is for an anonymous one, for whom Attributed is true.
-	Attributed bool
+	Attributed bool `json:"attributed"`
 	// Actor is who did it, with names as they were at the time.
-	Actor actor.Actor
+	Actor actor.Actor `json:"actor"`
 	// Request is the request it was done in. It is zero without one.
-	Request actor.Request
+	Request actor.Request `json:"request,omitzero"`
 	// DatabaseUser is the account that the connection was opened with. SQLite
 	// has none.
-	DatabaseUser string
+	DatabaseUser string `json:"database_user,omitempty"`
 	// DatabaseRole is the role that the connection had taken on PostgreSQL
 	// (SET ROLE), DatabaseUser if none. It is empty on other databases.
-	DatabaseRole string
+	DatabaseRole string `json:"database_role,omitempty"`
 }
 
 // Change is one change of one row.
 type Change struct {
 	// ID orders the changes of a row: a higher one is later.
-	ID int64
+	ID int64 `json:"id,string"`
 	// ChangeSet says who, when and in which request.
-	ChangeSet ChangeSet
+	ChangeSet ChangeSet `json:"change_set"`
 	// Table is the table's name, as in the model.
-	Table string
+	Table string `json:"table"`
 	// Key is the row's primary key in text form, one part per key column, bytes
 	// in hexadecimal. An update that moves the key is recorded under the old one.
-	Key []string
+	Key []string `json:"key"`
 	// Action is what happened.
-	Action Action
+	Action Action `json:"action"`
 	// Fields are the columns that differ, in the order of the model. NULLs of
 	// a created or deleted row are left out.
-	Fields []Field
+	Fields []Field `json:"fields"`
 
 	schema *schema.Schema // of the model that Of was asked for
 }

@@ -301,3 +301,67 @@ func (f *finder) either(n int, condition func(i int) *gorm.DB) *gorm.DB {
 	}
 	return all
 }
+
+// Last returns the last change of each of some rows: result[i] is that of rows[i],
+// the zero Change where there is none. T is a model, or a pointer to one. It is
+// one query for a page of a list, whatever the rows have behind them. A row whose
+// key is not set is [gorm.ErrPrimaryKeyRequired].
+func Last[T any](db *gorm.DB, rows []T) ([]Change, error) {
+	models := make([]any, len(rows))
+	for i := range rows {
+		models[i] = rows[i]
+	}
+	last := make([]Change, len(rows))
+	for done := 0; done < len(rows); {
+		n := min(len(rows)-done, manySubjects)
+		if err := lastOf(db, models[done:done+n], last[done:]); err != nil {
+			return nil, err
+		}
+		done += n
+	}
+	return last, nil
+}
+
+func lastOf(db *gorm.DB, rows []any, last []Change) error {
+	f, err := newFinder(db, Query{Rows: rows})
+	if err != nil {
+		return err
+	}
+	changes, err := f.read(f.sql(1).Order("changes.id DESC"))
+	if err != nil {
+		return err
+	}
+	for i, s := range f.subjects {
+		for _, c := range changes {
+			if c.concerns(s) {
+				last[i] = c
+				last[i].schema = s.table.schema
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// concerns reports whether c is a change of the row s.
+func (c Change) concerns(s subject) bool {
+	if c.Table != s.table.name {
+		return false
+	}
+	return c.Action == ActionTruncate || joinKey(c.Key) == storedKey(s.key, s.table.native)
+}
+
+// Users returns the ids of the users who made changes, each once, also of those
+// who acted as another: ready for WHERE id IN ?. Programs and anonymous people
+// are not among them.
+func Users(changes []Change) []string {
+	var ids []string
+	for _, c := range changes {
+		for _, who := range []actor.Identity{c.ChangeSet.Actor.Identity, c.ChangeSet.Actor.Impersonator} {
+			if who.Kind == actor.KindUser && who.ID != "" && !slices.Contains(ids, who.ID) {
+				ids = append(ids, who.ID)
+			}
+		}
+	}
+	return ids
+}

@@ -1,0 +1,107 @@
+package history
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// WriteNDJSON writes changes as JSON, one in a line, see [Change.MarshalJSON]:
+//
+//	err := history.WriteNDJSON(w, history.All(db, history.Query{}))
+//
+// It writes as it reads, and ends at the first error of either, which it returns:
+// what is written until then is whole lines, unless w failed.
+func WriteNDJSON(w io.Writer, changes iter.Seq2[Change, error]) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	for c, err := range changes {
+		if err != nil {
+			return err
+		}
+		if err := encoder.Encode(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// csvColumns are the columns of [WriteCSV].
+var csvColumns = []string{
+	"id", "at", "change_set", "table", "key", "action",
+	"attributed", "actor_kind", "actor_id", "actor_name", "impersonator_kind", "impersonator_id", "impersonator_name",
+	"request_id", "ip", "user_agent", "method", "route", "database_user",
+	"column", "before", "after", "redacted",
+}
+
+// WriteCSV writes changes as CSV for spreadsheets, after a line with the names of
+// the columns: a line for each column that changed, one without a column for a
+// change of none. The key's parts are joined by commas, values are those of
+// [Value.String]: NULL and an empty text are both an empty cell, which
+// [WriteNDJSON] tells apart.
+//
+// A text that a spreadsheet would take for a formula, for it begins with =, +,
+// - or @, gets an apostrophe in front.
+//
+// It writes as it reads, and ends at the first error of either, which it returns.
+func WriteCSV(w io.Writer, changes iter.Seq2[Change, error]) error {
+	out := csv.NewWriter(w)
+	if err := out.Write(csvColumns); err != nil {
+		return err
+	}
+	for c, err := range changes {
+		if err != nil {
+			out.Flush()
+			return err
+		}
+		fields := c.Fields
+		if len(fields) == 0 {
+			fields = []Field{{}}
+		}
+		for _, f := range fields {
+			if err := out.Write(csvLine(c, f)); err != nil {
+				return err
+			}
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func csvLine(c Change, f Field) []string {
+	set, who := c.ChangeSet, c.ChangeSet.Actor
+	kindOf := func(i actor.Identity, is bool) string {
+		if !is {
+			return ""
+		}
+		return i.Kind.String()
+	}
+	line := []string{
+		strconv.FormatInt(c.ID, 10), set.At.Format(time.RFC3339Nano), strconv.FormatInt(set.ID, 10), c.Table, strings.Join(c.Key, ","), string(c.Action),
+		strconv.FormatBool(set.Attributed), kindOf(who.Identity, set.Attributed), who.ID, who.Name,
+		kindOf(who.Impersonator, who.Impersonator != actor.Identity{}), who.Impersonator.ID, who.Impersonator.Name,
+		set.Request.ID, set.Request.IP, set.Request.UserAgent, set.Request.Method, set.Request.Route, set.DatabaseUser,
+		f.Column, f.Before.String(), f.After.String(), strconv.FormatBool(f.Redacted),
+	}
+	for i, cell := range line {
+		line[i] = safeCell(cell)
+	}
+	return line
+}
+
+// safeCell is a cell that is no formula. A number is none, whatever its sign.
+func safeCell(cell string) string {
+	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		return cell
+	}
+	if _, err := strconv.ParseFloat(cell, 64); err == nil {
+		return cell
+	}
+	return "'" + cell
+}
