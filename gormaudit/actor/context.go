@@ -37,7 +37,7 @@ func find(ctx context.Context) *Actor {
 }
 
 // Detach returns a context for work that outlives the request: without its
-// cancellation and its deadline, with the same actor, request metadata and
+// cancellation and its deadline, with the same actor, request, metadata and
 // other values. Give it a deadline of its own where the work can hang. For a
 // nil ctx it returns [context.Background].
 func Detach(ctx context.Context) context.Context {

@@ -64,8 +64,9 @@ func TestNewContextKeepsItsParent(t *testing.T) {
 
 func TestNilParents(t *testing.T) {
 	for name, call := range map[string]func(){
-		"NewContext":        func() { actor.NewContext(nil, alice) },                  //nolint:staticcheck // it is what is tested
-		"NewRequestContext": func() { actor.NewRequestContext(nil, actor.Request{}) }, //nolint:staticcheck // it is what is tested
+		"NewContext":         func() { actor.NewContext(nil, alice) },                  //nolint:staticcheck // it is what is tested
+		"NewRequestContext":  func() { actor.NewRequestContext(nil, actor.Request{}) }, //nolint:staticcheck // it is what is tested
+		"NewMetadataContext": func() { actor.NewMetadataContext(nil, nil) },            //nolint:staticcheck // it is what is tested
 	} {
 		func() {
 			defer func() {
@@ -119,6 +120,7 @@ func TestContextAllocs(t *testing.T) {
 		"FromContext detached":  {func() { sinkActor, _ = actor.FromContext(detached) }, 0},
 		"FromContext of nobody": {func() { sinkActor, _ = actor.FromContext(context.Background()) }, 0},
 		"RequestFromContext":    {func() { sinkRequest, _ = actor.RequestFromContext(ctx) }, 0},
+		"MetadataFromContext":   {func() { sinkMetadata = actor.MetadataFromContext(ctx) }, 0},
 		"NewContext":            {func() { sinkContext = actor.NewContext(ctx, alice) }, 1},
 		"NewContext anonymous":  {func() { sinkContext = actor.NewContext(ctx, actor.Actor{}) }, 1},
 	} {
@@ -129,9 +131,10 @@ func TestContextAllocs(t *testing.T) {
 }
 
 var (
-	sinkActor   actor.Actor
-	sinkRequest actor.Request
-	sinkContext context.Context
+	sinkActor    actor.Actor
+	sinkRequest  actor.Request
+	sinkContext  context.Context
+	sinkMetadata map[string]string
 )
 
 // TestContextPrints: fmt would else walk the parents by reflection, and race

@@ -104,3 +104,25 @@ func ExampleNewRequestContext() {
 	fmt.Println(r.ID, r.IP, r.UserAgent, r.Method, r.Route)
 	// Output: 4711 192.0.2.1 curl/8[31m PUT /notes/:id
 }
+
+// A queue's message carries the metadata beside the actor.
+func ExampleNewMetadataContext() {
+	ctx := actor.NewMetadataContext(context.Background(), map[string]string{"trace_id": "4bf92f3577b34da6"})
+	ctx = actor.NewMetadataContext(ctx, map[string]string{"reason": "refund, ticket 4711"})
+
+	payload, err := json.Marshal(actor.MetadataFromContext(ctx))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(string(payload))
+
+	var metadata map[string]string
+	if err := json.Unmarshal(payload, &metadata); err != nil {
+		panic(err)
+	}
+	worker := actor.NewMetadataContext(context.Background(), metadata)
+	fmt.Println(actor.MetadataFromContext(worker)["reason"])
+	// Output:
+	// {"reason":"refund, ticket 4711","trace_id":"4bf92f3577b34da6"}
+	// refund, ticket 4711
+}

@@ -12,10 +12,11 @@ import (
 const anonymized = "anonymized"
 
 // Anonymize replaces one person's name and metadata in all change sets: the name
-// becomes "anonymized"; address, user agent and request id become NULL. Kind, id,
-// time, route and the changes stay, and with them the trail's structure: [Find]
-// still finds it. It returns how many change sets it changed, and records itself
-// with the actor of db's context, as an [ActionAnonymize] of table change_sets.
+// becomes "anonymized"; address, user agent, request id and
+// [ChangeSet.Metadata] become NULL. Kind, id, time, route and the changes stay, and
+// with them the trail's structure: [Find] still finds it. It returns how many change
+// sets it changed, and records itself with the actor of db's context, as an
+// [ActionAnonymize] of table change_sets.
 //
 // What the changes themselves hold is not touched: leave columns with personal
 // data out of the history or redact them, or [Prune].
@@ -41,7 +42,7 @@ func Anonymize(db *gorm.DB, person actor.Actor) (int64, error) {
 func anonymize(tx *gorm.DB, d dialect, person actor.Identity) (int64, error) {
 	var n int64
 	for _, role := range []string{"actor", "impersonator"} {
-		updated := tx.Exec("UPDATE whodunit_change_sets SET "+role+"_name = ?, request_id = NULL, ip = NULL, user_agent = NULL WHERE "+
+		updated := tx.Exec("UPDATE whodunit_change_sets SET "+role+"_name = ?, request_id = NULL, ip = NULL, user_agent = NULL, metadata = NULL WHERE "+
 			role+"_kind = ? AND "+d.actorID(role+"_id"), anonymized, person.Kind.String(), person.ID, person.ID)
 		if updated.Error != nil {
 			return 0, updated.Error

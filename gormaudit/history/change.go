@@ -41,6 +41,9 @@ type ChangeSet struct {
 	Actor actor.Actor `json:"actor"`
 	// Request is the request it was done in. It is zero without one.
 	Request actor.Request `json:"request,omitzero"`
+	// Metadata is what the program said of it, see [actor.NewMetadataContext]. It is
+	// nil without any.
+	Metadata map[string]string `json:"metadata,omitempty"`
 	// DatabaseUser is the account that the connection was opened with. SQLite
 	// has none.
 	DatabaseUser string `json:"database_user,omitempty"`

@@ -21,15 +21,15 @@ type Config struct {
 
 // attribution is that of a context. It is an error for an id that can't be stored
 // as it is: without what a database refuses, it would be somebody else's.
-func (c Config) attribution(ctx context.Context) (attribution, error) {
-	a := attribution{}
+func (c Config) attribution(ctx context.Context) (a attribution, err error) {
 	a.actor, a.attributed = c.Actor(ctx)
 	if !a.attributed {
 		a.actor = actor.Actor{}
 	}
 	a.request, _ = actor.RequestFromContext(ctx)
-	if id, by := a.actor.ID, a.actor.Impersonator.ID; storable(id) != id || storable(by) != by {
+	if id, by := a.actor.ID, a.actor.Impersonator.ID; !isStorable(id) || !isStorable(by) {
 		return attribution{}, fmt.Errorf("the id of actor %q can't be stored: it has a zero byte or is not valid UTF-8", a.actor)
 	}
-	return a, nil
+	a.metadata, err = encodeMetadata(actor.MetadataFromContext(ctx))
+	return a, err
 }

@@ -13,7 +13,8 @@
 // The database records, the library says who acts. [Migrate] generates row
 // triggers for each table from its GORM model. They write the changed columns,
 // before and after. The [Plugin] attributes each transaction: to the actor of
-// [actor.FromContext], in the request of [actor.RequestFromContext].
+// [actor.FromContext], in the request of [actor.RequestFromContext], with a reason
+// or whatever else [actor.NewMetadataContext] says of it.
 //
 // So what changes is recorded whoever changes it: bulk updates, upserts,
 // savepoints, raw SQL, another program, psql. It is recorded in the same
@@ -46,7 +47,7 @@
 //
 // A history keeps what was deleted: passwords, tokens and personal data too,
 // unless their columns are left out or redacted. [Anonymize] replaces a person's
-// name and metadata, [Prune] deletes what is old. Request metadata is the
+// name, request and metadata, [Prune] deletes what is old. The request is the
 // client's word, see [actor.Request].
 //
 // Beside this file, schema.md has the tables, the rights as GRANT lines and

@@ -63,7 +63,7 @@ const postgresChangeSets = `CREATE TABLE IF NOT EXISTS %s (
   at timestamptz NOT NULL DEFAULT clock_timestamp(),
   actor_kind text, actor_id text, actor_name text,
   impersonator_kind text, impersonator_id text, impersonator_name text,
-  request_id text, ip text, user_agent text, method text, route text,
+  request_id text, ip text, user_agent text, method text, route text, metadata text,
   database_user text, database_role text,
   PRIMARY KEY (id, txid)
 )`
@@ -91,14 +91,14 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $whodunit$
 /* whodunit:mark */
 DECLARE
   _actor text := coalesce(current_setting('whodunit.actor', true), '');
-  _attribution json := nullif(_actor, '')::json;
+  _attribution jsonb := nullif(_actor, '')::jsonb;
   _set bigint;
 BEGIN
   INSERT INTO %[2]s (actor_kind, actor_id, actor_name, impersonator_kind, impersonator_id, impersonator_name,
-    request_id, ip, user_agent, method, route, database_user, database_role)
+    request_id, ip, user_agent, method, route, metadata, database_user, database_role)
   VALUES (_attribution->>'actor_kind', _attribution->>'actor_id', _attribution->>'actor_name',
     _attribution->>'impersonator_kind', _attribution->>'impersonator_id', _attribution->>'impersonator_name',
-    _attribution->>'request_id', _attribution->>'ip', _attribution->>'user_agent', _attribution->>'method', _attribution->>'route',
+    _attribution->>'request_id', _attribution->>'ip', _attribution->>'user_agent', _attribution->>'method', _attribution->>'route', _attribution->>'metadata',
     session_user, coalesce(nullif(current_setting('role'), 'none'), session_user))
   RETURNING id INTO _set;
   PERFORM set_config('whodunit.change_set_' || %[3]s::regclass::oid::text, _actor || ' ' || _set, true);
@@ -375,15 +375,7 @@ func (d postgresDialect) lockForWrite(context.Context, gorm.ConnPool) {}
 // setActor leaves the change sets alone: each home's triggers notice that it is
 // another actor's.
 func (d postgresDialect) setActor(ctx context.Context, at connection, a attribution) (int64, error) {
-	text := ""
-	if a != (attribution{}) {
-		named, err := json.Marshal(a.named())
-		if err != nil {
-			return 0, err
-		}
-		text = string(named)
-	}
-	_, err := at.pool.ExecContext(ctx, "SELECT set_config('whodunit.actor', $1, true)", text)
+	_, err := at.pool.ExecContext(ctx, "SELECT set_config('whodunit.actor', $1, true)", a.json())
 	return 0, err
 }
 

@@ -177,6 +177,7 @@ func fillAttribution(set *ChangeSet, who [len(attributionColumns)]sql.NullString
 	set.Request = actor.Request{
 		ID: who[6].String, IP: who[7].String, UserAgent: who[8].String, Method: who[9].String, Route: who[10].String,
 	}
+	set.Metadata = parseMetadata(who[11].String)
 }
 
 func kindNamed(name string) (k actor.Kind) {

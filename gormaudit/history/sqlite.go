@@ -66,7 +66,7 @@ func (d sqliteDialect) objects(o Options, tables []table) []string {
   at datetime,
   actor_kind text, actor_id text, actor_name text,
   impersonator_kind text, impersonator_id text, impersonator_name text,
-  request_id text, ip text, user_agent text, method text, route text,
+  request_id text, ip text, user_agent text, method text, route text, metadata text,
   database_user text
 )`,
 		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_actor ON whodunit_change_sets (actor_id) WHERE actor_id IS NOT NULL",

@@ -124,7 +124,7 @@ func (t *txState) begin(ctx context.Context, by attributor, in connection, a att
 	if t.open > 0 && !ends {
 		return outer{}, nil
 	}
-	if t.open > 0 && t.actor != a {
+	if t.open > 0 && !t.actor.same(a) {
 		o = outer{t.actor, t.homes, t.open}
 		err = t.clearActor(ctx, by, in)
 		t.open = 0
@@ -155,13 +155,13 @@ func (t *txState) end(ctx context.Context, by attributor, in connection, o outer
 }
 
 func (t *txState) setActor(ctx context.Context, by attributor, in connection, a attribution) (err error) {
-	if t.open > 0 && t.actor == a {
+	if t.open > 0 && t.actor.same(a) {
 		in.homes = append(slices.Clone(t.homes), in.homes...)
 	}
 	t.set = true
-	if t.known && t.actor == a && (!t.stale || !by.perTransaction()) { // else the ticket is looked up
+	if t.known && t.actor.same(a) && (!t.stale || !by.perTransaction()) { // else the ticket is looked up
 		t.homes = in.homes
-		if done, err := by.resumeActor(ctx, in, t.ticket, a); done || err != nil {
+		if done, err := by.resumeActor(ctx, in, t.ticket, t.actor); done || err != nil {
 			return err
 		}
 	}

@@ -222,3 +222,27 @@ func TestAnUnauditedTableCostsNothing(t *testing.T) {
 		t.Errorf("an update of a table without triggers allocates %v times, want %v", got, want)
 	}
 }
+
+func TestSpeedOfMetadata(t *testing.T) {
+	if !*speed {
+		t.Skip("run with -speed, alone on the machine")
+	}
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		if d.Kind == dbtest.MySQL {
+			return
+		}
+		db := speedDB(t, d.Kind, "history")
+		reason := because(as(ann), map[string]string{"reason": "refund, ticket 4711", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"})
+		ways := []*gorm.DB{db.WithContext(as(ann)), db.WithContext(as(ann)), db.WithContext(reason)}
+		times := make([][]time.Duration, len(ways))
+		for i := range 1500 {
+			for _, way := range rand.Perm(len(ways)) {
+				start := time.Now()
+				must(t, speedJobs[0].do(ways[way], 3*i+way))
+				times[way] = append(times[way], time.Since(start))
+			}
+		}
+		base := p10(times[0])
+		t.Logf("update one row: again %.3f×, with metadata %.3f×  (%v)", float64(p10(times[1]))/float64(base), float64(p10(times[2]))/float64(base), base)
+	})
+}
