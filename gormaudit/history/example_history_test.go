@@ -244,10 +244,10 @@ func ExampleOptions() {
 		panic(err)
 	}
 	db.Create(&Page{Title: "Milk"})
-	err := db.Session(&gorm.Session{Logger: db.Logger.LogMode(1)}).Exec("DELETE FROM changes").Error
-	fmt.Println(err != nil)
+	err := db.Session(&gorm.Session{Logger: db.Logger.LogMode(1)}).Exec("DELETE FROM whodunit_changes").Error
+	fmt.Println(err)
 	// Output:
-	// true
+	// whodunit: the history is append-only
 }
 
 func ExamplePrune() {
