@@ -106,10 +106,10 @@ func ownSessions[B bys]() []path {
 			var id int
 			return db.Raw("INSERT INTO notes (title) VALUES ('new') RETURNING id").Scan(&id).Error
 		}},
-		{line: "reads", call: `db.Preload("Comments").Find(&notes)`, minor: true, run: func(db *gorm.DB) error {
+		{line: "reads", call: `db.Preload("Comments").Order("id").Find(&notes)`, minor: true, run: func(db *gorm.DB) error {
 			var notes []note[B]
 			var titles []string
-			return errors.Join(db.Preload("Comments").Find(&notes).Error, db.Model(&note[B]{}).Pluck("title", &titles).Error)
+			return errors.Join(db.Preload("Comments").Order("id").Find(&notes).Error, db.Model(&note[B]{}).Pluck("title", &titles).Error)
 		}},
 		{line: "migrations", call: `db.AutoMigrate(&Note{})`, minor: true, run: func(db *gorm.DB) error {
 			return errors.Join(db.AutoMigrate(&writer[B]{}), db.Migrator().AlterColumn(&writer[B]{}, "Name"))
