@@ -19,10 +19,6 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// SQLite lets one connection write at a time. The others wait up to 10 s for
-// it, and do so from the beginning of a transaction.
-const dsn = "quickstart.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate"
-
 type Note struct {
 	gorm.Model
 	gormaudit.SoftBy[uint] // created_by, updated_by, deleted_by
@@ -30,6 +26,7 @@ type Note struct {
 }
 
 func main() {
+	const dsn = "quickstart.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate" // one writes, the others wait
 	db, err := gorm.Open(sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: dsn}))
 	if err != nil {
 		log.Fatal(err)

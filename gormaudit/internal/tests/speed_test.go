@@ -20,7 +20,7 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
-var speed = flag.Bool("speed", false, "measure the ratios of the README's speed table, which takes a minute")
+var speed = flag.Bool("speed", false, "measure the ratios of the table in benchmarks.md, which takes a minute")
 
 // The same columns: without by-columns, with them, with hooks that fill them by
 // hand, and both with pointers.

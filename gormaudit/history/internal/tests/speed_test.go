@@ -18,7 +18,7 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
-var speed = flag.Bool("speed", false, "measure the ratios of the README's cost table, which takes a minute")
+var speed = flag.Bool("speed", false, "measure the ratios of the table in costs.md, which takes a minute")
 
 // speedNote has nine columns, seven of them watched.
 type speedNote struct {
