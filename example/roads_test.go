@@ -47,8 +47,9 @@ func pool(t *testing.T, db *gorm.DB) *sql.DB {
 }
 
 type Message struct {
-	Actor   actor.Actor `json:"actor"`
-	Invoice uint        `json:"invoice"`
+	Actor    actor.Actor       `json:"actor"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+	Invoice  uint              `json:"invoice"`
 }
 
 func TestWorkers(t *testing.T) {
@@ -84,7 +85,7 @@ func TestQueue(t *testing.T) {
 		if !ok {
 			return nil, errors.New("publish: no actor in the context")
 		}
-		return json.Marshal(Message{Actor: a, Invoice: invoice})
+		return json.Marshal(Message{Actor: a, Metadata: actor.MetadataFromContext(ctx), Invoice: invoice})
 	}
 	work := func(ctx context.Context, queued []byte) (a actor.Actor, err error) {
 		var message Message
@@ -96,6 +97,7 @@ func TestQueue(t *testing.T) {
 				message.Actor = actor.System("queue")
 			}
 			ctx := actor.NewContext(ctx, message.Actor)
+			ctx = actor.NewMetadataContext(ctx, message.Metadata)
 			a, _ = actor.FromContext(ctx)
 		}
 		return a, nil
