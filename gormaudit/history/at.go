@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/schema"
 )
 
 // What [At] returns where there was no row.
@@ -41,8 +41,8 @@ func At[T any](db *gorm.DB, key any, at time.Time) (T, error) {
 	if err != nil {
 		return row, err
 	}
-	past := rewind{ctx: contextOf(db), table: t, row: reflect.ValueOf(&row).Elem()}
-	recorded, err := past.find(db, key)
+	past := rewind{ctx: contextOf(db), table: t, then: map[string]Value{}}
+	recorded, err := past.find(db, &row, key)
 	if err != nil {
 		return row, err
 	}
@@ -63,25 +63,30 @@ func At[T any](db *gorm.DB, key any, at time.Time) (T, error) {
 	case !past.exists:
 		err = past.absence(db, r, recorded, at)
 	default:
-		return row, nil
+		err = past.scan(db, r.dialect, &row)
 	}
-	var none T
-	return none, err
+	if err != nil {
+		return *new(T), err
+	}
+	return row, nil
 }
 
 // rewind takes a row back in time.
 type rewind struct {
 	ctx       context.Context
 	table     table
-	row       reflect.Value // a settable T
+	columns   []string         // that the table has
+	now       []any            // the row's values as the driver gives them, nil where there is no row
+	then      map[string]Value // by column, where they differ from now
 	exists    bool
 	truncated bool
 	seen      bool // the history knows the row
 }
 
-// find reads the row as it is now and returns its recorded key.
-func (w *rewind) find(db *gorm.DB, key any) (any, error) {
-	values, err := w.keyValues(key)
+// find reads the row as it is now and returns its recorded key. model is a pointer
+// to a zero one.
+func (w *rewind) find(db *gorm.DB, model, key any) (any, error) {
+	values, err := w.keyValues(model, key)
 	if err != nil {
 		return nil, err
 	}
@@ -89,17 +94,22 @@ func (w *rewind) find(db *gorm.DB, key any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := db.Session(&gorm.Session{NewDB: true}).Unscoped().
-		Where(whereKey(w.table.schema, values)).Limit(1).Find(w.row.Addr().Interface())
-	w.exists = found.RowsAffected > 0
-	return recorded, found.Error
+	rows, err := db.Session(&gorm.Session{NewDB: true}).Unscoped().Model(model).Table(w.table.name).
+		Where(whereKey(w.table.schema, values)).Limit(1).Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	w.columns, w.now, err = nextRow(rows)
+	w.exists = w.now != nil
+	return recorded, err
 }
 
-func (w *rewind) keyValues(key any) ([]any, error) {
+func (w *rewind) keyValues(model, key any) ([]any, error) {
 	given := reflect.Indirect(reflect.ValueOf(key))
-	if !given.IsValid() || given.Type() != w.row.Type() {
+	if own := reflect.TypeOf(model).Elem(); !given.IsValid() || given.Type() != own {
 		if len(w.table.keys) != 1 {
-			return nil, fmt.Errorf("history: table %q: a key of %d columns is given as a %s", w.table.name, len(w.table.keys), w.row.Type())
+			return nil, fmt.Errorf("history: table %q: a key of %d columns is given as a %s", w.table.name, len(w.table.keys), own)
 		}
 		return []any{key}, nil
 	}
@@ -121,33 +131,51 @@ func (w *rewind) undo(c Change) error {
 		w.truncated = !w.exists
 		return nil
 	case ActionDelete:
-		w.row.SetZero()
+		w.now, w.then = nil, map[string]Value{}
 		w.exists, w.truncated = true, false
 	}
 	for _, f := range c.Fields {
-		field := w.table.schema.FieldsByDBName[f.Column]
-		if field == nil {
-			continue // the model has lost it since
-		}
-		if err := w.set(field, f); err != nil {
-			return fmt.Errorf("history: change %d: column %q: %w", c.ID, f.Column, err)
+		switch {
+		case f.Err != nil:
+			return fmt.Errorf("history: change %d: column %q: %w", c.ID, f.Column, f.Err)
+		case f.Redacted:
+			w.then[f.Column] = Value{}
+		default:
+			w.then[f.Column] = f.Before
 		}
 	}
 	return nil
 }
 
-func (w *rewind) set(field *schema.Field, f Field) error {
-	if f.Redacted {
-		return field.Set(w.ctx, w.row, nil)
+// scan reads the row as it was by the road that GORM reads rows.
+func (w *rewind) scan(db *gorm.DB, d restorer, dest any) error {
+	row := make([]any, len(w.columns))
+	copy(row, w.now)
+	stored, err := d.stored(db, w.table.name)
+	if err != nil {
+		return err
 	}
-	if field.Serializer != nil {
-		return field.Serializer.Scan(w.ctx, field, w.row, f.Before.raw)
+	var places []int
+	var columns []storedColumn
+	var values []Value
+	for i, name := range w.columns {
+		field := w.table.schema.LookUpField(name)
+		if field == nil {
+			continue
+		}
+		at := slices.IndexFunc(stored, func(c storedColumn) bool { return c.name == name })
+		if v, differs := w.then[field.DBName]; differs && at >= 0 {
+			places, columns, values = append(places, i), append(columns, stored[at]), append(values, v)
+		}
 	}
-	value := f.Before.source()
-	if _, isReal := value.(float64); isReal && field.IndirectFieldType.Kind() == reflect.String {
-		value = f.Before.String() // GORM would round it
+	read, err := d.asRead(db, w.table.name, columns, values)
+	if err != nil {
+		return fmt.Errorf("history: table %q: %w", w.table.name, err)
 	}
-	return field.Set(w.ctx, w.row, value)
+	for i, place := range places {
+		row[place] = read[i]
+	}
+	return driverRows{columns: w.columns, rows: [][]any{row}}.scan(db, dest)
 }
 
 // absence says why there was no row: the last change until then knows.

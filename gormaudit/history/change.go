@@ -86,6 +86,10 @@ type Field struct {
 	// Bookkeeping is true for by- and at-columns, such as updated_at: they are no
 	// change by themselves, but part of one.
 	Bookkeeping bool
+	// Err says that the record can't be read, wholly or in part: somebody has
+	// written to the history's tables. Before and After then hold what could be.
+	// [At] and [Revert] return it, other changes are not concerned.
+	Err error
 }
 
 // Field returns the field of a column. ok is false when the column did not

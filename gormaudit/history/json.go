@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -75,6 +76,7 @@ type fieldJSON struct {
 	After       *json.RawMessage `json:"after,omitempty"`
 	Redacted    bool             `json:"redacted,omitempty"`
 	Bookkeeping bool             `json:"bookkeeping,omitempty"`
+	Err         string           `json:"error,omitempty"`
 }
 
 // kindNames are the types of columns in JSON.
@@ -86,6 +88,9 @@ var kindNames = map[kind]string{
 // MarshalJSON returns the field as it is in [Change.MarshalJSON].
 func (f Field) MarshalJSON() ([]byte, error) {
 	out := fieldJSON{Column: f.Column, Redacted: f.Redacted, Bookkeeping: f.Bookkeeping}
+	if f.Err != nil {
+		out.Err = f.Err.Error()
+	}
 	if !f.Redacted {
 		out.Type = kindNames[f.kind()]
 		before, err := f.Before.MarshalJSON()
@@ -112,6 +117,9 @@ func (f *Field) UnmarshalJSON(text []byte) error {
 		return err
 	}
 	*f = Field{Column: in.Column, Redacted: in.Redacted, Bookkeeping: in.Bookkeeping}
+	if in.Err != "" {
+		f.Err = errors.New(in.Err)
+	}
 	if f.Redacted {
 		return nil
 	}

@@ -468,8 +468,9 @@ func (d mysqlDialect) rowKey() string {
 // which is that of the application's DATETIMEs.
 func (d mysqlDialect) zone() string { return "TIMESTAMP'2000-01-01 00:00:00'" }
 
-func (d mysqlDialect) fields(_ *gorm.DB, records []record) (map[int64][]Field, error) {
-	return parseFields(records)
+func (d mysqlDialect) fields(db *gorm.DB, records []record) (map[int64][]Field, error) {
+	fields := parseFields(records)
+	return fields, d.clocks(db, fields)
 }
 
 func (d mysqlDialect) maintain(tx *gorm.DB, on bool) error {

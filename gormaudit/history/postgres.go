@@ -418,7 +418,7 @@ func (d postgresDialect) rowKey() string { return "changes.row_key = @key" }
 func (d postgresDialect) zone() string   { return "NULL" }
 
 func (d postgresDialect) fields(_ *gorm.DB, records []record) (map[int64][]Field, error) {
-	return parseFields(records)
+	return parseFields(records), nil
 }
 
 func (d postgresDialect) maintain(tx *gorm.DB, on bool) error {

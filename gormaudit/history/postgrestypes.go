@@ -1,6 +1,11 @@
 package history
 
-import "strings"
+import (
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
 
 // Settings by which a session changes the text of a value. A function pins those
 // that its columns' types depend on: each costs time.
@@ -80,4 +85,50 @@ func typeWord(dbType string) string {
 		return dbType[:end]
 	}
 	return dbType
+}
+
+const postgresStored = `SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated <> '', a.attidentity = 'a', a.attnotnull
+FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`
+
+func (d postgresDialect) stored(db *gorm.DB, table string) ([]storedColumn, error) {
+	return readStored(db, postgresStored, quoteTable(table, quoteDouble))
+}
+
+// postgresTargets is how many columns a query may have, less than 1,664.
+const postgresTargets = 1000
+
+// asRead has the database read the values: the driver then gives them as it does
+// those of a table.
+func (d postgresDialect) asRead(db *gorm.DB, _ string, columns []storedColumn, values []Value) (read []any, err error) {
+	for len(values) > 0 {
+		n := min(len(values), postgresTargets)
+		some, err := readExpr(db, "SELECT ?"+strings.Repeat(", ?", n-1), expressions(columns[:n], values[:n], d.written))
+		if err != nil {
+			return nil, err
+		}
+		read, columns, values = append(read, some...), columns[n:], values[n:]
+	}
+	return read, nil
+}
+
+// written casts a text, whatever the driver knows of the type.
+func (d postgresDialect) written(c storedColumn, v Value) clause.Expr {
+	var text any
+	switch {
+	case v.kind == kindBytes && !v.IsNull():
+		text = `\x` + v.text()
+	case !v.IsNull():
+		text = v.text()
+	}
+	switch c.dbType {
+	case "xml":
+		return gorm.Expr("XMLPARSE(CONTENT CAST(? AS text))", text)
+	case "money":
+		return gorm.Expr("CAST(CAST(CAST(? AS text) AS numeric) AS money)", text)
+	}
+	return gorm.Expr("CAST(CAST(? AS text) AS "+c.dbType+")", text)
+}
+
+func (d postgresDialect) holds(table string, c storedColumn, v Value) clause.Expr {
+	return gorm.Expr(`(?::text COLLATE "C" IS NOT DISTINCT FROM (?)::text COLLATE "C")`, clause.Column{Table: table, Name: c.name}, d.written(c, v))
 }

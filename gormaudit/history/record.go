@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,7 @@ type record struct {
 // recordReader is the SQL that reads what one kind of database recorded.
 type recordReader interface {
 	columnReader
+	restorer
 	// at is the time of a change's set as text in UTC. time is what instant, a
 	// placeholder for such a text, is to be compared with.
 	at() string
@@ -52,37 +54,46 @@ type recordReader interface {
 
 // parseFields reads what PostgreSQL and MariaDB record: arrays of
 // [column, kind, before, after].
-func parseFields(records []record) (map[int64][]Field, error) {
+func parseFields(records []record) map[int64][]Field {
 	found := make(map[int64][]Field, len(records))
 	for _, rec := range records {
-		var packed [][]*string
+		var packed [][]json.RawMessage
 		if err := json.Unmarshal([]byte(rec.packed), &packed); err != nil {
-			return nil, fmt.Errorf("history: change %d: %w", rec.ID, err)
+			found[rec.ID] = []Field{unreadable(err)}
+			continue
 		}
 		for _, parts := range packed {
-			f, err := parseField(parts, rec.zone)
-			if err != nil {
-				return nil, fmt.Errorf("history: change %d: %w", rec.ID, err)
-			}
-			found[rec.ID] = append(found[rec.ID], f)
+			found[rec.ID] = append(found[rec.ID], parseField(parts, rec.zone))
 		}
 	}
-	return found, nil
+	return found
 }
 
-func parseField(parts []*string, zone *time.Location) (f Field, err error) {
-	if len(parts) < 2 || parts[0] == nil || parts[1] == nil || len(*parts[1]) != 1 {
-		return f, fmt.Errorf("history: recorded field of %d parts", len(parts))
+// unreadable is the field of a record that can't be read.
+func unreadable(err error) Field {
+	return Field{Err: fmt.Errorf("history: a record that can't be read: %w", err)}
+}
+
+func parseField(parts []json.RawMessage, zone *time.Location) Field {
+	texts := make([]*string, len(parts))
+	var failed error
+	for i, part := range parts {
+		failed = errors.Join(failed, json.Unmarshal(part, &texts[i]))
 	}
-	f, k := newField(*parts[0], *parts[1])
-	if f.Redacted || len(parts) < 4 {
-		return f, nil
+	if len(texts) < 2 || texts[0] == nil || texts[1] == nil || len(*texts[1]) != 1 {
+		return unreadable(errors.Join(failed, fmt.Errorf("a field of %d parts", len(parts))))
 	}
-	if f.Before, err = parseValue(k, parts[2], zone); err != nil {
-		return f, err
+	f, k := newField(*texts[0], *texts[1])
+	if f.Redacted || len(texts) < 4 {
+		return f
 	}
-	f.After, err = parseValue(k, parts[3], zone)
-	return f, err
+	var before, after error
+	f.Before, before = parseValue(k, texts[2], zone)
+	f.After, after = parseValue(k, texts[3], zone)
+	if failed = errors.Join(failed, before, after); failed != nil {
+		f.Err = unreadable(failed).Err
+	}
+	return f
 }
 
 // newField reads a kind's letter, which is in upper case for bookkeeping.

@@ -36,6 +36,9 @@ func Revert(db *gorm.DB, change Change) error {
 		return err
 	}
 	for _, f := range change.Fields {
+		if f.Err != nil {
+			return fmt.Errorf("%w: table %q, column %q: %w", ErrNotReversible, change.Table, f.Column, f.Err)
+		}
 		if f.Redacted && change.Action != ActionCreate {
 			return fmt.Errorf("%w: table %q, column %q", ErrNotReversible, change.Table, f.Column)
 		}

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -420,14 +421,17 @@ func scanPairs(rows *sql.Rows, width int) (change int64, fields []Field, err err
 		dest[i] = &values[i]
 	}
 	dest[0], dest[1] = &layout, &change
-	if err := rows.Scan(dest...); err != nil || !layout.Valid {
+	if err := rows.Scan(dest...); err != nil || values[pairs-1] == nil {
 		return change, nil, err
 	}
 	var columns [][2]string
 	if err := json.Unmarshal([]byte(layout.String), &columns); err != nil {
-		return change, nil, fmt.Errorf("history: change %d: layout: %w", change, err)
+		return change, []Field{unreadable(fmt.Errorf("its layout: %w", err))}, nil
 	}
 	for i, c := range columns {
+		if pairs+2*i+1 >= len(values) || c[1] == "" {
+			return change, append(fields, unreadable(errors.New("its layout"))), nil
+		}
 		before, after := values[pairs+2*i], values[pairs+2*i+1]
 		if same(before, after) {
 			continue

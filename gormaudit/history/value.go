@@ -112,15 +112,15 @@ func parseRaw(k kind, text string) (driver.Value, error) {
 		}
 		return strconv.ParseFloat(text, 64)
 	case kindBool:
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n, nil
+		}
 		return strconv.ParseBool(text)
 	case kindInstant:
 		if t, ok := parseTime(text, nil); ok {
 			return t.UTC(), nil
 		}
-		if t, ok := parseUnix(text); ok {
-			return t, nil
-		}
-		return text, nil // infinity
+		return text, nil // infinity, or MariaDB's seconds since 1970
 	case kindBytes:
 		return hex.DecodeString(text)
 	default:
@@ -145,6 +145,9 @@ func parseTime(text string, zone *time.Location) (time.Time, bool) {
 	if zone == nil {
 		zone = time.UTC
 	}
+	if strings.HasPrefix(text, "0000-00-00") {
+		return time.Time{}, true // as MariaDB's driver has it
+	}
 	text, _, _ = strings.Cut(text, " m=") // a monotonic clock reading
 	for _, layout := range timeLayouts {
 		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
@@ -152,18 +155,4 @@ func parseTime(text string, zone *time.Location) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-// parseUnix reads seconds since 1970 with up to six digits after the point.
-func parseUnix(text string) (time.Time, bool) {
-	whole, fraction, _ := strings.Cut(text, ".")
-	seconds, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
-		return time.Time{}, false
-	}
-	micros, err := strconv.ParseInt((fraction + "000000")[:6], 10, 64)
-	if err != nil {
-		return time.Time{}, false
-	}
-	return time.Unix(seconds, micros*1000).UTC(), true
 }

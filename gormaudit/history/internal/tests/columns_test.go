@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	mysqldriver "github.com/go-sql-driver/mysql"
+	"gorm.io/driver/mysql"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
@@ -15,8 +17,8 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
-// A TIMESTAMP is an instant, whatever zone the session that wrote it was in,
-// and an unsigned number may be greater than an int64.
+// A TIMESTAMP is what the reading session's clock shows, whatever zone the session
+// that wrote it was in. An unsigned number may be greater than an int64.
 func TestTimestampsOfMariaDB(t *testing.T) {
 	type Instant struct {
 		ID    uint
@@ -25,24 +27,34 @@ func TestTimestampsOfMariaDB(t *testing.T) {
 		Big   uint64
 	}
 	d := dbtest.New(t, dbtest.MariaDB)
-	db := d.Open(t)
+	config := must2(mysqldriver.ParseDSN(d.DSN))
+	config.Loc = must2(time.LoadLocation("Asia/Tokyo"))
+	db := openDialector(t, mysql.Open(config.FormatDSN()))
 	must2(db.DB()).SetMaxOpenConns(1)
 	must(t, history.Migrate(db, &Instant{}))
+	const insert = "INSERT INTO instants VALUES (?, FROM_UNIXTIME(1709528767.012345), FROM_UNIXTIME(1709528767.01), 18446744073709551615)"
 	for id, zone := range map[uint]string{1: "+00:00", 2: "+05:45"} {
 		must(t, db.Exec("SET time_zone = ?", zone).Error)
-		must(t, db.Exec("INSERT INTO instants VALUES (?, FROM_UNIXTIME(1709528767.012345), FROM_UNIXTIME(1709528767.01), 18446744073709551615)", id).Error)
-		c := last(t, db, &Instant{ID: id})
-		at, _ := c.Field("at")
-		short, _ := c.Field("short")
-		big, _ := c.Field("big")
-		if got := must2(history.ValueAs[time.Time](at.After)); !got.Equal(time.UnixMicro(1709528767012345)) {
-			t.Errorf("in the zone %s: at = %v, want 2024-03-04 05:06:07.012345 UTC", zone, got)
-		}
-		if got := must2(history.ValueAs[time.Time](short.After)); !got.Equal(time.UnixMilli(1709528767010)) {
-			t.Errorf("in the zone %s: short = %v, want 2024-03-04 05:06:07.01 UTC", zone, got)
-		}
-		if got := must2(history.ValueAs[uint64](big.After)); got != math.MaxUint64 {
-			t.Errorf("big = %d, want 2^64-1", got)
+		must(t, db.Exec(insert, id).Error)
+	}
+	for _, zone := range []string{"+00:00", "-03:30", "SYSTEM"} {
+		must(t, db.Exec("SET time_zone = ?", zone).Error)
+		for id := range uint(2) {
+			var now Instant
+			must(t, db.First(&now, id+1).Error)
+			c := last(t, db, &now)
+			at, _ := c.Field("at")
+			short, _ := c.Field("short")
+			big, _ := c.Field("big")
+			if got := must2(history.ValueAs[time.Time](at.After)); !got.Equal(now.At) {
+				t.Errorf("in the zone %s: at = %v, want %v", zone, got, now.At)
+			}
+			if got := must2(history.ValueAs[time.Time](short.After)); !got.Equal(now.Short) {
+				t.Errorf("in the zone %s: short = %v, want %v", zone, got, now.Short)
+			}
+			if got := must2(history.ValueAs[uint64](big.After)); got != math.MaxUint64 {
+				t.Errorf("big = %d, want 2^64-1", got)
+			}
 		}
 	}
 }

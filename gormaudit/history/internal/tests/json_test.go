@@ -1,7 +1,9 @@
 package tests
 
 import (
+	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
@@ -45,4 +47,55 @@ func TestJSONColumnsAreRecordedAsText(t *testing.T) {
 			t.Errorf("after the Reverts, data = %s and checked = %s", *now.Data, *now.Checked)
 		}
 	})
+}
+
+// A record that can't be read says so. It hides no other.
+func TestARecordThatCannotBeReadHidesNoOther(t *testing.T) {
+	type Doc struct {
+		ID    uint
+		Title string
+		Score float64
+	}
+	packed := []string{
+		"UPDATE whodunit_changes SET fields = 'x'", "UPDATE whodunit_changes SET fields = '[[]]'", "UPDATE whodunit_changes SET fields = '[[null,\"s\"]]'",
+		`UPDATE whodunit_changes SET fields = '[["title","s",{"a":1},"b"]]'`, `UPDATE whodunit_changes SET fields = '[["score","f","a","b"]]'`,
+	}
+	damages := map[string][]string{dbtest.Postgres: packed, dbtest.MariaDB: packed, dbtest.SQLite: {
+		"UPDATE whodunit_changes SET layout = 1", "UPDATE whodunit_changes SET layout = 2", "UPDATE whodunit_changes SET layout = 3",
+	}}
+	for kind, statements := range damages {
+		t.Run(kind, func(t *testing.T) {
+			db := dbtest.New(t, kind).Open(t)
+			must(t, history.Migrate(db, &Doc{}))
+			if kind == dbtest.SQLite {
+				must(t, db.Exec("INSERT INTO whodunit_layouts VALUES (1, 'x'), (2, '[[\"id\"]]')").Error)
+			}
+			row := Doc{ID: 1, Title: "a"}
+			must(t, db.Create(&row).Error)
+			for _, statement := range statements {
+				must(t, db.Model(&row).Update("title", statement).Error)
+				c := last(t, db, &row)
+				must(t, db.Exec(statement+" WHERE id = ?", c.ID).Error)
+				must(t, db.Model(&row).Update("title", "a").Error)
+				changes := must2(history.Of(db, &row))
+				if f := changes[1].Fields[0]; f.Err == nil || changes[0].Fields[0].Err != nil {
+					t.Errorf("%s: the change's field is %+v, the next one's %+v", statement, f, changes[0].Fields[0])
+				}
+				if _, err := history.At[Doc](db, 1, changes[1].ChangeSet.At.Add(-time.Millisecond)); err == nil {
+					t.Errorf("%s: At before it is no error", statement)
+				}
+				if err := history.Revert(db, changes[1]); err == nil {
+					t.Errorf("%s: Revert is no error", statement)
+				}
+				text := must2(json.Marshal(changes[1]))
+				var again history.Change
+				if must(t, json.Unmarshal(text, &again)); again.Fields[0].Err == nil {
+					t.Errorf("%s: in JSON, the change is %s", statement, text)
+				}
+			}
+			if f := must2(history.Find(db, history.Query{}))[0].Fields[0]; f.Err != nil {
+				t.Errorf("the newest change is %+v", f)
+			}
+		})
+	}
 }

@@ -1,0 +1,144 @@
+package history
+
+import (
+	"encoding/binary"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+func (d mysqlDialect) stored(db *gorm.DB, table string) ([]storedColumn, error) {
+	home := "DATABASE()"
+	if database, name, found := strings.Cut(table, "."); found {
+		home, table = d.literal(database), name
+	}
+	return readStored(db, "SELECT COLUMN_NAME, COLUMN_TYPE, COALESCE(GENERATION_EXPRESSION, '') <> '', FALSE, IS_NULLABLE = 'NO' "+
+		"FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = "+home+" AND TABLE_NAME = "+d.literal(table))
+}
+
+// asRead does what the driver does: the database can't cast to all of its types.
+func (d mysqlDialect) asRead(_ *gorm.DB, _ string, columns []storedColumn, values []Value) ([]any, error) {
+	read := make([]any, len(values))
+	for i, v := range values {
+		if !v.IsNull() {
+			read[i] = d.driverValue(columns[i].dbType, v)
+		}
+	}
+	return read, nil
+}
+
+// driverValue is what go-sql-driver/mysql makes of a column's value.
+func (d mysqlDialect) driverValue(dbType string, v Value) any {
+	raw, isBytes := v.raw.([]byte)
+	if isBytes {
+		return raw
+	}
+	text := v.text()
+	word := typeWord(dbType)
+	switch word {
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "year":
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n
+		}
+	case "float", "double":
+		x, err := strconv.ParseFloat(text, 64)
+		switch {
+		case err == nil && word == "float":
+			return float32(x)
+		case err == nil:
+			return x
+		}
+	case "date", "datetime", "timestamp":
+		if t, ok := v.source().(time.Time); ok && v.zone != nil {
+			return t
+		}
+	case "bit":
+		if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+			return binary.BigEndian.AppendUint64(nil, n)[8-(mysqlSize(dbType)+7)/8:]
+		}
+	}
+	return []byte(text)
+}
+
+// mysqlSize is the number in a type's parentheses, one by default.
+func mysqlSize(dbType string) int {
+	_, size, _ := strings.Cut(dbType, "(")
+	size, _, _ = strings.Cut(size, ")")
+	if n, err := strconv.Atoi(size); err == nil && 0 < n && n <= 64 {
+		return n
+	}
+	return 1
+}
+
+func (d mysqlDialect) written(c storedColumn, v Value) clause.Expr {
+	if !v.IsNull() && typeWord(c.dbType) == "bit" {
+		return gorm.Expr("CAST(? AS UNSIGNED)", v.text())
+	}
+	return gorm.Expr("?", v.raw)
+}
+
+// holds compares what a trigger would record.
+func (d mysqlDialect) holds(table string, c storedColumn, v Value) clause.Expr {
+	if v.IsNull() {
+		return gorm.Expr("(? IS NULL)", clause.Column{Table: table, Name: c.name})
+	}
+	recorded := d.text(quoteTable(table, d.quote), column{name: c.name, kind: v.kind})
+	if x, isFloat := v.raw.(float64); isFloat {
+		return gorm.Expr("(? + 0e0 <=> ?)", clause.Column{Table: table, Name: c.name}, x)
+	}
+	return gorm.Expr("(CAST("+recorded+" AS BINARY) <=> CAST(CONVERT(? USING utf8mb4) AS BINARY))", v.text())
+}
+
+var unixPattern = regexp.MustCompile(`^[0-9]+(\.[0-9]{1,6})?$`)
+
+// mysqlInstants is how many TIMESTAMPs one query asks for.
+const mysqlInstants = 500
+
+// clocks makes of recorded instants, which are the same in every session, what the
+// reading session's clock shows: that is what it reads in the table.
+func (d mysqlDialect) clocks(db *gorm.DB, fields map[int64][]Field) error {
+	var values []*Value
+	for _, some := range fields {
+		for i := range some {
+			for _, v := range []*Value{&some[i].Before, &some[i].After} {
+				if text, ok := v.raw.(string); v.kind == kindInstant && ok && unixPattern.MatchString(text) {
+					values = append(values, v)
+				}
+			}
+		}
+	}
+	for len(values) > 0 {
+		n := min(len(values), mysqlInstants)
+		if err := d.setClocks(db, values[:n]); err != nil {
+			return err
+		}
+		values = values[n:]
+	}
+	return nil
+}
+
+func (d mysqlDialect) setClocks(db *gorm.DB, values []*Value) error {
+	parts := make([]string, len(values))
+	for i, v := range values {
+		parts[i] = "CAST(FROM_UNIXTIME(" + v.raw.(string) + ") AS CHAR)"
+	}
+	read, err := readExpr(db, "SELECT "+strings.Join(parts, ", "), nil)
+	if err != nil {
+		return fmt.Errorf("history: reading times: %w", err)
+	}
+	for i, v := range values {
+		text, ok := read[i].([]byte)
+		if unix := v.raw.(string); strings.Trim(unix, "0.") == "" { // TIMESTAMP begins a second later
+			text, ok = []byte("0000-00-00 00:00:00"+strings.TrimPrefix(unix, "0")), true
+		}
+		if ok {
+			v.kind, v.raw = kindTime, string(text)
+		}
+	}
+	return nil
+}
