@@ -28,6 +28,7 @@ func addCrowd(tb testing.TB, db *sql.DB, n int) {
 
 // Everybody at once: each row has the name of the one who wrote it.
 func TestTwoHundredAtOnce(t *testing.T) {
+	long(t)
 	people, rounds := 200, 3
 	if raceEnabled {
 		// SQLite in Go is ten times slower then, and a request that waits for

@@ -53,6 +53,7 @@ func TestImportIsBounded(t *testing.T) {
 // While people import what they may, others go on writing, and imports beyond
 // what the server does at once are told to come back, with their text.
 func TestImportsLetOthersWrite(t *testing.T) {
+	long(t)
 	s := startServer(t)
 	carol, bob := signIn(t, s, "carol", seedPassword), apiSignIn(t, s, "bob")
 	var started, busy int

@@ -46,6 +46,7 @@ func expectTries(t *testing.T, what string, want int, try func(n int) (status in
 // Nobody tries passwords by the thousand: neither from one address, nor for one
 // account, by pages and by the API together.
 func TestTriesAreCounted(t *testing.T) {
+	long(t)
 	s := startServer(t, behindProxy)
 	expectTries(t, "one address", 20, func(n int) int {
 		return tryToken(t, s, "192.0.2.1", fmt.Sprintf("nobody%d", n), "wrong")
@@ -103,6 +104,7 @@ func TestCurrentPasswordIsCounted(t *testing.T) {
 
 // A hundred who sign in at the same time leave processors for everybody else.
 func TestHealthWhileManySignIn(t *testing.T) {
+	long(t)
 	s := startServer(t, behindProxy)
 	var crowd sync.WaitGroup
 	signingIn := make(chan struct{})

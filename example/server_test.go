@@ -196,6 +196,14 @@ func (b *syncBuffer) String() string {
 
 func tail(text string) string { return text[max(0, len(text)-2000):] }
 
+// long skips a test that takes seconds of work, with -short.
+func long(tb testing.TB) {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("it takes long, and -short is set")
+	}
+}
+
 // freeAddress returns an address on which nothing listens.
 func freeAddress(tb testing.TB) string {
 	tb.Helper()

@@ -33,7 +33,7 @@ func TestVerifyAcceptsWhatAutoMigrateMakes(t *testing.T) {
 	all = append(all, &sheet{}, &embeddedRow{}, &taggedEmbedRow{}, &prefixedRow{}, &pointerEmbedRow{}, &nestedRow{}, &idNamedRow{},
 		&taggedRow{}, &offRow{}, &renamedRow{}, &hiddenRow{}, &defaultRow{}, &ignoredRow{}, &keyRow{})
 	schema.RegisterSerializer("reversed", reversed{})
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		for _, early := range []bool{true, false} {
 			db := d.Open(t)
 			if early {
@@ -76,7 +76,7 @@ func TestTypesOfTheColumnsPage(t *testing.T) {
 		ID uint
 		gormaudit.By[string]
 	}
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(gormaudit.NewWithConfig(gormaudit.Config{Models: []any{&unique{}}})))
 		want := map[string][]string{ // number, signed, unique, text, entry
@@ -104,7 +104,7 @@ func TestVerifyNamesWhatIsNotThere(t *testing.T) {
 		UpdatedBy *uint
 	}
 	type none struct{ ID uint }
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		for _, statement := range []string{"CREATE TABLE sheets (id INTEGER PRIMARY KEY, created_by BIGINT)", "CREATE TABLE others (id INTEGER PRIMARY KEY)"} {
 			must(t, db.Exec(statement).Error)
@@ -154,7 +154,7 @@ func legacy(t *testing.T, d *dbtest.Database, config ...*gorm.Config) (db *gorm.
 }
 
 func TestVerifyLooksAtTheTableThatIsMeant(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, name := legacy(t, d)
 		must(t, db.AutoMigrate(&sheet{}))
 		must(t, db.Exec("CREATE TABLE "+name+".sheets (id INTEGER PRIMARY KEY)").Error)
@@ -200,7 +200,7 @@ func TestVerifyLooksAtTheTableThatIsMeant(t *testing.T) {
 
 // A name in another case is another column on PostgreSQL only.
 func TestVerifyComparesNamesAsTheDatabaseDoes(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		makeEntries(t, db, "BIGINT")
 		must(t, db.Exec("ALTER TABLE entries RENAME COLUMN created_by TO "+db.Statement.Quote("Created_By")).Error)
@@ -214,7 +214,7 @@ func TestVerifyComparesNamesAsTheDatabaseDoes(t *testing.T) {
 }
 
 func TestVerifyWritesNothing(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.AutoMigrate(&sheet{}))
 		must(t, db.Use(gormaudit.NewWithConfig(gormaudit.Config{Missing: gormaudit.Reject})))
@@ -302,7 +302,7 @@ func TestVerifyAsksTheSourceOfADBResolver(t *testing.T) {
 
 // A column that counts up gives nobody somebody's id.
 func TestVerifyNamesColumnsThatCountUp(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		column, want := "created_by BIGINT GENERATED ALWAYS AS IDENTITY", "the database computes the column"
 		switch onBase(d.Kind) {

@@ -145,7 +145,7 @@ func TestVerifyComparesTypes(t *testing.T) {
 		{sqlite, "", &entry[*uint]{}, ""},
 		{sqlite, "BLOB", &entry[*string]{}, ""},
 	}
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		for n, test := range tests {
 			if !strings.Contains(test.kinds, onBase(d.Kind)) {
@@ -258,7 +258,7 @@ func TestVerifyAsksWhetherNobodyFits(t *testing.T) {
 			want: []string{"the database computes the column, and no statement may write it"},
 		},
 	}
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		for _, test := range tests {
 			t.Run(test.name, func(t *testing.T) {
 				column, key := test.column, "KEY"

@@ -11,7 +11,7 @@ import (
 )
 
 func TestAnIDThatCantBeStoredFailsTheWrite(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		for _, id := range []string{"42\x00", "4\xff2"} {
 			for _, a := range []actor.Actor{actor.User(id), bob.As(actor.User(id)), actor.User(id).As(bob)} {
@@ -34,7 +34,7 @@ func TestAnIDThatCantBeStoredFailsTheWrite(t *testing.T) {
 }
 
 func TestASpaceAtTheEndMakesAnotherIDAndKey(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, history.Migrate(db, &textKey{}))
 		must(t, db.WithContext(as(ann)).Create(&textKey{ID: "a"}).Error)

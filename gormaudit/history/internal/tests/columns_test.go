@@ -106,7 +106,7 @@ func TestSoftDeletesOfOtherTypes(t *testing.T) {
 		ID        uint
 		DeletedAt gorm.DeletedAt `gorm:"type:varchar(30);zeroValue:1970-01-01"`
 	}
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, history.Migrate(db, &True{}, &Zeroed{}))
 		must(t, db.Create(&True{ID: 1, Own: "a", Flag: true}).Error)
@@ -126,7 +126,7 @@ func TestSoftDeletesOfOtherTypes(t *testing.T) {
 // A redacted column and one that was NULL have no value of their own to go
 // back to, and a soft-deleted row is a row.
 func TestAtKeepsNoValueOfLater(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, db.Create(&Note{ID: 1, Title: "a", Secret: "s"}).Error)
 		created := last(t, plain, &Note{ID: 1}).ChangeSet.At.In(time.FixedZone("NPT", 5*3600+45*60))
@@ -146,7 +146,7 @@ func TestAtKeepsNoValueOfLater(t *testing.T) {
 
 // That a redacted column changed is recorded, and nothing else of it.
 func TestRedactedValuesAreNowhere(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, db.Create(&Note{ID: 1, Secret: "hush-hush"}).Error)
 		must(t, db.Model(&Note{ID: 1}).Update("secret", "hush-hush 2").Error)
@@ -166,7 +166,7 @@ func TestRedactedValuesAreNowhere(t *testing.T) {
 
 // A name that a database can't hold does not fail the write.
 func TestNamesAreMadeStorable(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		who := ann
 		who.Name = "A\x00n\xffn"

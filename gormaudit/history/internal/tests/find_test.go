@@ -199,7 +199,7 @@ func ids(changes []history.Change) (all []int64) {
 // what the changes themselves say.
 func TestFindIsWhatItsFieldsSay(t *testing.T) {
 	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		t.Parallel()
 		s := newShop(t, d)
 		for range 4 {
@@ -245,7 +245,7 @@ func TestFindIsWhatItsFieldsSay(t *testing.T) {
 
 func TestFindReturnsAPageOfAHundred(t *testing.T) {
 	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		t.Parallel()
 		db, plain := open(t, d)
 		notes := make([]Note, 120)
@@ -299,7 +299,7 @@ func TestFindRefusesWhatItCanNotMean(t *testing.T) {
 // It reads from no pool but one of a single connection, which its loop needs too.
 func TestAllHoldsNoConnection(t *testing.T) {
 	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		t.Parallel()
 		db, plain := open(t, d)
 		notes := make([]Note, 600)
@@ -328,7 +328,7 @@ func TestAllHoldsNoConnection(t *testing.T) {
 // While others write, no change comes twice, and none that was there is missing.
 func TestPagesWhileOthersWrite(t *testing.T) {
 	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		t.Parallel()
 		db, plain := open(t, d)
 		must(t, db.Create(&[]Note{{ID: 1}, {ID: 2}, {ID: 3}}).Error)

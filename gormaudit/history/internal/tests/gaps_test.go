@@ -25,7 +25,7 @@ func (parent) TableName() string { return "parents" }
 func (child) TableName() string  { return "children" }
 
 func TestCascades(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		config, warnings := logged()
 		db := d.Open(t, config)
 		must(t, db.Use(history.New()))

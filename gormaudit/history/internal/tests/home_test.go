@@ -258,7 +258,7 @@ func TestOnePluginForTwoDatabases(t *testing.T) {
 
 // A configuration that was copied has the plugin of the one it is a copy of.
 func TestACopiedConfiguration(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, _ := open(t, d)
 		config := *db.Config
 		config.Dialector, config.ConnPool = nil, nil

@@ -36,7 +36,7 @@ WHERE relnamespace = current_schema()::regnamespace) FROM pg_proc p WHERE pronam
 // What is right is not touched, and takes no lock that a reader or a writer of the
 // table holds up.
 func TestMigrateOfWhatIsRight(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, history.Migrate(db, &Note{}, &noteV1{}))
 		must(t, plain.Create(&Note{ID: 1, Title: "a"}).Error)
@@ -155,7 +155,7 @@ func TestMigrateBesideWriters(t *testing.T) {
 
 // Several programs start for the first time.
 func TestFirstMigratesAtOnce(t *testing.T) {
-	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB, dbtest.MySQL} {
+	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
 			for range 3 {
 				d := dbtest.New(t, kind)
@@ -197,7 +197,7 @@ func (newerNote) TableName() string { return "released" }
 
 // An older release that is started again takes nothing from a newer one.
 func TestAnOlderReleaseTakesNothingAway(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, history.Migrate(db, &olderNote{}))
 		must(t, history.Options{AppendOnly: true}.Migrate(db, &newerNote{}))
@@ -270,7 +270,7 @@ func TestAutoMigratePastTheHistory(t *testing.T) {
 }
 
 func TestMigrateHonoursTableAndSettings(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, history.Migrate(db.Table("other_notes"), &noteV1{}))
 		if plain.Migrator().HasTable("pages") {
@@ -332,7 +332,7 @@ func TestRightsAreTestedFirst(t *testing.T) {
 }
 
 func TestAModelWithoutKeyIsRefusedFirst(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		type Keyless struct{ Name string }
 		db := d.Open(t)
 		if err := history.Migrate(db, &noteV1{}, &Keyless{}); err == nil || db.Migrator().HasTable("pages") || db.Migrator().HasTable(&Keyless{}) {
@@ -343,7 +343,7 @@ func TestAModelWithoutKeyIsRefusedFirst(t *testing.T) {
 
 // A program that registers the plugin and forgets Migrate is told so.
 func TestWithoutMigrate(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		config, logs := logged()
 		db := d.Open(t, config)
 		must(t, db.Use(history.New()))
@@ -388,7 +388,7 @@ func TestAQuotedZeroValue(t *testing.T) {
 		Title     string
 		DeletedAt gorm.DeletedAt `gorm:"zeroValue:'1970-01-01 00:00:01'"`
 	}
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &Quoted{}))
@@ -419,7 +419,7 @@ func TestMigrateEndsWithItsContext(t *testing.T) {
 // A program may hold a connection while it migrates, for a lock of its own, or a
 // transaction.
 func TestMigrateOnAConnection(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, db.Connection(func(conn *gorm.DB) error { return history.Migrate(conn, &noteV1{}) }))
 		must(t, db.WithContext(as(ann)).Create(&noteV1{ID: 1, Title: "a"}).Error)
@@ -436,7 +436,7 @@ func TestMigrateOnAConnection(t *testing.T) {
 
 // A model that must be recorded and is not can be written all the same.
 func TestARequiredModelWithoutMigrate(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		config, logs := logged()
 		db := d.Open(t, config)
 		must(t, db.Use(history.NewWithConfig(history.Config{Models: []any{&noteV1{}}})))

@@ -37,7 +37,7 @@ func (noteV1) TableName() string { return "pages" }
 func (noteV2) TableName() string { return "pages" }
 
 func TestMigrateKeepsTriggersThroughChangesOfTheTable(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
 		for range 2 {
@@ -88,7 +88,7 @@ func TestTriggersThatAreRightStayWhereTheyAreOnMariaDB(t *testing.T) {
 }
 
 func TestVerifyMakesThePluginLookAgain(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, history.Drop(db, &Note{}))
 		note := Note{Title: "a"}
@@ -103,7 +103,7 @@ func TestVerifyMakesThePluginLookAgain(t *testing.T) {
 }
 
 func TestVerifyFindsMissingAndOutdatedTriggers(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, history.Verify(plain, &Note{}))
 		must(t, plain.AutoMigrate(&noteV1{}))
@@ -131,7 +131,7 @@ func TestVerifyFindsMissingAndOutdatedTriggers(t *testing.T) {
 }
 
 func TestATableMigratedLaterIsTold(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, db.WithContext(as(ann)).Create(&Note{Title: "a"}).Error)
 		must(t, history.Migrate(db, &noteV1{}))
@@ -152,7 +152,7 @@ func TestVerifyKnowsOneSchemaFromAnother(t *testing.T) {
 }
 
 func TestALostTriggerIsOutdated(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		_, plain := open(t, d)
 		lost := "DROP TRIGGER whodunit_record_notes_update"
 		if d.Kind == dbtest.Postgres {
@@ -166,7 +166,7 @@ func TestALostTriggerIsOutdated(t *testing.T) {
 }
 
 func TestThePluginWarnsAtFirstUse(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		must(t, history.Migrate(d.Open(t), &noteV1{}))
 		must(t, d.Open(t).Migrator().AddColumn(&noteV2{}, "New"))
 		config, warnings := logged()
@@ -187,7 +187,7 @@ func TestThePluginWarnsAtFirstUse(t *testing.T) {
 
 // A program that starts beside a migrated database has nothing to warn of.
 func TestThePluginIsSilentWhereAllIsRight(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		must(t, history.Migrate(d.Open(t), &Note{}))
 		config, warnings := logged()
 		db := d.Open(t, config)
@@ -222,7 +222,7 @@ type hostile struct {
 func (hostile) TableName() string { return `order "x" 'y' $whodunit$ %d ?` }
 
 func TestHostileNamesAreQuoted(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
 		dialect := func(name string) string {
@@ -269,7 +269,7 @@ func TestHostileNamesAreQuoted(t *testing.T) {
 
 func TestLongTableNamesGetTriggersOfTheirOwn(t *testing.T) {
 	long := strings.Repeat("n", 58)
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, history.Migrate(db, &Note{})) // the history's tables
 		for _, end := range []string{"1", "2"} {
@@ -302,7 +302,7 @@ func TestCompositeKeysAreToldApart(t *testing.T) {
 		B     string `gorm:"primaryKey;size:50"`
 		Count int
 	}
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &Line{}))
@@ -349,7 +349,7 @@ func (shelf) TableName() string          { return "shelves" }
 func (reorderedShelf) TableName() string { return "shelves" }
 
 func TestAReorderedModelFindsItsKeys(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &shelf{}))
@@ -374,7 +374,7 @@ func TestAReorderedModelFindsItsKeys(t *testing.T) {
 }
 
 func TestAppendOnlyTablesRefuseChanges(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, history.Options{AppendOnly: true}.Migrate(db, &Note{}))
 		note := Note{Title: "a"}

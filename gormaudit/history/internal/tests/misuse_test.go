@@ -88,7 +88,7 @@ func TestWhatIsThereAlreadyStays(t *testing.T) {
 		ID    uint
 		Title string
 	}
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, history.Migrate(db, &Plain{}))
 		must(t, db.Create(&Plain{ID: 1, Title: "a"}).Error)

@@ -25,7 +25,7 @@ func TestTableNamesInAnotherCaseOnSQLite(t *testing.T) {
 }
 
 func TestRevertOfAMovedKey(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &textKey{}))

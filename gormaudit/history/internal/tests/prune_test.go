@@ -14,7 +14,7 @@ import (
 )
 
 func TestPruneDeletesWhatIsOld(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		note := Note{Title: "0"}
 		must(t, db.WithContext(as(ann)).Create(&note).Error)
@@ -46,7 +46,7 @@ func TestPruneDeletesWhatIsOld(t *testing.T) {
 // What was pruned is gone: an earlier time is answered from the oldest that is
 // left.
 func TestAtOfATimeThatWasPruned(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		wait := func() time.Time {
 			time.Sleep(3 * time.Millisecond) // SQLite keeps milliseconds
@@ -90,7 +90,7 @@ func TestPruneWorksInBatches(t *testing.T) {
 }
 
 func TestEraseReplacesOnePersonsMetadata(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		request := actor.Request{ID: "r-1", IP: "192.0.2.1", UserAgent: "curl", Method: "PUT", Route: "/notes/:id"}
 		note := Note{Title: "0"}

@@ -56,7 +56,7 @@ func TestByUsesItsIndexesOnPostgres(t *testing.T) {
 }
 
 func TestAtTellsNotYetFromDeleted(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		var at []time.Time
 		tick := func() {
@@ -121,7 +121,7 @@ type Stamped struct {
 }
 
 func TestRevertIsAChangeOfItsOwn(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := d.Open(t), d.Open(t)
 		must(t, db.Use(gormaudit.New()))
 		must(t, db.Use(history.NewWithConfig(history.Config{Models: []any{&Stamped{}}})))
@@ -198,7 +198,7 @@ func TestRevertOfADeletionPutsNullsBack(t *testing.T) {
 		Place  *string `gorm:"size:20;default:inbox;history:-"`
 		Must   string  `gorm:"size:20;not null;default:must"`
 	}
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := d.Open(t), d.Open(t)
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &Task{}))
@@ -247,7 +247,7 @@ func TestAFlagIsASoftDeleteToo(t *testing.T) {
 		ID      uint
 		Removed removed
 	}
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, history.Migrate(db, &Flagged{}))
 		must(t, db.Create(&Flagged{}).Error)
@@ -317,7 +317,7 @@ type (
 
 func TestKeysOfOtherTypes(t *testing.T) {
 	id := uuid.MustParse("F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6")
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		otherKey(t, d, &textKey{ID: `it's "1,2"~\`}, `it's "1,2"~\`, func(k *textKey) *string { return &k.Name })
 		otherKey(t, d, &uuidKey{ID: id}, id.String(), func(k *uuidKey) *string { return &k.Name })
 		otherKey(t, d, &bytesKey{ID: []byte("printable")}, "7072696e7461626c65", func(k *bytesKey) *string { return &k.Name })

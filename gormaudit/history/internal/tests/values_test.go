@@ -67,7 +67,7 @@ func values() []Everything {
 }
 
 func TestValuesComeBackExactly(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &Everything{}))
@@ -134,7 +134,7 @@ func equal(got, want any) bool {
 }
 
 func TestFieldsConvertToGoTypes(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, history.Migrate(db, &Everything{}))
 		v := values()[1]
