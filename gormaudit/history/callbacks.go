@@ -11,9 +11,8 @@ import (
 
 // callbacks tell the database who acts, around the statements that write.
 type callbacks struct {
-	config       Config
-	pools        pools
-	transactions transactions
+	config Config
+	pools  pools
 }
 
 // scope is a statement that has an actor, until that is cleared.
@@ -139,7 +138,7 @@ func (p *callbacks) correctActor(db *gorm.DB, ends bool) {
 	if !lasts(db) || db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
 		return
 	}
-	if p.transactions.known(db.Statement.ConnPool) != nil {
+	if openTransactions.known(db.Statement.ConnPool) != nil {
 		p.setActor(db, ends)
 	}
 }
@@ -152,7 +151,7 @@ func (p *callbacks) beforeExec(db *gorm.DB) {
 	}
 	switch verb := firstWord(db.Statement.SQL.String()); {
 	case verb == "SAVEPOINT":
-		if t := p.transactions.known(db.Statement.ConnPool); t != nil {
+		if t := openTransactions.known(db.Statement.ConnPool); t != nil {
 			_ = db.AddError(t.savepoint(db.Statement.Context, attributorOf(db), connection{pool: db.Statement.ConnPool}))
 		}
 	case writes(db, verb) && p.pools.known(db, p.pools.of(db)).any():
@@ -207,7 +206,7 @@ func (p *callbacks) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
 		return db.Statement.ConnPool
 	}
 	pool := p.pools.of(db)
-	s := scope{statement: db.Statement, pool: db.Statement.ConnPool, state: p.transactions.of(db.Statement.ConnPool)}
+	s := scope{statement: db.Statement, pool: db.Statement.ConnPool, state: openTransactions.of(db.Statement.ConnPool)}
 	s.runner = pool.statements.in(db, &s.state.cacheUses)
 	in := connection{pool: s.runner}
 	if known := pool.audited.Load(); known != nil {
@@ -274,7 +273,7 @@ func (p *callbacks) afterRaw(db *gorm.DB) {
 		return
 	}
 	p.clearActor(db)
-	if t := p.transactions.known(db.Statement.ConnPool); t != nil && db.Error == nil && !db.DryRun && verb == "ROLLBACK" {
+	if t := openTransactions.known(db.Statement.ConnPool); t != nil && db.Error == nil && !db.DryRun && verb == "ROLLBACK" {
 		_ = db.AddError(t.rolledBack(db.Statement.Context, attributorOf(db), connection{pool: db.Statement.ConnPool}))
 	}
 }

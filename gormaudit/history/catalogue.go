@@ -150,3 +150,11 @@ func textOf(text *string) string {
 	}
 	return *text
 }
+
+// hintOfTables says what to do where the history's tables are missing.
+func hintOfTables(err error) error {
+	if containsAny(err, changesTable, changeSetsTable) && containsAny(err, "no such table", "does not exist", "doesn't exist") {
+		return fmt.Errorf("its tables are missing (history.Migrate?): %w", err)
+	}
+	return err
+}

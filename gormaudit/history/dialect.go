@@ -17,8 +17,11 @@ type dialect interface {
 }
 
 // dialectOf returns the dialect of a database.
-func dialectOf(db *gorm.DB) (dialect, error) {
-	switch name := db.Name(); name {
+func dialectOf(db *gorm.DB) (dialect, error) { return dialectNamed(db.Name()) }
+
+// dialectNamed returns the dialect that GORM, as [Dialect] does, calls name.
+func dialectNamed(name string) (dialect, error) {
+	switch name {
 	case "sqlite":
 		return sqliteDialect{}, nil
 	case "postgres":

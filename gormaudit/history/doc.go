@@ -24,7 +24,8 @@
 // The changes of a transaction share a [ChangeSet], one for each actor where
 // there are several in turn. A write that the plugin did not see, such as one
 // from psql or a [gorm.DB.Exec] outside a transaction, is not attributed; it has
-// the database's user. Exec in a transaction has the actor of its context. Under
+// the database's user. Exec in a transaction has the actor of its context, and
+// whoever writes past GORM can say who acts with [Dialect.Tell]. Under
 // SkipDefaultTransaction the plugin opens a transaction for tables that have
 // triggers.
 //
@@ -51,7 +52,7 @@
 // client's word, see [actor.Request].
 //
 // Beside this file, schema.md has the tables, the rights as GRANT lines and
-// restores, migrations.md what [Migrate] does on each database, gaps.md what is not
+// restores, attribution.md how those say who acts who don't use GORM, migrations.md what [Migrate] does on each database, gaps.md what is not
 // recorded or not attributed, costs.md what it costs. Tested with SQLite,
 // PostgreSQL 15 and MariaDB 10.11, and with MariaDB in the mode that GORM uses for
 // MySQL. PostgreSQL must be 14 or later.

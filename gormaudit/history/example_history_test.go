@@ -298,3 +298,42 @@ func ExampleAs() {
 	// Output:
 	// 6 <nil>
 }
+
+// What writes with database/sql, such as the code that sqlc generates, says who
+// acts in its transaction.
+func ExampleDialect_Tell() {
+	db, end := openExample()
+	defer end()
+	page := Page{Title: "Milk"}
+	db.Create(&page)
+	pool, err := db.DB()
+	if err != nil {
+		panic(err)
+	}
+
+	ctx := actor.NewContext(context.Background(), actor.User(42))
+	tx, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	err = history.SQLite.Tell(ctx, tx, func() error {
+		_, err := tx.ExecContext(ctx, "UPDATE pages SET stars = 5 WHERE id = ?", page.ID)
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	if err := tx.Commit(); err != nil {
+		panic(err)
+	}
+
+	changes, err := history.Find(db, history.Query{Rows: []any{page}, Limit: 1})
+	if err != nil {
+		panic(err)
+	}
+	show(changes)
+	// Output:
+	// update by user:42
+	//   stars: "0" > "5"
+}

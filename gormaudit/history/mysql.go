@@ -378,6 +378,18 @@ func (d mysqlDialect) setActor(ctx context.Context, at connection, a attribution
 // resumeActor gives a ticket that the database does not know any more once again:
 // a savepoint that was rolled back has taken its change set too.
 func (d mysqlDialect) resumeActor(ctx context.Context, at connection, ticket int64, a attribution) (bool, error) {
+	return true, d.call(ctx, at, d.setting(ticket, a))
+}
+
+func (d mysqlDialect) statements(a attribution) (begin, end Statement) {
+	return Statement{SQL: "CALL " + d.setting(rand.Int64(), a)}, Statement{SQL: "CALL " + mysqlClearing}
+}
+
+// mysqlClearing is the call of the procedure that ends what setting's has begun.
+const mysqlClearing = "whodunit_clear_actor()"
+
+// setting is the call of the procedure that sets an actor.
+func (d mysqlDialect) setting(ticket int64, a attribution) string {
 	var b strings.Builder
 	b.WriteString("whodunit_set_actor(" + strconv.FormatInt(ticket, 10))
 	for _, value := range a.values() {
@@ -388,11 +400,11 @@ func (d mysqlDialect) resumeActor(ctx context.Context, at connection, ticket int
 		}
 	}
 	b.WriteString(")")
-	return true, d.call(ctx, at, b.String())
+	return b.String()
 }
 
 func (d mysqlDialect) clearActor(ctx context.Context, at connection, _ int64) error {
-	return d.call(ctx, at, "whodunit_clear_actor()")
+	return d.call(ctx, at, mysqlClearing)
 }
 
 // call calls a procedure of the current database, if that has a history, and of

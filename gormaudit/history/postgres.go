@@ -375,8 +375,14 @@ func (d postgresDialect) lockForWrite(context.Context, gorm.ConnPool) {}
 // setActor leaves the change sets alone: each home's triggers notice that it is
 // another actor's.
 func (d postgresDialect) setActor(ctx context.Context, at connection, a attribution) (int64, error) {
-	_, err := at.pool.ExecContext(ctx, "SELECT set_config('whodunit.actor', $1, true)", a.json())
+	begin, _ := d.statements(a)
+	_, err := at.pool.ExecContext(ctx, begin.SQL, begin.Args...)
 	return 0, err
+}
+
+// statements have no end, which comes with the transaction's.
+func (d postgresDialect) statements(a attribution) (begin, end Statement) {
+	return Statement{SQL: "SELECT set_config('whodunit.actor', $1, true)", Args: []any{a.json()}}, Statement{}
 }
 
 func (d postgresDialect) resumeActor(context.Context, connection, int64, attribution) (bool, error) {

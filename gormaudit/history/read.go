@@ -117,14 +117,6 @@ func (r reader) read(query *gorm.DB) ([]Change, error) {
 	return changes, nil
 }
 
-// hintOfTables says what to do where the history's tables are missing.
-func hintOfTables(err error) error {
-	if containsAny(err, changesTable, changeSetsTable) && containsAny(err, "no such table", "does not exist", "doesn't exist") {
-		return fmt.Errorf("its tables are missing (history.Migrate?): %w", err)
-	}
-	return err
-}
-
 func (r reader) records(query *gorm.DB) ([]record, error) {
 	rows, err := query.Rows()
 	if err != nil {

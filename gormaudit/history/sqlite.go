@@ -295,21 +295,33 @@ func (d sqliteDialect) setActor(ctx context.Context, in connection, a attributio
 	if a == (attribution{}) {
 		return 0, nil // its changes are in no set
 	}
-	at := time.Now().UTC().Format("2006-01-02 15:04:05.000")
-	result, err := in.pool.ExecContext(ctx, sqliteOpen, append([]any{at}, a.args()...)...)
+	begin, _ := d.statements(a)
+	result, err := in.pool.ExecContext(ctx, begin.SQL, begin.Args...)
 	if err != nil {
 		return 0, err
 	}
 	return result.LastInsertId()
 }
 
+// statements end the change set that was opened last.
+func (d sqliteDialect) statements(a attribution) (begin, end Statement) {
+	if a == (attribution{}) {
+		return Statement{}, Statement{}
+	}
+	at := time.Now().UTC().Format("2006-01-02 15:04:05.000")
+	return Statement{SQL: sqliteOpen, Args: append([]any{at}, a.args()...)},
+		Statement{SQL: "UPDATE whodunit_change_sets SET last = (SELECT max(id) FROM whodunit_changes) " +
+			"WHERE id = (SELECT max(id) FROM whodunit_change_sets) AND id <= (SELECT max(id) FROM whodunit_changes)"}
+}
+
 // resumeActor goes on with a change set that holds the newest change. What came after
-// it is somebody else's.
+// it is somebody else's. One that was left empty, later, would hide what comes.
 func (d sqliteDialect) resumeActor(ctx context.Context, in connection, set int64, _ attribution) (bool, error) {
 	if set == 0 {
 		return true, nil
 	}
-	return affects(in.pool.ExecContext(ctx, "UPDATE whodunit_change_sets SET last = last WHERE id = ? AND last = (SELECT max(id) FROM whodunit_changes)", set))
+	return affects(in.pool.ExecContext(ctx, "UPDATE whodunit_change_sets SET last = last "+
+		"WHERE id = ? AND last = (SELECT max(id) FROM whodunit_changes) AND id = (SELECT max(id) FROM whodunit_change_sets)", set))
 }
 
 func (d sqliteDialect) checkpoint(ctx context.Context, in connection, set int64) error {

@@ -24,6 +24,8 @@ type attributor interface {
 	// checkpoint makes the change set hold what was done until now. The actor
 	// stays.
 	checkpoint(ctx context.Context, in connection, ticket int64) error
+	// statements are those of setActor and clearActor, for others to run.
+	statements(a attribution) (begin, end Statement)
 	// clearActor ends what a ticket was given for.
 	clearActor(ctx context.Context, in connection, ticket int64) error
 	// perTransaction is true when an actor ends with the transaction, so that
@@ -59,7 +61,7 @@ func (e *deniedError) Error() string { return fmt.Sprintf("%v (%s to the account
 // Unwrap returns the database's error.
 func (e *deniedError) Unwrap() error { return e.err }
 
-// txState is what the plugin remembers of a transaction, which goroutines may
+// txState is what is remembered of a transaction, which goroutines may
 // share.
 type txState struct {
 	cacheUses atomic.Int32 // statements that ran from the stmtCache
@@ -71,7 +73,7 @@ type txState struct {
 	ticket int64
 	homes  []string // that have the actor, beside the current one
 	open   int      // statements between begin and end, all by actor
-	stale  bool     // a savepoint was rolled back, and perhaps the actor with it
+	stale  bool     // a savepoint may have been rolled back, and the actor with it
 }
 
 // outer are the statements that one by another actor is nested in, by another
@@ -82,7 +84,11 @@ type outer struct {
 	open  int
 }
 
-// transactions is what the plugin remembers of each, while it lasts.
+// openTransactions is one for all plugins, and for [Dialect.Tell], which has none:
+// who writes to a transaction in turn must know of one another.
+var openTransactions transactions
+
+// transactions is what is remembered of each, while it lasts.
 type transactions struct {
 	states sync.Map // weak.Pointer[sql.Tx] to *txState
 }
@@ -194,6 +200,13 @@ func (t *txState) savepoint(ctx context.Context, by attributor, in connection) e
 		return nil
 	}
 	return by.checkpoint(ctx, in, t.ticket)
+}
+
+// distrust comes where a savepoint may have been rolled back past the plugin.
+func (t *txState) distrust() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stale = true
 }
 
 // rolledBack comes after a savepoint was: the statements that it was nested in go

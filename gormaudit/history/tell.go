@@ -1,0 +1,111 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+)
+
+// Dialect names a kind of database, for those who write to it past GORM: with
+// database/sql, sqlc, pgx or another language.
+type Dialect string
+
+// The dialects, by the names that GORM has for them.
+const (
+	PostgreSQL Dialect = "postgres"
+	MySQL      Dialect = "mysql" // MariaDB too
+	SQLite     Dialect = "sqlite"
+)
+
+// Statement is one statement to run in a transaction, with the arguments of its
+// placeholders. Where SQL is empty there is nothing to run.
+type Statement struct {
+	SQL  string
+	Args []any
+}
+
+// Tell runs write, and attributes what that changes in tx to the actor of ctx, in
+// its request and with its metadata, as the [Plugin] does for GORM's statements:
+//
+//	err := history.PostgreSQL.Tell(ctx, tx, func() error {
+//		return queries.WithTx(tx).RenameNote(ctx, params)
+//	})
+//
+// What is told ends with write, also where that panics, and on PostgreSQL with the
+// transaction at the latest. Within write, GORM's statements in the same
+// transaction and further calls of Tell have the actors of their own contexts; after
+// them, write goes on as it was. A context in which nobody said who acts tells just
+// that.
+//
+// write must not commit tx: Tell then returns an error, and what was changed may be
+// unattributed. Nor must it roll back to a savepoint that was made before it. On
+// MariaDB and MySQL it holds for the tables of the connection's current database.
+//
+// It returns the error of write, [ErrMetadata], and an error without calling write
+// where the database can't be told: on SQLite without the history's tables, on
+// MariaDB and MySQL without the right that schema.md names.
+func (d Dialect) Tell(ctx context.Context, tx *sql.Tx, write func() error) (err error) {
+	by, a, err := d.attribution(ctx)
+	if err != nil {
+		return err
+	}
+	if tx == nil {
+		return errors.New("history: Tell without a transaction (db.BeginTx?)")
+	}
+	t, in := openTransactions.of(tx), connection{pool: tx}
+	t.distrust()
+	o, err := t.begin(ctx, by, in, a, true)
+	defer func() {
+		ended := t.end(context.WithoutCancel(ctx), by, in, o)
+		t.distrust() // there may be savepoints that the plugin does not see
+		if err == nil && ended != nil {
+			err = fmt.Errorf("history: Tell: what was changed may be unattributed: %w", ended)
+		}
+	}()
+	if err != nil {
+		return fmt.Errorf("history: telling the database who acts: %w", hintOfTables(err))
+	}
+	return write()
+}
+
+// TellSQL returns what [Dialect.Tell] runs before and after, for those who have no
+// [sql.Tx]: run begin in the transaction before its first write, and end after its
+// last one, before it commits. On PostgreSQL end is empty, for the transaction's end
+// is enough. A savepoint that is rolled back takes back what was told after it was
+// made.
+//
+//	begin, _, err := history.PostgreSQL.TellSQL(ctx)
+//	…
+//	_, err = tx.Exec(ctx, begin.SQL, begin.Args...) // tx is a pgx.Tx
+//
+// The error is [ErrMetadata], or that of an actor whose id can't be stored.
+//
+// attribution.md has the protocol, for other languages.
+//
+// Security: begin holds until end. On MariaDB, MySQL and SQLite what is written
+// after it without an end may be taken for the actor's as well: end it, or roll the
+// transaction back.
+func (d Dialect) TellSQL(ctx context.Context) (begin, end Statement, err error) {
+	by, a, err := d.attribution(ctx)
+	if err != nil {
+		return Statement{}, Statement{}, err
+	}
+	begin, end = by.statements(a)
+	return begin, end, nil
+}
+
+// attribution is that of ctx, for a database of the kind.
+func (d Dialect) attribution(ctx context.Context) (attributor, attribution, error) {
+	by, err := dialectNamed(string(d))
+	if err != nil {
+		return nil, attribution{}, err
+	}
+	a, err := Config{Actor: actor.FromContext}.attribution(ctx)
+	if err != nil {
+		return nil, attribution{}, fmt.Errorf("history: %w", err)
+	}
+	return by, a, nil
+}
