@@ -41,6 +41,9 @@ type Query struct {
 	// Columns are columns by their names in the database: at least one of them is
 	// among the Fields of the change. By default any.
 	Columns []string
+	// Metadata are words on the change set, see [ChangeSet.Metadata]: all of these
+	// values. By default any.
+	Metadata map[string]string
 	// RequestID is the id of the request in which it happened.
 	RequestID string
 	// Before asks for the changes whose ID is lower: for the next page, the ID of
@@ -192,7 +195,7 @@ func (f *finder) add(t table, key any) {
 // may be more.
 func (f *finder) page(limit int) (page []Change, more bool, err error) {
 	read := limit
-	if len(f.query.Columns) > 0 {
+	if len(f.query.Columns) > 0 || len(f.query.Metadata) > 0 {
 		read = max(limit, defaultLimit) // few of them may match
 	}
 	changes, err := f.read(f.sql(read).Order("changes.id DESC").Limit(read))
@@ -204,7 +207,7 @@ func (f *finder) page(limit int) (page []Change, more bool, err error) {
 			return page, true, nil
 		}
 		f.query.Before = c.ID
-		if !f.query.changed(c) {
+		if !f.query.changed(c) || !f.query.says(c.ChangeSet) {
 			continue
 		}
 		if t, known := f.tables[c.Table]; known {
@@ -221,6 +224,16 @@ func (q Query) changed(c Change) bool {
 		_, ok := c.Field(name)
 		return ok
 	})
+}
+
+// says reports whether a change set has the query's metadata.
+func (q Query) says(s ChangeSet) bool {
+	for name, want := range q.Metadata {
+		if is, ok := s.Metadata[name]; !ok || is != want {
+			return false
+		}
+	}
+	return true
 }
 
 // manySubjects is up to how many tables and rows are asked for one by one, each by
@@ -262,6 +275,9 @@ func (f *finder) narrow(db *gorm.DB, subjects ...subject) *gorm.DB {
 	}
 	if q.RequestID != "" {
 		db = db.Where(f.dialect.within("request_id = ?"), q.RequestID)
+	}
+	if len(q.Metadata) > 0 {
+		db = db.Where("change_sets.metadata IS NOT NULL")
 	}
 	if q.Before > 0 {
 		db = db.Where("changes.id < ?", q.Before)

@@ -79,6 +79,9 @@ func (s *shop) trade(t *testing.T) {
 	}
 	if n < len(shopActors) {
 		ctx := actor.NewRequestContext(as(shopActors[n]), actor.Request{ID: fmt.Sprint("r", s.random.IntN(4))})
+		if word := s.random.IntN(3); word > 0 {
+			ctx = actor.NewMetadataContext(ctx, map[string]string{"ticket": fmt.Sprint(word), "reason": "x"})
+		}
 		db = db.WithContext(ctx)
 	}
 	must(t, db.Transaction(func(tx *gorm.DB) error {
@@ -168,6 +171,11 @@ func (s *shop) who(q *history.Query, narrow func(func(c history.Change) bool)) {
 				return c.ChangeSet.Actor.Same(i) || !i.IsAnonymous() && c.ChangeSet.Actor.Impersonator.Same(i)
 			})
 		})
+	}
+	if s.random.IntN(4) == 0 {
+		ticket := fmt.Sprint(1 + s.random.IntN(2))
+		q.Metadata = map[string]string{"ticket": ticket, "reason": "x"}
+		narrow(func(c history.Change) bool { return c.ChangeSet.Metadata["ticket"] == ticket })
 	}
 	if s.random.IntN(4) == 0 {
 		q.RequestID = fmt.Sprint("r", s.random.IntN(4))

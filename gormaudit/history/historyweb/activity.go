@@ -1,0 +1,207 @@
+package historyweb
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+)
+
+// pageSize is how many changes a page has.
+const pageSize = 50
+
+// activity is the page of all tables.
+type activityPage struct {
+	Filter  filter
+	Tables  []tableOption
+	Actions []actionOption
+	Days    []day
+	Older   string
+	Newest  string // the address of the first page, on others
+}
+
+type tableOption struct{ Name, Label string }
+
+type actionOption struct{ Name, Label string }
+
+// actionLabels are the actions in the order of a row's life.
+var actionLabels = []actionOption{
+	{string(history.ActionCreate), "created"},
+	{string(history.ActionUpdate), "changed"},
+	{string(history.ActionSoftDelete), "put in the trash"},
+	{string(history.ActionRestore), "taken out of the trash"},
+	{string(history.ActionDelete), "deleted for good"},
+	{string(history.ActionTruncate), "emptied"},
+}
+
+// day is what happened on one day, newest first.
+type day struct {
+	Date string
+	Sets []set
+}
+
+// set is a change set: somebody's changes of one moment.
+type set struct {
+	Who     who
+	At      moment
+	Route   string
+	Words   []word
+	Changes []change
+}
+
+// word is one of the application's own about a change set.
+type word struct{ Name, Text string }
+
+func (h *handler) activity(v *visit) error {
+	f := readFilter(v.r.URL.Query())
+	changes, more, err := h.find(v, f)
+	if err != nil {
+		return err
+	}
+	page := activityPage{Filter: f, Actions: actionLabels}
+	for _, name := range h.names {
+		page.Tables = append(page.Tables, tableOption{name, h.tables[name].Label})
+	}
+	if page.Days, err = h.days(v.ctx, changes); err != nil {
+		return err
+	}
+	if more {
+		page.Older = f.Older("./", changes[len(changes)-1].ID)
+	}
+	if f.Before > 0 {
+		page.Newest = f.Address("./")
+	}
+	return h.render(v, "activity", h.config.Title, page)
+}
+
+// find is a page of what a filter asks for, and whether there is more.
+func (h *handler) find(v *visit, f filter) (changes []history.Change, more bool, err error) {
+	q, err := h.query(f)
+	if err != nil {
+		return nil, false, err
+	}
+	if q, err = h.mayRead(v, q); err != nil || len(f.Problems) > 0 {
+		return nil, false, err
+	}
+	q.Limit = pageSize + 1
+	if changes, err = history.Find(v.db, q); len(changes) > pageSize {
+		return changes[:pageSize], true, err
+	}
+	return changes, false, err
+}
+
+// days groups changes by their day and change set.
+func (h *handler) days(ctx context.Context, changes []history.Change) (days []day, err error) {
+	people, err := h.people(ctx, changes)
+	if err != nil {
+		return nil, err
+	}
+	last := int64(0)
+	for i, c := range changes {
+		at := h.at(c.ChangeSet.At)
+		if date := at.Date(); len(days) == 0 || days[len(days)-1].Date != date {
+			days = append(days, day{Date: date})
+			last = 0
+		}
+		today := &days[len(days)-1]
+		if i == 0 || last != c.ChangeSet.ID || last == 0 {
+			today.Sets = append(today.Sets, set{Who: people.who(c.ChangeSet), At: at, Route: route(c.ChangeSet.Request), Words: wordsOf(c.ChangeSet)})
+		}
+		last = c.ChangeSet.ID
+		s := &today.Sets[len(today.Sets)-1]
+		s.Changes = append(s.Changes, h.change(c))
+	}
+	return days, nil
+}
+
+// people knows the names of those who made changes.
+type people struct{ names map[string]string }
+
+func (h *handler) people(ctx context.Context, changes []history.Change) (people, error) {
+	ids := history.Users(changes)
+	if len(ids) == 0 {
+		return people{}, nil
+	}
+	names, err := h.config.Names(ctx, ids)
+	return people{names}, err
+}
+
+// who is somebody as people see them.
+type who struct {
+	Name   string
+	As     string // in whose name they acted
+	Note   string // what kind of somebody it is
+	Filter string // the address of what they did
+}
+
+// who says who made a change set: also that nobody said, as when it was made by
+// hand in the database.
+func (p people) who(s history.ChangeSet) who {
+	switch {
+	case !s.Attributed && s.DatabaseUser != "":
+		return who{Name: s.DatabaseUser, Note: "by hand", Filter: filter{Unattributed: true}.Address("./")}
+	case !s.Attributed:
+		return who{Name: "somebody", Note: "by hand", Filter: filter{Unattributed: true}.Address("./")}
+	}
+	acted, as := s.Actor.Identity, ""
+	if by := s.Actor.Impersonator; by != (actor.Identity{}) {
+		acted, as = by, p.name(s.Actor.Identity)
+	}
+	w := who{Name: p.name(acted), As: as, Filter: filter{Actor: acted.String()}.Address("./")}
+	if acted.Kind == actor.KindService || acted.Kind == actor.KindSystem {
+		w.Note = "a program"
+	}
+	return w
+}
+
+func (p people) name(i actor.Identity) string {
+	switch {
+	case i.IsAnonymous():
+		return "somebody not signed in"
+	case i.Kind == actor.KindUser && p.names[i.ID] != "":
+		return p.names[i.ID]
+	case i.Name != "":
+		return i.Name
+	case i.Kind == actor.KindUser:
+		return "user " + i.ID
+	}
+	return i.ID
+}
+
+// wordsOf are a change set's, by their names.
+func wordsOf(s history.ChangeSet) (all []word) {
+	for _, name := range slices.Sorted(maps.Keys(s.Metadata)) {
+		all = append(all, word{humanize(name), s.Metadata[name]})
+	}
+	return all
+}
+
+func route(r actor.Request) string {
+	if r.Method == "" && r.Route == "" {
+		return ""
+	}
+	return r.Method + " " + r.Route
+}
+
+// moment is a time as people see it.
+type moment struct{ at time.Time }
+
+func (h *handler) at(t time.Time) moment { return moment{t.In(h.config.Location)} }
+
+// Machine is the time for programs, and exact.
+func (m moment) Machine() string { return m.at.UTC().Format(time.RFC3339Nano) }
+
+// Date is its day.
+func (m moment) Date() string { return m.at.Format("Monday, 2 January 2006") }
+
+// Clock is the time of day.
+func (m moment) Clock() string { return m.at.Format("15:04") }
+
+// Full is day and time, to the second.
+func (m moment) Full() string { return m.at.Format("2 January 2006, 15:04:05 MST") }
+
+// Input is the time as a form's field has it.
+func (m moment) Input() string { return m.at.Format("2006-01-02T15:04:05") }

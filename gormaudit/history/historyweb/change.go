@@ -1,0 +1,188 @@
+package historyweb
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gorm.io/gorm/schema"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+)
+
+// change is one change as people see it.
+type change struct {
+	ID     int64
+	Verb   string
+	Row    rowRef
+	Fields []field
+	Then   string // in a row's own story: the address of the row as it was
+}
+
+// verbs are what somebody did.
+var verbs = map[history.Action]string{
+	history.ActionCreate:     "created",
+	history.ActionUpdate:     "changed",
+	history.ActionDelete:     "deleted",
+	history.ActionSoftDelete: "put in the trash",
+	history.ActionRestore:    "took out of the trash",
+	history.ActionTruncate:   "emptied",
+	history.ActionAnonymize:  "anonymized",
+}
+
+// field is one column that changed.
+type field struct {
+	Label         string
+	Verb          string // "raised", "lowered" or "changed", where both values are short
+	Before, After string
+	Hidden        bool // that it changed is known, not what
+	Segments      []segment
+}
+
+func (h *handler) change(c history.Change) change {
+	t := h.tables[c.Table]
+	shown := change{ID: c.ID, Verb: verbs[c.Action], Row: refer(t, c.Table, c.Key)}
+	if shown.Verb == "" {
+		shown.Verb = string(c.Action)
+	}
+	for _, f := range worthShowing(c) {
+		if whole := c.Action == history.ActionCreate || c.Action == history.ActionDelete; whole && (t.isKey(f.Column) || isEmpty(f)) {
+			continue
+		}
+		shown.Fields = append(shown.Fields, h.field(t, c.Action, f))
+	}
+	return shown
+}
+
+// worthShowing leaves out columns that move with every change, unless they are
+// all there is, and when a row was deleted, which the change says itself.
+func worthShowing(c history.Change) (fields []history.Field) {
+	for _, f := range c.Fields {
+		deletion := c.Action == history.ActionSoftDelete || c.Action == history.ActionRestore
+		said := deletion && strings.HasPrefix(f.Column, "deleted_")
+		if !f.Bookkeeping && !said {
+			fields = append(fields, f)
+		}
+	}
+	if len(fields) == 0 && c.Action == history.ActionUpdate {
+		return c.Fields
+	}
+	return fields
+}
+
+// isEmpty reports whether there is nothing to read before and after.
+func isEmpty(f history.Field) bool {
+	return !f.Redacted && f.Before.String() == "" && f.After.String() == ""
+}
+
+// shortText is up to how many letters a value is in the line of its change.
+const shortText = 40
+
+func (h *handler) field(t *Table, action history.Action, f history.Field) field {
+	shown := field{Label: humanize(f.Column), Hidden: f.Redacted}
+	if t != nil {
+		shown.Label = t.columnLabel(f.Column)
+	}
+	if f.Redacted {
+		return shown
+	}
+	before, after := h.text(f.Before), h.text(f.After)
+	switch {
+	case action == history.ActionCreate:
+		shown.Segments = excerpt("ins", after)
+	case action == history.ActionDelete:
+		shown.Segments = excerpt("del", before)
+	case isShort(before) && isShort(after):
+		shown.Verb, shown.Before, shown.After = verb(t, f), orNothing(before), orNothing(after)
+	default:
+		shown.Segments = diff(before, after)
+	}
+	return shown
+}
+
+func isShort(text string) bool {
+	return utf8.RuneCountInString(text) <= shortText && !strings.Contains(text, "\n")
+}
+
+func orNothing(text string) string {
+	if text == "" {
+		return "nothing"
+	}
+	return text
+}
+
+// verb is what was done to a value: numbers go up and down.
+func verb(t *Table, f history.Field) string {
+	before, ok := number(t, f.Column, f.Before)
+	after, also := number(t, f.Column, f.After)
+	switch {
+	case !ok || !also:
+		return "changed"
+	case before < after:
+		return "raised"
+	}
+	return "lowered"
+}
+
+// number is a value that can be more or less than another.
+func number(t *Table, column string, v history.Value) (float64, bool) {
+	if v.IsNull() || t == nil {
+		return 0, false
+	}
+	f := t.schema.FieldsByDBName[column]
+	if f == nil || f.PrimaryKey {
+		return 0, false
+	}
+	switch f.GORMDataType {
+	case schema.Int, schema.Uint, schema.Float:
+		n, err := strconv.ParseFloat(v.String(), 64)
+		return n, err == nil
+	}
+	return 0, false
+}
+
+// text is a value for people to read.
+func (h *handler) text(v history.Value) string {
+	if v.IsNull() {
+		return ""
+	}
+	if at, err := history.ValueAs[time.Time](v); err == nil {
+		return h.timeText(at)
+	}
+	raw, _ := v.Value()
+	if bytes, ok := raw.([]byte); ok && !utf8.Valid(bytes) {
+		return bytesText(bytes)
+	}
+	text := v.String()
+	if _, isText := raw.(string); isText {
+		return text
+	}
+	return truthText(text)
+}
+
+func truthText(text string) string {
+	switch text {
+	case "true":
+		return "yes"
+	case "false":
+		return "no"
+	}
+	return text
+}
+
+func bytesText(bytes []byte) string {
+	return fmt.Sprintf("%d bytes: %.24x", len(bytes), bytes)
+}
+
+// timeText leaves out what a day does not have.
+func (h *handler) timeText(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	if at.Equal(at.UTC().Truncate(24 * time.Hour)) {
+		return at.UTC().Format("2 January 2006")
+	}
+	return at.In(h.config.Location).Format("2 January 2006, 15:04:05")
+}

@@ -1,0 +1,33 @@
+// Package historyweb is the history as a page to mount: what happened, the story
+// of one row with readable differences, the row as it was, and restoring it.
+//
+//	page := historyweb.Handler(db, historyweb.Config{
+//		Tables: []historyweb.Table{historyweb.For[Note](historyweb.Table{})},
+//	})
+//	mux.Handle("/history/", page)                    // net/http
+//	e.Any("/history/*", echo.WrapHandler(page))      // Echo, v4 and v5
+//
+// It is an [net/http.Handler] that knows no framework. It takes the last segment of
+// the path for the name of its page, so it can be mounted anywhere, at a path that
+// ends in a slash, with or without [net/http.StripPrefix]. Templates and the
+// stylesheet are embedded; it needs no JavaScript.
+//
+// # Who sees it
+//
+// The handler authenticates nobody. Whoever is in the request's context, as
+// echoauth's middleware puts them there, is asked about; without somebody signed
+// in, the answer is 401. With the zero [Config] everybody who is signed in sees the
+// changes of all tables. [Config.MayRead] narrows that, for the exports too.
+// Nobody restores a row unless [Config.MayRestore] says so.
+//
+// # Security
+//
+// A history shows what was deleted, and what others wrote. Let few read it: give
+// MayRead. Redacted columns are shown as hidden, columns left out of the history
+// not at all.
+//
+// Answers carry a Content-Security-Policy that allows nothing but the page's own
+// stylesheet, and Cache-Control: no-store. A form sent by another site's page is
+// refused by [net/http.CrossOriginProtection]. An export that fails in the middle
+// breaks the connection off, so that a part is not taken for the whole.
+package historyweb

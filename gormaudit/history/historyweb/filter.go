@@ -1,0 +1,139 @@
+package historyweb
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+)
+
+// filter is what a page's address asks for, in texts as they are in it.
+type filter struct {
+	Table, Action, Column, Actor, Since, Until, Request string
+	Unattributed                                        bool
+	Key                                                 []string
+	Before                                              int64
+	Problems                                            map[string]string // by the names of what can't be read
+}
+
+// localTime is a time as browsers send it, without a zone.
+const localTime = "2006-01-02T15:04"
+
+func readFilter(values url.Values) filter {
+	f := filter{
+		Table: values.Get("table"), Action: values.Get("action"), Column: strings.TrimSpace(values.Get("column")),
+		Actor: strings.TrimSpace(values.Get("actor")), Since: values.Get("since"), Until: values.Get("until"),
+		Request: strings.TrimSpace(values.Get("request")), Unattributed: values.Get("unattributed") != "", Key: values["key"],
+		Problems: map[string]string{},
+	}
+	f.Before, _ = strconv.ParseInt(values.Get("before"), 10, 64)
+	return f
+}
+
+// Any reports whether there is any condition.
+func (f filter) Any() bool { return f.values().Encode() != "" }
+
+// values is the filter as an address, without its place.
+func (f filter) values() url.Values {
+	values := url.Values{}
+	for name, value := range map[string]string{
+		"table": f.Table, "action": f.Action, "column": f.Column, "actor": f.Actor, "since": f.Since, "until": f.Until, "request": f.Request,
+	} {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	if f.Unattributed {
+		values.Set("unattributed", "1")
+	}
+	if len(f.Key) > 0 {
+		values["key"] = f.Key
+	}
+	return values
+}
+
+// Address is that of a page with the same filter.
+func (f filter) Address(page string) string {
+	if query := f.values().Encode(); query != "" {
+		return page + "?" + query
+	}
+	return page
+}
+
+// Older is the address of what comes before a change.
+func (f filter) Older(page string, before int64) string {
+	values := f.values()
+	values.Set("before", strconv.FormatInt(before, 10))
+	return page + "?" + values.Encode()
+}
+
+// Moment is the address of the row as it was.
+func (f filter) Moment(at string) string {
+	values := f.values()
+	values.Set("at", at)
+	return "moment?" + values.Encode()
+}
+
+// query is what the filter asks for. What can't be read is a problem, and asks
+// for nothing.
+func (h *handler) query(f filter) (q history.Query, err error) {
+	switch {
+	case f.Table == "":
+		for _, name := range h.names {
+			q.Tables = append(q.Tables, h.tables[name].model)
+		}
+	case h.tables[f.Table] == nil:
+		return q, errNotFound
+	default:
+		q.Tables = []any{h.tables[f.Table].model}
+	}
+	if f.Action != "" {
+		q.Actions = []history.Action{history.Action(f.Action)}
+	}
+	if f.Column != "" {
+		q.Columns = []string{f.Column}
+	}
+	q.Unattributed, q.RequestID, q.Before = f.Unattributed, f.Request, f.Before
+	if f.Actor != "" {
+		who, ok := readIdentity(f.Actor)
+		if !ok {
+			f.Problems["actor"] = "This is nobody: write an id, or user:42, service:billing, system:archiver, anonymous."
+		}
+		q.Actors = []actor.Identity{who}
+	}
+	q.Since = h.readTime(f, "since", f.Since)
+	q.Until = h.readTime(f, "until", f.Until)
+	return q, nil
+}
+
+func (h *handler) readTime(f filter, name, text string) time.Time {
+	if text == "" {
+		return time.Time{}
+	}
+	for _, layout := range []string{localTime, "2006-01-02T15:04:05", time.DateOnly, time.RFC3339Nano} {
+		if t, err := time.ParseInLocation(layout, text, h.config.Location); err == nil {
+			return t
+		}
+	}
+	f.Problems[name] = "This is not a time like 2026-03-09T08:00."
+	return time.Time{}
+}
+
+// readIdentity reads "user:42", or an id alone for a user's.
+func readIdentity(text string) (actor.Identity, bool) {
+	if text == actor.KindAnonymous.String() {
+		return actor.Identity{}, true
+	}
+	kind, id, found := strings.Cut(text, ":")
+	if !found {
+		return actor.Identity{Kind: actor.KindUser, ID: text}, true
+	}
+	who := actor.Identity{ID: id}
+	if who.Kind.UnmarshalText([]byte(kind)) != nil || who.IsAnonymous() {
+		return actor.Identity{Kind: actor.KindUser, ID: text}, !strings.HasSuffix(text, ":")
+	}
+	return who, true
+}
