@@ -125,16 +125,15 @@ func (a *app) note(ctx context.Context, id uint) (*Note, error) {
 	return &note, err
 }
 
-// createNote stores a new note whose texts came from outside. Select names what
-// such a note may set. The by-columns are not among it, and are stamped all the
-// same, whatever the note holds there.
+// createNote stores a new note with the texts of one that came from outside,
+// and nothing else that a body can bring: GORM would keep a created_at. Of a
+// created_by it keeps nothing anyway, for by-columns are stamped.
 //
 // Where a note has the same FormKey already, that is the note: the form was
 // sent twice.
-func (a *app) createNote(ctx context.Context, note Note) (*Note, error) {
-	note.ID, note.Version = 0, 1
-	err := a.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).
-		Select("Title", "Body", "Version", "FormKey").Create(&note).Error
+func (a *app) createNote(ctx context.Context, sent Note) (*Note, error) {
+	note := Note{Title: sent.Title, Body: sent.Body, Version: 1, FormKey: sent.FormKey}
+	err := a.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&note).Error
 	if err != nil {
 		return nil, err
 	}

@@ -213,6 +213,34 @@ func TestAPI(t *testing.T) {
 	})
 }
 
+// A note from outside brings its texts, and nothing else that the table has.
+func TestANoteFromOutsideIsItsTexts(t *testing.T) {
+	s := startServer(t)
+	db, bob := s.database(t), apiSignIn(t, s, "bob")
+	const other = `"id":77,"version":9,"created_at":"2000-01-01T00:00:00Z","updated_at":"2000-01-01T00:00:00Z",` +
+		`"archived_at":"2000-01-01T00:00:00Z","deleted_at":"2000-01-01T00:00:00Z","created_by":1,"updated_by":1,"deleted_by":1`
+	var created note
+	if got := bob.call("POST", "/api/notes", `{"title":"From outside",`+other+`}`, &created); got != http.StatusCreated {
+		t.Fatalf("POST = %d, want 201", got)
+	}
+	if got := bob.call("PUT", fmt.Sprintf("/api/notes/%d", created.ID), `{"title":"From outside","body":"changed",`+other[len(`"id":77,"version":9,`):]+`}`, nil); got != http.StatusOK {
+		t.Errorf("PUT = %d, want 200", got)
+	}
+	expectStamps(t, db, "From outside", stamps{"bob", "bob", "NULL"})
+	expectRow(t, db, "SELECT count(*) FROM notes WHERE id <> 77 AND version = 2 AND title = 'From outside' "+
+		"AND created_at > '2001-01-01' AND updated_at > '2001-01-01' AND archived_at IS NULL AND deleted_at IS NULL", "1")
+
+	// XML fills fields that the tags for JSON leave out: the key of a form, too.
+	for _, mediaType := range []string{"application/xml", "text/xml", "application/octet-stream", ""} {
+		request, _ := http.NewRequest("POST", s.URL+"/api/notes", strings.NewReader("<Note><Title>In XML</Title><FormKey>mine</FormKey></Note>"))
+		request.Header.Set("Content-Type", mediaType)
+		request.Header.Set("Authorization", "Bearer "+bob.token)
+		response, err := http.DefaultClient.Do(request)
+		expect(t, "a note of type "+mediaType, newBrowser(t, s).read(response, err), http.StatusUnsupportedMediaType, "Send a form, or JSON")
+	}
+	expectRow(t, db, "SELECT count(*) FROM notes WHERE title = 'In XML'", "0")
+}
+
 // An error says what is wrong with the request, and nothing of the program.
 func TestErrorsNameNoGo(t *testing.T) {
 	s := startServer(t)
