@@ -1,7 +1,6 @@
 package history
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -28,166 +27,248 @@ var (
 // [gorm.ErrRecordNotFound]. A row that was soft-deleted by then is returned,
 // with its deleted-at field set.
 //
+// A transaction counts whole or not at all: from the time of its last change, which
+// its commit followed. So At is what a SELECT could have read at that time, or
+// would have read after a commit that was under way. What nobody attributed on
+// MariaDB, MySQL and SQLite counts by statement, see [ChangeSet.Transaction].
+//
 // It begins at the row of now and takes back what was recorded since, so a row
 // older than its history is what it was when that began. Columns left out of the
 // history have the value of now, redacted ones the zero value once they changed.
+//
+// key is that which the row had at the time, as the database compares it. If it was
+// moved since, the row is found where it is now.
 func At[T any](db *gorm.DB, key any, at time.Time) (T, error) {
-	var row T
-	r, db, err := newReader(db)
+	var row, none T
+	r, fresh, err := newReader(db)
 	if err != nil {
-		return row, err
+		return none, err
 	}
 	t, err := describe(db, r.dialect, &row)
 	if err != nil {
-		return row, err
+		return none, err
 	}
-	past := rewind{ctx: contextOf(db), table: t, then: map[string]Value{}}
-	recorded, err := past.find(db, &row, key)
-	if err != nil {
-		return row, err
+	past := past{reader: r, db: fresh, table: t, model: &row, at: at, then: map[string]Value{}}
+	if err := past.find(key); err != nil {
+		return none, err
 	}
-	// The row was read first: what was written in between is taken back twice,
-	// which does no harm.
-	since, err := r.read(r.row(db, t, recorded).Where(r.dialect.time()+" > "+r.dialect.instant(), instantOf(at)).Order("changes.id DESC"))
-	if err != nil {
-		return row, err
-	}
-	for _, c := range since {
-		if err := past.undo(c); err != nil {
-			return row, err
-		}
-	}
-	switch {
-	case past.truncated:
-		err = ErrTruncated
-	case !past.exists:
-		err = past.absence(db, r, recorded, at)
-	default:
-		err = past.scan(db, r.dialect, &row)
-	}
-	if err != nil {
-		return *new(T), err
+	if err := past.scan(fresh, r.dialect, &row); err != nil {
+		return none, err
 	}
 	return row, nil
 }
 
-// rewind takes a row back in time.
-type rewind struct {
-	ctx       context.Context
-	table     table
-	columns   []string         // that the table has
-	now       []any            // the row's values as the driver gives them, nil where there is no row
-	then      map[string]Value // by column, where they differ from now
-	exists    bool
-	truncated bool
-	seen      bool // the history knows the row
+// past finds a row as it was.
+type past struct {
+	reader
+	db    *gorm.DB
+	table table
+	model any // a pointer to a zero T
+	at    time.Time
+
+	columns []string         // that the table has
+	now     []any            // the row's values as the driver gives them, nil where there is none
+	since   []Change         // of the row, oldest first
+	then    map[string]Value // by column, where they differ from now
 }
 
-// find reads the row as it is now and returns its recorded key. model is a pointer
-// to a zero one.
-func (w *rewind) find(db *gorm.DB, model, key any) (any, error) {
-	values, err := w.keyValues(model, key)
+// find follows the row from the time to now, and takes back from there what was
+// recorded. It reads a row before its changes: what was written in between is taken
+// back from a row that does not have it, which does no harm.
+func (p *past) find(key any) error {
+	values, err := p.keyValues(key)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	recorded, err := w.table.key(values)
-	if err != nil {
-		return nil, err
+	if err := p.read(values); err != nil {
+		return err
 	}
-	rows, err := db.Session(&gorm.Session{NewDB: true}).Unscoped().Model(model).Table(w.table.name).
-		Where(whereKey(w.table.schema, values)).Limit(1).Rows()
+	recorded, err := p.recordedKey(p.db, p.table, values)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	before, err := p.before(recorded)
+	if err != nil {
+		return err
+	}
+	end, err := p.follow(recorded, before)
+	if err != nil {
+		return err
+	}
+	if err := p.missing(end, recorded, before); err != nil {
+		return err
+	}
+	return p.undo()
+}
+
+// missing says why there was no row, or why it is not known. A row that was deleted
+// since is built from nothing.
+func (p *past) missing(end end, key any, before Change) error {
+	gone := before.Action == ActionDelete || p.leaves(before, key)
+	switch {
+	case end == endDeleted:
+		p.now = nil
+		return nil
+	case end == endAbsent && before.ID == 0:
+		return ErrNotYet
+	case end == endAbsent, end == endTruncated && gone:
+		return ErrDeleted
+	case end == endTruncated:
+		return ErrTruncated
+	case p.now != nil:
+		return nil
+	case len(p.since) > 0 || before.ID != 0 && !gone && before.Action != ActionTruncate:
+		return fmt.Errorf("history: table %q: the row is gone, which is not recorded: %w", p.table.name, gorm.ErrRecordNotFound)
+	case before.ID != 0:
+		return ErrDeleted
+	}
+	return gorm.ErrRecordNotFound
+}
+
+// before is the last change that counts at the time, the zero Change if there is
+// none. It is looked for from the newest, so that a clock which was set back makes
+// no change count without those before it.
+func (p *past) before(key any) (Change, error) {
+	found, err := p.reader.read(p.reader.row(p.db, p.table, key).
+		Where("NOT "+p.dialect.endsAfter(), map[string]any{"at": instantOf(p.at)}).Order("changes.id DESC").Limit(1))
+	if err != nil || len(found) == 0 {
+		return Change{}, err
+	}
+	return found[0], nil
+}
+
+// end is how the path of a row ends.
+type end int
+
+const (
+	endNow       end = iota // the row is there
+	endAbsent               // it was not there at the time
+	endDeleted              // it was deleted since
+	endTruncated            // its table was
+)
+
+// follow gathers the changes of the row that had a key after a change.
+func (p *past) follow(key any, after Change) (end, error) {
+	for {
+		changes, err := p.reader.read(p.reader.row(p.db, p.table, key).Where("changes.id > ?", after.ID).Order("changes.id"))
+		if err != nil {
+			return 0, err
+		}
+		moved := false
+		for _, c := range changes {
+			switch {
+			case c.Action == ActionCreate, c.movedTo != nil && !p.leaves(c, key):
+				if len(p.since) == 0 {
+					return endAbsent, nil
+				}
+				p.now = nil // another one has its key
+				return endNow, nil
+			case c.Action == ActionTruncate:
+				return endTruncated, nil
+			}
+			p.since = append(p.since, c)
+			if c.Action == ActionDelete {
+				return endDeleted, nil
+			}
+			if moved = c.movedTo != nil; moved {
+				key, after = c.movedTo, c
+				break
+			}
+		}
+		if !moved {
+			return endNow, nil
+		}
+		if err := p.readMoved(key, after); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// readMoved reads the row where a change has moved it.
+func (p *past) readMoved(key any, by Change) error {
+	values, err := keyValues(p.table.schema, splitKey(storedKey(key, p.dialect.nativeKeys()), len(p.table.keys) > 1))
+	if err != nil {
+		return fmt.Errorf("history: table %q: change %d: %w", p.table.name, by.ID, err)
+	}
+	return p.read(values)
+}
+
+// read reads the row as it is now.
+func (p *past) read(values []any) error {
+	rows, err := p.db.Session(&gorm.Session{NewDB: true}).Unscoped().Model(p.model).Table(p.table.name).
+		Where(whereKey(p.table.schema, values)).Limit(1).Rows()
+	if err != nil {
+		return err
 	}
 	defer func() { _ = rows.Close() }()
-	w.columns, w.now, err = nextRow(rows)
-	w.exists = w.now != nil
-	return recorded, err
+	p.columns, p.now, err = nextRow(rows)
+	return err
 }
 
-func (w *rewind) keyValues(model, key any) ([]any, error) {
+func (p *past) keyValues(key any) ([]any, error) {
 	given := reflect.Indirect(reflect.ValueOf(key))
-	if own := reflect.TypeOf(model).Elem(); !given.IsValid() || given.Type() != own {
-		if len(w.table.keys) != 1 {
-			return nil, fmt.Errorf("history: table %q: a key of %d columns is given as a %s", w.table.name, len(w.table.keys), own)
+	if own := reflect.TypeOf(p.model).Elem(); !given.IsValid() || given.Type() != own {
+		if len(p.table.keys) != 1 {
+			return nil, fmt.Errorf("history: table %q: a key of %d columns is given as a %s", p.table.name, len(p.table.keys), own)
 		}
 		return []any{key}, nil
 	}
-	values := make([]any, len(w.table.keys))
-	for i, c := range w.table.keys {
-		values[i], _ = w.table.schema.FieldsByDBName[c.name].ValueOf(w.ctx, given)
+	values := make([]any, len(p.table.keys))
+	for i, c := range p.table.keys {
+		values[i], _ = p.table.schema.FieldsByDBName[c.name].ValueOf(contextOf(p.db), given)
 	}
 	return values, nil
 }
 
-// undo takes back one change.
-func (w *rewind) undo(c Change) error {
-	w.seen = true
-	switch c.Action {
-	case ActionCreate:
-		w.exists, w.truncated = false, false
-		return nil
-	case ActionTruncate:
-		w.truncated = !w.exists
-		return nil
-	case ActionDelete:
-		w.now, w.then = nil, map[string]Value{}
-		w.exists, w.truncated = true, false
-	}
-	for _, f := range c.Fields {
-		switch {
-		case f.Err != nil:
-			return fmt.Errorf("history: change %d: column %q: %w", c.ID, f.Column, f.Err)
-		case f.Redacted:
-			w.then[f.Column] = Value{}
-		default:
-			w.then[f.Column] = f.Before
+// leaves reports whether a change moved the row away from a key.
+func (p *past) leaves(c Change, key any) bool {
+	return c.movedTo != nil && c.rowKey == storedKey(key, p.dialect.nativeKeys())
+}
+
+// undo takes back what was recorded since, the newest first.
+func (p *past) undo() error {
+	for _, c := range slices.Backward(p.since) {
+		for _, f := range c.Fields {
+			switch {
+			case f.Err != nil:
+				return fmt.Errorf("history: change %d: column %q: %w", c.ID, f.Column, f.Err)
+			case f.Redacted:
+				p.then[f.Column] = Value{}
+			default:
+				p.then[f.Column] = f.Before
+			}
 		}
 	}
 	return nil
 }
 
 // scan reads the row as it was by the road that GORM reads rows.
-func (w *rewind) scan(db *gorm.DB, d restorer, dest any) error {
-	row := make([]any, len(w.columns))
-	copy(row, w.now)
-	stored, err := d.stored(db, w.table.name)
+func (p *past) scan(db *gorm.DB, d restorer, dest any) error {
+	row := make([]any, len(p.columns))
+	copy(row, p.now)
+	stored, err := d.stored(db, p.table.name)
 	if err != nil {
 		return err
 	}
 	var places []int
 	var columns []storedColumn
 	var values []Value
-	for i, name := range w.columns {
-		field := w.table.schema.LookUpField(name)
+	for i, name := range p.columns {
+		field := p.table.schema.LookUpField(name)
 		if field == nil {
 			continue
 		}
 		at := slices.IndexFunc(stored, func(c storedColumn) bool { return c.name == name })
-		if v, differs := w.then[field.DBName]; differs && at >= 0 {
+		if v, differs := p.then[field.DBName]; differs && at >= 0 {
 			places, columns, values = append(places, i), append(columns, stored[at]), append(values, v)
 		}
 	}
-	read, err := d.asRead(db, w.table.name, columns, values)
+	read, err := d.asRead(db, p.table.name, columns, values)
 	if err != nil {
-		return fmt.Errorf("history: table %q: %w", w.table.name, err)
+		return fmt.Errorf("history: table %q: %w", p.table.name, err)
 	}
 	for i, place := range places {
 		row[place] = read[i]
 	}
-	return driverRows{columns: w.columns, rows: [][]any{row}}.scan(db, dest)
-}
-
-// absence says why there was no row: the last change until then knows.
-func (w *rewind) absence(db *gorm.DB, r reader, key any, at time.Time) error {
-	last, err := r.read(r.row(db, w.table, key).Where(r.dialect.time()+" <= "+r.dialect.instant(), instantOf(at)).Order("changes.id DESC").Limit(1))
-	switch {
-	case err != nil:
-		return err
-	case len(last) > 0:
-		return ErrDeleted
-	case w.seen:
-		return ErrNotYet
-	}
-	return gorm.ErrRecordNotFound
+	return driverRows{columns: p.columns, rows: [][]any{row}}.scan(db, dest)
 }

@@ -30,6 +30,10 @@ type ChangeSet struct {
 	// zero where a session named a set that was not its transaction's: the change
 	// is in none.
 	ID int64 `json:"id,string"`
+	// Transaction is the same for all change sets of one transaction: it has several
+	// where actors take turns. MariaDB, MySQL and SQLite don't know it for changes
+	// that nobody attributed: each of their sets has its own.
+	Transaction int64 `json:"transaction,string"`
 	// At is when the first change of the set was recorded, in UTC, by the
 	// database's clock. SQLite keeps milliseconds, the others microseconds.
 	At time.Time `json:"at"`
@@ -56,12 +60,15 @@ type ChangeSet struct {
 type Change struct {
 	// ID orders the changes of a row: a higher one is later.
 	ID int64 `json:"id,string"`
+	// At is when it was recorded, in UTC, by the database's clock.
+	At time.Time `json:"at"`
 	// ChangeSet says who, when and in which request.
 	ChangeSet ChangeSet `json:"change_set"`
 	// Table is the table's name, as in the model.
 	Table string `json:"table"`
 	// Key is the row's primary key in text form, one part per key column, bytes
-	// in hexadecimal. An update that moves the key is recorded under the old one.
+	// in hexadecimal. An update that moves the key is recorded under the old one, and
+	// found under both.
 	Key []string `json:"key"`
 	// Action is what happened.
 	Action Action `json:"action"`
@@ -69,7 +76,9 @@ type Change struct {
 	// a created or deleted row are left out.
 	Fields []Field `json:"fields"`
 
-	schema *schema.Schema // of the model that Of was asked for
+	schema  *schema.Schema // of the model that Of was asked for
+	rowKey  string         // the key as it is recorded
+	movedTo any            // the key that an update moved the row to, as it is recorded
 }
 
 // Field is one column of a [Change].

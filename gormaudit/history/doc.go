@@ -22,7 +22,7 @@
 // fails.
 //
 // The changes of a transaction share a [ChangeSet], one for each actor where
-// there are several in turn. A write that the plugin did not see, such as one
+// there are several in turn, all with one [ChangeSet.Transaction]. A write that the plugin did not see, such as one
 // from psql or a [gorm.DB.Exec] outside a transaction, is not attributed; it has
 // the database's user. Exec in a transaction has the actor of its context, and
 // whoever writes past GORM can say who acts with [Dialect.Tell]. Under

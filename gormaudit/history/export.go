@@ -83,7 +83,7 @@ func csvLine(c Change, f Field) []string {
 		return i.Kind.String()
 	}
 	line := []string{
-		strconv.FormatInt(c.ID, 10), set.At.Format(time.RFC3339Nano), strconv.FormatInt(set.ID, 10), c.Table, strings.Join(c.Key, ","), string(c.Action),
+		strconv.FormatInt(c.ID, 10), c.At.Format(time.RFC3339Nano), strconv.FormatInt(set.ID, 10), c.Table, strings.Join(c.Key, ","), string(c.Action),
 		strconv.FormatBool(set.Attributed), kindOf(who.Identity, set.Attributed), who.ID, who.Name,
 		kindOf(who.Impersonator, who.Impersonator != actor.Identity{}), who.Impersonator.ID, who.Impersonator.Name,
 		set.Request.ID, set.Request.IP, set.Request.UserAgent, set.Request.Method, set.Request.Route, set.DatabaseUser,

@@ -3,7 +3,6 @@ package history
 import (
 	"fmt"
 	"iter"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -149,16 +148,11 @@ type subject struct {
 }
 
 func newFinder(db *gorm.DB, q Query) (*finder, error) {
-	for _, name := range []string{"WHERE", "LIMIT", "ORDER BY", "GROUP BY"} {
-		if _, has := db.Statement.Clauses[name]; has {
-			return nil, fmt.Errorf("history: a query of changes takes no %s of db: say it in the Query", name)
-		}
-	}
-	r, db, err := newReader(db)
+	r, fresh, err := newReader(db)
 	if err != nil {
 		return nil, err
 	}
-	f := &finder{reader: r, db: db, query: q, tables: map[string]table{}}
+	f := &finder{reader: r, db: fresh, query: q, tables: map[string]table{}}
 	for _, model := range q.Tables {
 		t, err := describe(db, r.dialect, model)
 		if err != nil {
@@ -171,7 +165,7 @@ func newFinder(db *gorm.DB, q Query) (*finder, error) {
 		if err != nil {
 			return nil, err
 		}
-		key, err := t.keyOfModel(contextOf(db), reflect.Indirect(reflect.ValueOf(row)))
+		key, err := r.keyOfRow(fresh, t, row)
 		if err != nil {
 			return nil, fmt.Errorf("table %q: %w", t.name, err)
 		}

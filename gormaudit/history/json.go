@@ -18,11 +18,12 @@ import (
 //
 //	{
 //	  "id": "17",
+//	  "at": "2026-03-09T08:00:00.123456Z",
 //	  "table": "notes",
 //	  "key": ["1"],
 //	  "action": "update",
 //	  "change_set": {
-//	    "id": "5", "at": "2026-03-09T08:00:00.123456Z", "attributed": true,
+//	    "id": "5", "transaction": "5", "at": "2026-03-09T08:00:00.123456Z", "attributed": true,
 //	    "actor": {"kind": "user", "id": "42", "name": "Ann", "impersonator": {"kind": "user", "id": "7"}},
 //	    "request": {"id": "r-1", "ip": "192.0.2.1", "user_agent": "curl", "method": "PUT", "route": "/notes/:id"},
 //	    "database_user": "app", "database_role": "app"

@@ -53,8 +53,8 @@ func splitKey(key string, composite bool) []string {
 	return parts
 }
 
-// keyOfModel returns the key of a row as it is recorded.
-func (t table) keyOfModel(ctx context.Context, row reflect.Value) (any, error) {
+// valuesOf are the values of a row's key.
+func (t table) valuesOf(ctx context.Context, row reflect.Value) ([]any, error) {
 	if row.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("history: %w: a %s is no single row", gorm.ErrPrimaryKeyRequired, row.Kind())
 	}
@@ -69,10 +69,11 @@ func (t table) keyOfModel(ctx context.Context, row reflect.Value) (any, error) {
 		}
 		values[i] = value
 	}
-	return t.key(values)
+	return values, nil
 }
 
-// key returns the recorded form of a key's values.
+// key returns the recorded form of a key's values, if the database spells them
+// as they are given.
 func (t table) key(values []any) (any, error) {
 	parts := make([]string, len(values))
 	for i, value := range values {
@@ -122,6 +123,13 @@ func storedKey(key any, native bool) string {
 	return fmt.Sprint(key)
 }
 
+// spelled reports whether the database may spell a key otherwise than it is given.
+func (t table) spelled() bool {
+	return slices.ContainsFunc(t.keys, func(c column) bool {
+		return c.kind != kindInteger && c.kind != kindBool && c.kind != kindBytes
+	})
+}
+
 func whereKey(s *schema.Schema, values []any) clause.Expression {
 	conditions := make([]clause.Expression, len(values))
 	for i, name := range keyNames(s) {
@@ -166,17 +174,26 @@ func (c Change) whereNow(s *schema.Schema) (clause.Expression, error) {
 }
 
 func (c Change) keyValues(s *schema.Schema) ([]any, error) {
+	values, err := keyValues(s, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("history: table %q: %w", c.Table, err)
+	}
+	return values, nil
+}
+
+// keyValues are the values of a recorded key, for a query.
+func keyValues(s *schema.Schema, key []string) ([]any, error) {
 	names := keyNames(s)
-	if len(names) != len(c.Key) {
-		return nil, fmt.Errorf("history: table %q: the key had %d columns and has %d", c.Table, len(c.Key), len(names))
+	if len(names) != len(key) {
+		return nil, fmt.Errorf("the key had %d columns and has %d", len(key), len(names))
 	}
 	values := make([]any, len(names))
 	for i, name := range names {
-		values[i] = c.Key[i]
+		values[i] = key[i]
 		if s.FieldsByDBName[name].DataType == schema.Bytes {
-			raw, err := hex.DecodeString(c.Key[i])
+			raw, err := hex.DecodeString(key[i])
 			if err != nil {
-				return nil, fmt.Errorf("history: table %q: key column %q: %w", c.Table, name, err)
+				return nil, fmt.Errorf("key column %q: %w", name, err)
 			}
 			values[i] = raw
 		}

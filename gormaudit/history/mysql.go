@@ -82,13 +82,20 @@ func mysqlTables() []string {
   database_user varchar(512),
   table_name varchar(200) NOT NULL,
   row_key longtext NOT NULL,
+  moved_to longtext,
   composite boolean NOT NULL DEFAULT false,
   action varchar(20) NOT NULL,
   fields longtext NOT NULL,
   KEY whodunit_changes_row (table_name(64), row_key(64)),
-  KEY whodunit_changes_change_set (change_set)
+  KEY whodunit_changes_moved (moved_to(64)),
+  KEY whodunit_changes_transaction (token, at)
 )` + mysqlOptions,
-		`CREATE TABLE IF NOT EXISTS whodunit_context (
+		mysqlContext(attribution),
+	}
+}
+
+func mysqlContext(attribution string) string {
+	return `CREATE TABLE IF NOT EXISTS whodunit_context (
   connection bigint unsigned NOT NULL,
   maintenance boolean NOT NULL DEFAULT false,
   active boolean NOT NULL,
@@ -98,8 +105,7 @@ func mysqlTables() []string {
   token bigint,
   ` + attribution + `,
   PRIMARY KEY (connection, maintenance)
-)` + mysqlOptions,
-	}
+)` + mysqlOptions
 }
 
 // What a trigger has found, it keeps for the rows of its statement: the time does
@@ -111,7 +117,7 @@ COMMENT 'whodunit:mark' MODIFIES SQL DATA SQL SECURITY DEFINER
 BEGIN
   INSERT INTO whodunit_context (connection, maintenance, active, ticket, set_at, %[2]s)
   VALUES (CONNECTION_ID(), false, true, _ticket, UTC_TIMESTAMP(6), %[3]s)
-  ON DUPLICATE KEY UPDATE change_set = IF(ticket = _ticket, change_set, NULL), active = true, ticket = _ticket,
+  ON DUPLICATE KEY UPDATE change_set = IF(ticket = _ticket, change_set, NULL), token = IF(ticket >> 20 = _ticket >> 20, token, NULL), active = true, ticket = _ticket,
     set_at = UTC_TIMESTAMP(6), %[4]s;
   SET @whodunit_at = NULL;
 END`
@@ -214,7 +220,7 @@ BEGIN
       INTO _active, _set, _token, ` + attributionList("_#") + `
       FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active;
       IF _set IS NULL THEN
-        SET _set = ` + mysqlNewSet + `, _token = ` + mysqlNewToken + `;
+        SET _set = ` + mysqlNewSet + `, _token = coalesce(_token, ` + mysqlNewToken + `);
         INSERT INTO whodunit_change_sets (id, token, at, database_user, ` + attributionList("#") + `)
         VALUES (_set, _token, ` + mysqlNow + `, USER(), ` + attributionList("_#") + `);
         IF _active THEN
@@ -224,8 +230,8 @@ BEGIN
       SET @whodunit_home = SCHEMA(), @whodunit_at = UTC_TIMESTAMP(6), @whodunit_set = _set, @whodunit_token = _token;
     END;
     END IF;
-    INSERT INTO whodunit_changes (change_set, token, at, database_user, table_name, row_key, composite, action, fields)
-    VALUES (@whodunit_set, @whodunit_token, ` + mysqlNow + `, USER(), %s, %s, %t, %s, CONCAT('[', CONCAT_WS(',',
+    INSERT INTO whodunit_changes (change_set, token, at, database_user, table_name, row_key, moved_to, composite, action, fields)
+    VALUES (@whodunit_set, @whodunit_token, ` + mysqlNow + `, USER(), %s, %s, %s, %t, %s, CONCAT('[', CONCAT_WS(',',
       %s), ']'));
   END IF;
 END`
@@ -239,18 +245,19 @@ const (
 
 func (d mysqlDialect) record(t table) []string {
 	key := func(row string) string { return d.key(t, row) }
-	create := func(event, when, key, action string, field func(c column) string) []string {
+	create := func(event, when, key, movedTo, action string, field func(c column) string) []string {
 		return d.replace("TRIGGER", d.triggerName(t, event), fmt.Sprintf(mysqlTrigger, strings.ToUpper(event), quoteTable(t.name, d.quote),
-			when, d.literal(t.name), key, len(t.keys) > 1, action, mapColumns(t.columns, ",\n      ", field)))
+			when, d.literal(t.name), key, movedTo, len(t.keys) > 1, action, mapColumns(t.columns, ",\n      ", field)))
 	}
 	return d.defined(t.mark().in(slices.Concat(
-		create("insert", "TRUE", key("NEW"), "'create'", func(c column) string {
+		create("insert", "TRUE", key("NEW"), "NULL", "'create'", func(c column) string {
 			return d.field(c, "NEW."+d.quote(c.name)+" IS NOT NULL", "NULL", d.text("NEW", c))
 		}),
-		create("update", mapColumns(t.watched(), " OR\n    ", d.differs), key("OLD"), actionOf(t, d.quote), func(c column) string {
-			return d.field(c, d.differs(c), d.text("OLD", c), d.text("NEW", c))
-		}),
-		create("delete", "TRUE", key("OLD"), "'delete'", func(c column) string {
+		create("update", mapColumns(t.watched(), " OR\n    ", d.differs), key("OLD"),
+			"IF("+mapColumns(t.keys, " OR ", d.differs)+", "+key("NEW")+", NULL)", actionOf(t, d.quote), func(c column) string {
+				return d.field(c, d.differs(c), d.text("OLD", c), d.text("NEW", c))
+			}),
+		create("delete", "TRUE", key("OLD"), "NULL", "'delete'", func(c column) string {
 			return d.field(c, "OLD."+d.quote(c.name)+" IS NOT NULL", d.text("OLD", c), "NULL")
 		}),
 	)))
@@ -367,10 +374,17 @@ func (d mysqlDialect) audited(db *gorm.DB) (*audited, error) {
 	return a, nil
 }
 
+// mysqlTicketBits count the actors of a transaction. Tickets that differ in these
+// bits only are of the same transaction, and their change sets have its token.
+const mysqlTicketBits = 20
+
 // setActor sends literals: with placeholders the driver would prepare first, a
 // round trip more.
 func (d mysqlDialect) setActor(ctx context.Context, at connection, a attribution) (int64, error) {
-	ticket := rand.Int64()
+	ticket := at.last + 1
+	if at.last == 0 {
+		ticket = rand.Int64() &^ (1<<mysqlTicketBits - 1)
+	}
 	_, err := d.resumeActor(ctx, at, ticket, a)
 	return ticket, err
 }
@@ -445,14 +459,24 @@ func unprepared(pool gorm.ConnPool) gorm.ConnPool {
 	return pool
 }
 
-func (d mysqlDialect) at() string              { return "CAST(coalesce(change_sets.at, changes.at) AS CHAR)" }
-func (d mysqlDialect) time() string            { return "coalesce(change_sets.at, changes.at)" }
-func (d mysqlDialect) instant() string         { return "CAST(? AS DATETIME(6))" }
+func (d mysqlDialect) at() string              { return "CAST(changes.at AS CHAR)" }
+func (d mysqlDialect) setAt() string           { return "CAST(coalesce(change_sets.at, changes.at) AS CHAR)" }
 func (d mysqlDialect) changeKey() string       { return "changes.id" }
 func (d mysqlDialect) recordedAt() string      { return "changes.at" }
-func (d mysqlDialect) recordedInstant() string { return d.instant() }
-func (d mysqlDialect) inSet(int64) string      { return "change_sets.id = ?" }
-func (d mysqlDialect) set() string             { return "coalesce(change_sets.id, 0)" }
+func (d mysqlDialect) recordedInstant() string { return "CAST(? AS DATETIME(6))" }
+
+// transaction does not give the token away.
+func (d mysqlDialect) transaction() string {
+	return "CAST(CONV(LEFT(MD5(changes.token), 15), 16, 10) AS SIGNED)"
+}
+
+func (d mysqlDialect) endsAfter() string {
+	return "(changes.at > CAST(@at AS DATETIME(6)) OR EXISTS (SELECT 1 FROM whodunit_changes AS later " +
+		"WHERE later.token = changes.token AND later.at > CAST(@at AS DATETIME(6))))"
+}
+
+func (d mysqlDialect) inSet(int64) string { return "change_sets.id = ?" }
+func (d mysqlDialect) set() string        { return "coalesce(change_sets.id, 0)" }
 func (d mysqlDialect) user() string {
 	return "coalesce(change_sets.database_user, changes.database_user)"
 }
@@ -472,8 +496,22 @@ func (d mysqlDialect) actorID(column string) string {
 	return column + " = ? AND CAST(" + column + " AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY)"
 }
 
-func (d mysqlDialect) rowKey() string {
-	return "changes.row_key = @key AND CAST(changes.row_key AS BINARY) = CAST(CONVERT(@key USING utf8mb4) AS BINARY)"
+// alike compares as the key's column does.
+func (d mysqlDialect) alike(db *gorm.DB, t table) (string, error) {
+	if len(t.keys) > 1 || t.keys[0].kind != kindText {
+		return "", nil
+	}
+	var found struct{ Charset, Collation string }
+	err := db.Raw("SELECT CHARACTER_SET_NAME AS charset, COLLATION_NAME AS collation FROM information_schema.COLUMNS "+
+		"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = ?", t.name, t.keys[0].name).Scan(&found).Error
+	if err != nil || found.Collation == "" {
+		return "", err
+	}
+	return fmt.Sprintf("CONVERT(changes.row_key USING %[1]s) COLLATE %[2]s = CONVERT(@key USING %[1]s) COLLATE %[2]s", found.Charset, found.Collation), nil
+}
+
+func (d mysqlDialect) isKey(column string) string {
+	return column + " = @key AND CAST(" + column + " AS BINARY) = CAST(CONVERT(@key USING utf8mb4) AS BINARY)"
 }
 
 // zone reads back as a time in the zone that the driver was configured with,

@@ -2,11 +2,14 @@ package history
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
@@ -31,8 +34,15 @@ func ChangeSetOf(db *gorm.DB, id int64) (ChangeSet, []Change, error) {
 // reader reads the history's tables through a caller's db.
 type reader struct{ dialect recordReader }
 
-// newReader also returns db for its queries.
+// newReader also returns a db for its queries. Of the caller's it has the pool or
+// transaction and the context, nothing else: what was meant for the caller's table
+// is not for the history's.
 func newReader(db *gorm.DB) (reader, *gorm.DB, error) {
+	for _, name := range []string{"WHERE", "LIMIT", "ORDER BY", "GROUP BY"} {
+		if _, has := db.Statement.Clauses[name]; has {
+			return reader{}, nil, fmt.Errorf("history: it takes no %s of db (history.Query?)", name)
+		}
+	}
 	d, err := dialectOf(db)
 	return reader{dialect: d}, onePlace(db), err
 }
@@ -41,7 +51,7 @@ func newReader(db *gorm.DB) (reader, *gorm.DB, error) {
 // a replica and the other to the primary. That is the primary's, unless the caller
 // chose.
 func onePlace(db *gorm.DB) *gorm.DB {
-	db = db.Session(&gorm.Session{Context: contextOf(db)})
+	db = db.Session(&gorm.Session{NewDB: true, Context: contextOf(db)})
 	if !inTransaction(db) {
 		db.Statement.ConnPool = fixedPool{db.Statement.ConnPool}
 	}
@@ -75,20 +85,69 @@ func (r reader) query(db *gorm.DB) *gorm.DB {
 	who := "change_sets." + strings.Join(attributionColumns[:], ", change_sets.")
 	return db.Table(changesTable + " AS changes").
 		Select("changes.id, " + r.dialect.set() + ", changes.table_name, changes.row_key, changes.composite, changes.action, " +
-			r.dialect.packed() + ", " + r.dialect.zone() + ", " + r.dialect.at() + ", " + r.dialect.user() + ", " + r.dialect.role() + ", " + who).
+			r.dialect.packed() + ", " + r.dialect.zone() + ", changes.moved_to, " + r.dialect.transaction() + ", " + r.dialect.at() + ", " + r.dialect.setAt() + ", " + r.dialect.user() + ", " + r.dialect.role() + ", " + who).
 		Joins("LEFT JOIN whodunit_change_sets AS change_sets ON " + r.dialect.join())
 }
 
-// row asks for one row's changes, and for truncations of its table, which have
-// an empty key.
+// row asks for one row's changes, by its key or by one that it was moved to, and
+// for truncations of its table, which have an empty key.
 func (r reader) row(db *gorm.DB, t table, key any) *gorm.DB {
 	condition, args := r.rowOf(t, key)
 	return r.query(db).Where(condition, args)
 }
 
 func (r reader) rowOf(t table, key any) (condition string, args map[string]any) {
-	return "changes.table_name = @table AND (" + r.dialect.rowKey() + " OR changes.row_key = '' AND changes.action = @truncate)",
+	return "changes.table_name = @table AND (" + r.dialect.isKey("changes.row_key") + " OR " + r.dialect.isKey("changes.moved_to") + " OR changes.row_key = '' AND changes.action = @truncate)",
 		map[string]any{"table": t.name, "key": key, "truncate": ActionTruncate}
+}
+
+// keyOfRow is the recorded key of a row that a caller has.
+func (r reader) keyOfRow(db *gorm.DB, t table, row any) (any, error) {
+	values, err := t.valuesOf(contextOf(db), reflect.Indirect(reflect.ValueOf(row)))
+	if err != nil {
+		return nil, err
+	}
+	return r.recordedKey(db, t, values)
+}
+
+// recordedKey is a key as the database spells it, which may differ from how it is
+// given: that of the row that is there, or that which a row had last.
+func (r reader) recordedKey(db *gorm.DB, t table, values []any) (any, error) {
+	given, err := t.key(values)
+	if err != nil || !t.spelled() {
+		return given, err
+	}
+	if key, err := r.firstKey(db.Table("? AS kept", clause.Table{Name: t.name}).
+		Select(r.dialect.key(t, "kept")).Where(whereKey(t.schema, values))); key != nil || err != nil {
+		return key, err
+	}
+	condition, err := r.dialect.alike(db, t)
+	if err != nil || condition == "" {
+		return given, err
+	}
+	key, err := r.firstKey(db.Table(changesTable+" AS changes").Select("changes.row_key").
+		Where("changes.table_name = @table AND changes.row_key <> '' AND "+condition, map[string]any{"table": t.name, "key": given}).
+		Order("changes.id DESC"))
+	if key == nil || err != nil {
+		return given, hintOfTables(err)
+	}
+	return key, nil
+}
+
+// firstKey is the first key that a query finds, nil if it finds none.
+func (r reader) firstKey(query *gorm.DB) (key any, err error) {
+	rows, err := query.Limit(1).Rows()
+	if err != nil {
+		return nil, fmt.Errorf("history: looking for a row's key: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	if rows.Next() {
+		err = rows.Scan(&key)
+	}
+	if text, ok := key.([]byte); ok && !r.dialect.nativeKeys() {
+		key = string(text)
+	}
+	return key, errors.Join(err, rows.Err())
 }
 
 func (r reader) by(i actor.Identity) (condition string, args []any) {
@@ -138,10 +197,11 @@ func (r reader) records(query *gorm.DB) ([]record, error) {
 func scanRecord(rows *sql.Rows, native bool) (record, error) {
 	var rec record
 	var key, zone any
+	var transaction sql.NullInt64
 	var composite sql.NullBool
-	var at, user, role sql.NullString
+	var at, setAt, user, role sql.NullString
 	var who [len(attributionColumns)]sql.NullString
-	dest := []any{&rec.ID, &rec.ChangeSet.ID, &rec.Table, &key, &composite, &rec.Action, &rec.packed, &zone, &at, &user, &role}
+	dest := []any{&rec.ID, &rec.ChangeSet.ID, &rec.Table, &key, &composite, &rec.Action, &rec.packed, &zone, &rec.movedTo, &transaction, &at, &setAt, &user, &role}
 	for i := range who {
 		dest = append(dest, &who[i])
 	}
@@ -151,10 +211,16 @@ func scanRecord(rows *sql.Rows, native bool) (record, error) {
 	if t, ok := zone.(time.Time); ok {
 		rec.zone = t.Location()
 	}
+	rec.rowKey = storedKey(key, native)
 	if rec.Action != ActionTruncate {
-		rec.Key = splitKey(storedKey(key, native), composite.Bool)
+		rec.Key = splitKey(rec.rowKey, composite.Bool)
 	}
-	rec.ChangeSet.At, _ = parseTime(at.String, time.UTC)
+	if text, ok := rec.movedTo.([]byte); ok && !native {
+		rec.movedTo = string(text)
+	}
+	rec.ChangeSet.Transaction = transaction.Int64
+	rec.At, _ = parseTime(at.String, time.UTC)
+	rec.ChangeSet.At, _ = parseTime(setAt.String, time.UTC)
 	rec.ChangeSet.DatabaseUser, rec.ChangeSet.DatabaseRole = user.String, role.String
 	fillAttribution(&rec.ChangeSet, who)
 	return rec, nil

@@ -20,16 +20,18 @@ type record struct {
 type recordReader interface {
 	columnReader
 	restorer
-	// at is the time of a change's set as text in UTC. time is what instant, a
-	// placeholder for such a text, is to be compared with.
+	// at is the time of a change, setAt that of its set, both as text in UTC.
 	at() string
-	time() string
-	instant() string
+	setAt() string
 	// changeKey are the key columns of changes. recordedAt is the time of a change,
-	// to be compared with recordedInstant, a placeholder for a text as for instant.
+	// to be compared with recordedInstant, a placeholder for a time of instantOf.
 	changeKey() string
 	recordedAt() string
 	recordedInstant() string
+	// transaction is the same for all changes of one transaction, as far as that is
+	// known. endsAfter is the condition that the last of them is later than @at.
+	transaction() string
+	endsAfter() string
 	// set is the id of a change's set, inSet the condition with a placeholder
 	// that it is id. join is the condition that joins a change to its set,
 	// within that on a change which is in one of the sets that meet a condition.
@@ -46,8 +48,13 @@ type recordReader interface {
 	// actorID is a condition with two placeholders for the same id, on a
 	// column of change_sets.
 	actorID(column string) string
-	// rowKey is the condition that a change is of the row @key.
-	rowKey() string
+	// isKey is the condition that a column of changes holds the recorded key @key.
+	isKey(column string) string
+	// alike is the condition that a change's key is @key to the column of the key,
+	// "" where only the same bytes are.
+	alike(db *gorm.DB, t table) (string, error)
+	// key is the recorded key of a row.
+	key(t table, row string) string
 	// fields are the recorded columns of changes, by change id.
 	fields(db *gorm.DB, records []record) (map[int64][]Field, error)
 }

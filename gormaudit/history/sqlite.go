@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +65,7 @@ func (d sqliteDialect) objects(o Options, tables []table) []string {
 		`CREATE TABLE IF NOT EXISTS whodunit_change_sets (
   id integer PRIMARY KEY,
   last integer NOT NULL,
+  first integer,
   at datetime,
   actor_kind text, actor_id text, actor_name text,
   impersonator_kind text, impersonator_id text, impersonator_name text,
@@ -72,11 +74,13 @@ func (d sqliteDialect) objects(o Options, tables []table) []string {
 )`,
 		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_actor ON whodunit_change_sets (actor_id) WHERE actor_id IS NOT NULL",
 		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_impersonator ON whodunit_change_sets (impersonator_id) WHERE impersonator_id IS NOT NULL",
+		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_first ON whodunit_change_sets (first) WHERE first IS NOT NULL",
 		`CREATE TABLE IF NOT EXISTS whodunit_changes (
   id integer PRIMARY KEY,
-  at real, table_name text, row_key, composite integer, action text, layout integer
+  at real, table_name text, row_key, moved_to, composite integer, action text, layout integer
 )`,
 		"CREATE TABLE IF NOT EXISTS whodunit_layouts (id integer PRIMARY KEY, columns text)",
+		"CREATE INDEX IF NOT EXISTS whodunit_changes_moved ON whodunit_changes (moved_to) WHERE moved_to IS NOT NULL",
 		"CREATE INDEX IF NOT EXISTS whodunit_changes_row ON whodunit_changes (row_key)",
 		// Ids are given again once the newest changes are deleted. Their sets must
 		// not enclose what comes then.
@@ -118,7 +122,7 @@ WHEN %sNOT EXISTS (SELECT 1 FROM whodunit_change_sets WHERE id = 0) BEGIN
 END`, name, event, table, when))
 		}
 	}
-	refuse("whodunit_refuse_set_update", "UPDATE OF id, at, "+strings.Join(attributionColumns[:], ", ")+", database_user", changeSetsTable, "")
+	refuse("whodunit_refuse_set_update", "UPDATE OF id, first, at, "+strings.Join(attributionColumns[:], ", ")+", database_user", changeSetsTable, "")
 	refuse("whodunit_refuse_set_last", "UPDATE OF last", changeSetsTable, "NEW.last IS NOT (SELECT max(id) FROM whodunit_changes) AND ")
 	refuse("whodunit_refuse_set_delete", "DELETE", changeSetsTable, "OLD.last >= OLD.id AND ")
 	for _, table := range []string{changesTable, layoutsTable} {
@@ -130,25 +134,26 @@ END`, name, event, table, when))
 
 const sqliteTrigger = `CREATE TRIGGER %s AFTER %s ON %s%s
 BEGIN /* whodunit:mark */
-  INSERT INTO whodunit_changes (at, table_name, row_key, composite, action, layout,
+  INSERT INTO whodunit_changes (at, table_name, row_key, moved_to, composite, action, layout,
     %s)
-  VALUES (julianday(), %s, %s, %t, %s, %d,
+  VALUES (julianday(), %s, %s, %s, %t, %s, %d,
     %s);
 END`
 
 func (d sqliteDialect) record(t table) []string {
 	layout, columns := d.layout(t)
-	create := func(event, when, row, action, names string, values func(c column) string) string {
+	create := func(event, when, row, movedTo, action, names string, values func(c column) string) string {
 		return fmt.Sprintf(sqliteTrigger, d.triggerName(t, event), strings.ToUpper(event), quoteTable(t.name, quoteDouble), when,
 			mapColumns(t.columns, ", ", func(c column) string { return strings.ReplaceAll(names, "#", fmt.Sprint(c.ordinal)) }),
-			quoteLiteral(t.name), d.key(t, row), len(t.keys) > 1, action, layout, mapColumns(t.columns, ",\n    ", values))
+			quoteLiteral(t.name), d.key(t, row), movedTo, len(t.keys) > 1, action, layout, mapColumns(t.columns, ",\n    ", values))
 	}
 	statements := append(d.drop(t),
 		fmt.Sprintf("INSERT OR IGNORE INTO whodunit_layouts (id, columns) VALUES (%d, %s)", layout, quoteLiteral(columns)),
-		create("insert", "", "NEW", "'create'", "after_#", func(c column) string { return d.value(c, "NEW") }),
-		create("update", "\nWHEN "+mapColumns(keysLast(t.watched()), " OR\n  ", d.differs), "OLD", actionOf(t, quoteDouble),
+		create("insert", "", "NEW", "NULL", "'create'", "after_#", func(c column) string { return d.value(c, "NEW") }),
+		create("update", "\nWHEN "+mapColumns(keysLast(t.watched()), " OR\n  ", d.differs), "OLD",
+			"iif("+mapColumns(t.keys, " OR ", d.differs)+", "+d.key(t, "NEW")+", NULL)", actionOf(t, quoteDouble),
 			"before_#, after_#", d.pair),
-		create("delete", "", "OLD", "'delete'", "before_#", func(c column) string { return d.value(c, "OLD") }))
+		create("delete", "", "OLD", "NULL", "'delete'", "before_#", func(c column) string { return d.value(c, "OLD") }))
 	return t.mark().in(statements)
 }
 
@@ -287,7 +292,7 @@ func (d sqliteDialect) lockForWrite(ctx context.Context, pool gorm.ConnPool) {
 }
 
 var sqliteOpen = "INSERT OR REPLACE INTO whodunit_change_sets (id, last, at, " + strings.Join(attributionColumns[:], ", ") +
-	") VALUES ((SELECT coalesce(max(id), 0) + 1 FROM whodunit_changes), 0, ?" + strings.Repeat(", ?", len(attributionColumns)) + ")"
+	", first) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM whodunit_changes), 0, ?" + strings.Repeat(", ?", len(attributionColumns)) + ", ?)"
 
 // setActor opens a change set for the changes to come. It replaces one that was left
 // open, as by a panic. As it writes before it reads, it takes the write lock too.
@@ -296,6 +301,9 @@ func (d sqliteDialect) setActor(ctx context.Context, in connection, a attributio
 		return 0, nil // its changes are in no set
 	}
 	begin, _ := d.statements(a)
+	if in.first != 0 {
+		begin.Args[len(begin.Args)-1] = in.first
+	}
 	result, err := in.pool.ExecContext(ctx, begin.SQL, begin.Args...)
 	if err != nil {
 		return 0, err
@@ -309,7 +317,7 @@ func (d sqliteDialect) statements(a attribution) (begin, end Statement) {
 		return Statement{}, Statement{}
 	}
 	at := time.Now().UTC().Format("2006-01-02 15:04:05.000")
-	return Statement{SQL: sqliteOpen, Args: append([]any{at}, a.args()...)},
+	return Statement{SQL: sqliteOpen, Args: slices.Concat([]any{at}, a.args(), []any{nil})}, // its transaction's first
 		Statement{SQL: "UPDATE whodunit_change_sets SET last = (SELECT max(id) FROM whodunit_changes) " +
 			"WHERE id = (SELECT max(id) FROM whodunit_change_sets) AND id <= (SELECT max(id) FROM whodunit_changes)"}
 }
@@ -349,10 +357,11 @@ func (d sqliteDialect) clearActor(ctx context.Context, in connection, set int64)
 }
 
 func (d sqliteDialect) perTransaction() bool { return false }
-func (d sqliteDialect) at() string           { return d.time() }
 
-// time is the text of change_sets.at, or that of a change which is in none.
-func (d sqliteDialect) time() string {
+func (d sqliteDialect) at() string { return "strftime('%Y-%m-%d %H:%M:%f', changes.at)" }
+
+// setAt is the text of change_sets.at, or the time of a change which is in none.
+func (d sqliteDialect) setAt() string {
 	return "coalesce(CAST(change_sets.at AS TEXT), strftime('%Y-%m-%d %H:%M:%f', changes.at))"
 }
 
@@ -363,6 +372,16 @@ func (d sqliteDialect) role() string            { return "NULL" }
 func (d sqliteDialect) changeKey() string       { return "changes.id" }
 func (d sqliteDialect) recordedAt() string      { return "changes.at" }
 func (d sqliteDialect) recordedInstant() string { return "julianday(?)" }
+func (d sqliteDialect) transaction() string {
+	return "coalesce(change_sets.first, " + d.set() + ")"
+}
+
+// endsAfter looks at the last change of each set of the transaction.
+func (d sqliteDialect) endsAfter() string {
+	return "(changes.at > julianday(@at) OR EXISTS (SELECT 1 FROM whodunit_change_sets AS tied JOIN whodunit_changes AS later ON later.id = tied.last " +
+		"WHERE (tied.id = coalesce(change_sets.first, change_sets.id) OR tied.first = coalesce(change_sets.first, change_sets.id)) AND later.at > julianday(@at)))"
+}
+
 func (d sqliteDialect) inSet(id int64) string {
 	if id < 0 {
 		return d.set() + " = ?"
@@ -379,10 +398,18 @@ func (d sqliteDialect) within(sets string) string {
 		"ON enclosed.id BETWEEN change_sets.id AND change_sets.last WHERE " + sets + ")"
 }
 
-func (d sqliteDialect) instant() string              { return "strftime('%Y-%m-%d %H:%M:%f', ?)" }
+func (d sqliteDialect) alike(_ *gorm.DB, t table) (string, error) {
+	for _, collation := range []string{"nocase", "rtrim"} {
+		if len(t.keys) == 1 && strings.Contains(t.keys[0].dbType, "collate "+collation) {
+			return "changes.row_key = @key COLLATE " + collation, nil
+		}
+	}
+	return "", nil
+}
+
 func (d sqliteDialect) packed() string               { return "''" }
 func (d sqliteDialect) actorID(column string) string { return column + " = ? AND " + column + " = ?" }
-func (d sqliteDialect) rowKey() string               { return "changes.row_key = @key" }
+func (d sqliteDialect) isKey(column string) string   { return column + " = @key" }
 func (d sqliteDialect) zone() string                 { return "NULL" }
 
 func (d sqliteDialect) fields(db *gorm.DB, records []record) (map[int64][]Field, error) {
@@ -423,9 +450,9 @@ func (d sqliteDialect) readFields(db *gorm.DB, records []record, found map[int64
 	return rows.Err()
 }
 
-// scanPairs reads layout, id, six columns that are known already, and the pairs.
+// scanPairs reads layout, id, seven columns that are known already, and the pairs.
 func scanPairs(rows *sql.Rows, width int) (change int64, fields []Field, err error) {
-	const pairs = 8
+	const pairs = 9
 	var layout sql.NullString
 	values := make([]any, width)
 	dest := make([]any, width)

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -47,6 +48,8 @@ type attributor interface {
 type connection struct {
 	pool  gorm.ConnPool
 	homes []string
+
+	first, last int64 // the tickets of the transaction's first and last actor, 0 if there was none
 }
 
 // deniedError says that the account may not tell the database who acts.
@@ -71,6 +74,8 @@ type txState struct {
 	set    bool // there is one to clear, if setting it did not fail half way
 	actor  attribution
 	ticket int64
+	first  int64    // the ticket of the first actor
+	last   int64    // the ticket of the last one
 	homes  []string // that have the actor, beside the current one
 	open   int      // statements between begin and end, all by actor
 	stale  bool     // a savepoint may have been rolled back, and the actor with it
@@ -174,7 +179,10 @@ func (t *txState) setActor(ctx context.Context, by attributor, in connection, a 
 	first := !t.known
 	t.known, t.actor, t.homes, t.ticket, t.stale = false, a, in.homes, 0, false
 	if !first || !by.perTransaction() || a != (attribution{}) { // a transaction begins with nobody
-		t.ticket, err = by.setActor(ctx, in, a)
+		in.first, in.last = t.first, t.last
+		if t.ticket, err = by.setActor(ctx, in, a); t.ticket != 0 {
+			t.first, t.last = cmp.Or(t.first, t.ticket), t.ticket
+		}
 	}
 	t.known = err == nil
 	return err

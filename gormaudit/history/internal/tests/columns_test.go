@@ -129,7 +129,7 @@ func TestAtKeepsNoValueOfLater(t *testing.T) {
 	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		must(t, db.Create(&Note{ID: 1, Title: "a", Secret: "s"}).Error)
-		created := last(t, plain, &Note{ID: 1}).ChangeSet.At.In(time.FixedZone("NPT", 5*3600+45*60))
+		created := last(t, plain, &Note{ID: 1}).At.In(time.FixedZone("NPT", 5*3600+45*60))
 		time.Sleep(3 * time.Millisecond)
 		must(t, db.Model(&Note{ID: 1}).Update("secret", "later").Error)
 		must(t, db.Delete(&Note{ID: 1}).Error)

@@ -30,6 +30,7 @@ func TestTheJSONOfAChangeStays(t *testing.T) {
 		must(t, db.WithContext(ctx).Create(&row).Error)
 		change := last(t, db, &row)
 		change.ID, change.ChangeSet.ID, change.ChangeSet.At = 17, 5, time.Date(2026, 3, 9, 8, 0, 0, 123456000, time.UTC)
+		change.At, change.ChangeSet.Transaction = change.ChangeSet.At.Add(time.Microsecond), 4
 		change.ChangeSet.DatabaseUser, change.ChangeSet.DatabaseRole = "app", ""
 		day := map[string]string{dbtest.Postgres: `"time","before":null,"after":"2026-03-09"`}[d.Kind]
 		switch {
@@ -43,7 +44,7 @@ func TestTheJSONOfAChangeStays(t *testing.T) {
 		if d.Kind == dbtest.SQLite || d.Kind == "sqlite-cgo" {
 			price = `"12.5"` // which keeps no digits that say nothing
 		}
-		want := `{"id":"17","change_set":{"id":"5","at":"2026-03-09T08:00:00.123456Z","attributed":true,` +
+		want := `{"id":"17","at":"2026-03-09T08:00:00.123457Z","change_set":{"id":"5","transaction":"4","at":"2026-03-09T08:00:00.123456Z","attributed":true,` +
 			`"actor":{"kind":"user","id":"7","name":"Bob","impersonator":{"kind":"user","id":"42","name":"Ann"}},` +
 			`"request":{"id":"r-1","method":"PUT","route":"/typed/:id"},"database_user":"app"},` +
 			`"table":"typeds","key":["9007199254740993"],"action":"create","fields":[` +

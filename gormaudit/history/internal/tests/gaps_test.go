@@ -104,7 +104,7 @@ func TestTruncate(t *testing.T) {
 			note := Note{Title: "a"}
 			must(t, db.Create(&note).Error)
 			time.Sleep(2 * time.Millisecond)
-			created := last(t, db, &note).ChangeSet.At
+			created := last(t, db, &note).At
 			must(t, plain.Exec("TRUNCATE TABLE notes").Error)
 			c := last(t, db, &note)
 			want := history.ActionTruncate

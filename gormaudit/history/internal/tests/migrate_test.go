@@ -319,7 +319,7 @@ func TestCompositeKeysAreToldApart(t *testing.T) {
 			}
 			time.Sleep(2 * time.Millisecond) // SQLite keeps no more
 			must(t, history.Revert(db, changes[0]))
-			got, err := history.At[Line](db, &l, changes[0].ChangeSet.At)
+			got, err := history.At[Line](db, &l, changes[0].At)
 			if err != nil || got.Count != i+1 {
 				t.Errorf("At(%v) = %v, %v, want count %d", l, got, err, i+1)
 			}

@@ -116,7 +116,7 @@ func (lostTitle) TableName() string { return "notes" }
 func TestAtSkipsColumnsThatTheModelHasLost(t *testing.T) {
 	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
 	must(t, db.Create(&Note{ID: 1, Title: "a", Stars: 1}).Error)
-	before := last(t, plain, &Note{ID: 1}).ChangeSet.At
+	before := last(t, plain, &Note{ID: 1}).At
 	time.Sleep(3 * time.Millisecond)
 	must(t, db.Model(&Note{ID: 1}).Updates(map[string]any{"title": "b", "stars": 2}).Error)
 	if got, err := history.At[lostTitle](plain, 1, before); err != nil || got.Stars != 1 {

@@ -283,7 +283,7 @@ func TestTimesAreOfTheApplicationsZone(t *testing.T) {
 	created := last(t, db, &Dated{ID: 1})
 	time.Sleep(2 * time.Millisecond)
 	must(t, db.Model(&Dated{ID: 1}).Update("at", noon.Add(time.Hour)).Error)
-	past, err := history.At[Dated](db, 1, created.ChangeSet.At)
+	past, err := history.At[Dated](db, 1, created.At)
 	must(t, err)
 	f, _ := created.Field("at")
 	if at := must2(history.ValueAs[time.Time](f.After)); !at.Equal(noon) || !past.At.Equal(noon) {
@@ -339,7 +339,7 @@ func otherKey[T any](t *testing.T, d *dbtest.Database, row *T, key string, name 
 	must(t, history.Revert(db, changes[0]))
 	var now T
 	must(t, db.First(&now).Error)
-	then, err := history.At[T](db, row, changes[0].ChangeSet.At)
+	then, err := history.At[T](db, row, changes[0].At)
 	if err != nil || *name(&then) != "b" || *name(&now) != "" {
 		t.Errorf("%T: At = %q, %v and after Revert %q, want b and empty", row, *name(&then), err, *name(&now))
 	}

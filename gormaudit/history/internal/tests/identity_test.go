@@ -1,0 +1,187 @@
+package tests
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// pause is a time between two statements.
+func pause() time.Time {
+	time.Sleep(2 * time.Millisecond)
+	defer time.Sleep(2 * time.Millisecond)
+	return time.Now()
+}
+
+// Pair has a key of two columns, the second of which sorts first.
+type Pair struct {
+	Shop string `gorm:"primaryKey;type:varchar(20)"`
+	No   uint   `gorm:"primaryKey;autoIncrement:false"`
+	Name string
+}
+
+// wantAt holds what At says against a row, or an error.
+func wantAt[T comparable](t *testing.T, db *gorm.DB, what string, key any, at time.Time, want T, wantErr error) {
+	t.Helper()
+	if got, err := history.At[T](db, key, at); got != want || !errors.Is(err, wantErr) {
+		t.Errorf("%s: At = %+v, %v, want %+v, %v", what, got, err, want, wantErr)
+	}
+}
+
+// A moved key changes no past: the row is found under the key that it had at the
+// time, and its changes under both.
+func TestAMovedKeyChangesNoPast(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &textKey{}, &Pair{}))
+		must(t, db.Create(&textKey{ID: "a", Name: "n"}).Error)
+		created := pause()
+		must(t, db.Model(&textKey{}).Where("id = 'a'").Updates(map[string]any{"id": "b", "name": "m"}).Error)
+		moved := pause()
+		must(t, db.Model(&textKey{ID: "b"}).Update("name", "o").Error)
+		changed := pause()
+		check := func(when string) {
+			t.Helper()
+			wantAt(t, db, when+": a when it was", "a", created, textKey{ID: "a", Name: "n"}, nil)
+			wantAt(t, db, when+": b before it was", "b", created, textKey{}, history.ErrNotYet)
+			wantAt(t, db, when+": a when it was b", "a", moved, textKey{}, history.ErrDeleted)
+			wantAt(t, db, when+": b when it had moved", "b", moved, textKey{ID: "b", Name: "m"}, nil)
+			wantAt(t, db, when+": b when it had changed", "b", changed, textKey{ID: "b", Name: "o"}, nil)
+		}
+		check("now")
+		sameLines(t, "the trail of a", trail(t, db, &textKey{ID: "a"}),
+			`create; nobody said; id NULL>"a"; name NULL>"n"`, `update; nobody said; id "a">"b"; name "n">"m"`)
+		sameLines(t, "the trail of b", trail(t, db, &textKey{ID: "b"}),
+			`update; nobody said; id "a">"b"; name "n">"m"`, `update; nobody said; name "m">"o"`)
+		must(t, db.Create(&textKey{ID: "a", Name: "another"}).Error)
+		check("with another a")
+		must(t, db.Delete(&textKey{ID: "b"}).Error)
+		check("deleted")
+		must(t, db.Model(&textKey{}).Where("id = 'a'").Update("id", "b").Error)
+		check("with another b")
+
+		must(t, db.Create(&Pair{Shop: "x,y", No: 1, Name: "n"}).Error)
+		created = pause()
+		must(t, db.Model(&Pair{}).Where("no = 1").Updates(map[string]any{"shop": "~", "no": 2}).Error)
+		must(t, db.Model(&Pair{}).Where("no = 2").Updates(map[string]any{"no": 0, "name": "o"}).Error)
+		wantAt(t, db, "a pair", Pair{Shop: "x,y", No: 1}, created, Pair{Shop: "x,y", No: 1, Name: "n"}, nil)
+		wantAt(t, db, "a pair now", Pair{Shop: "~"}, pause(), Pair{Shop: "~", Name: "o"}, nil)
+		wantAt(t, db, "a pair before", Pair{Shop: "~"}, created, Pair{}, history.ErrNotYet)
+	})
+}
+
+// Word has a key whose column does not tell upper from lower case.
+type Word struct {
+	W    folded `gorm:"primaryKey"`
+	Note string
+}
+
+type folded string
+
+func (folded) GormDBDataType(db *gorm.DB, _ *schema.Field) string {
+	switch db.Name() {
+	case "postgres":
+		return "citext"
+	case "mysql":
+		return "varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
+	}
+	return "text COLLATE NOCASE"
+}
+
+// Padded has a key that the database pads.
+type Padded struct {
+	Code string `gorm:"primaryKey;type:char(5)"`
+	Note string
+}
+
+// A row is found however its key is spelled, if the database takes it for the same:
+// while it is there, and when it is gone.
+func TestAKeyAsTheDatabaseComparesIt(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		code := "ab"
+		if d.Kind == dbtest.Postgres {
+			code = "ab   "
+			must(t, db.Exec("CREATE EXTENSION IF NOT EXISTS citext").Error)
+		}
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Word{}, &Padded{}))
+		before := pause()
+		must(t, db.Create(&Word{W: "Hello", Note: "a"}).Error)
+		must(t, db.Create(&Padded{Code: "ab", Note: "a"}).Error)
+		created := pause()
+		must(t, db.Model(&Word{W: "hello"}).Update("note", "b").Error)
+		must(t, db.Model(&Padded{Code: "ab"}).Update("note", "b").Error)
+		check := func(n int) {
+			t.Helper()
+			for _, w := range []folded{"Hello", "hello", "HELLO"} {
+				changes, err := history.Of(db, &Word{W: w})
+				must(t, err)
+				if len(changes) != n {
+					t.Errorf("Of(%q) has %d changes, want %d", w, len(changes), n)
+				}
+				wantAt(t, db, string(w)+" before", string(w), before, Word{}, history.ErrNotYet)
+				wantAt(t, db, string(w), string(w), created, Word{W: "Hello", Note: "a"}, nil)
+			}
+			wantAt(t, db, "ab before", "ab", before, Padded{}, history.ErrNotYet)
+			wantAt(t, db, "ab", "ab", created, Padded{Code: code, Note: "a"}, nil)
+		}
+		check(2)
+		must(t, db.Delete(&Word{W: "HELLO"}).Error)
+		must(t, db.Delete(&Padded{Code: "ab"}).Error)
+		check(3)
+		wantAt(t, db, "no such word", "other", created, Word{}, gorm.ErrRecordNotFound)
+	})
+}
+
+// The key 0 is one like any other.
+func TestTheKeyZero(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Account{}))
+		must(t, db.Exec("INSERT INTO accounts (id, balance, owner) VALUES (1, 1, 'a')").Error)
+		must(t, db.Exec("UPDATE accounts SET id = 0").Error)
+		moved := pause()
+		must(t, db.Exec("UPDATE accounts SET balance = 2").Error)
+		wantAt(t, db, "key 0", 0, moved, Account{ID: 0, Balance: 1, Owner: "a"}, nil)
+		if _, err := history.Of(db, &Account{}); !errors.Is(err, gorm.ErrPrimaryKeyRequired) {
+			t.Errorf("Of a row without a key = %v, want ErrPrimaryKeyRequired", err)
+		}
+	})
+}
+
+// What was meant for the caller's own table reaches none of the history's.
+func TestNothingOfTheCallersQueryReachesTheHistorys(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Account{}))
+		must(t, db.Create(&Account{1, 1, "a"}).Error)
+		created := pause()
+		must(t, db.Model(&Account{ID: 1}).Update("balance", 2).Error)
+		for what, used := range map[string]*gorm.DB{
+			"Unscoped": db.Unscoped(), "Set": db.Set("gorm:query_option", "x"), "Model": db.Model(&Pair{}),
+			"Select": db.Select("owner"), "Omit": db.Omit("owner"), "Joins": db.Joins("Nothing"), "Preload": db.Preload("Nothing"),
+			"Clauses": db.Clauses(clause.Locking{Strength: "UPDATE"}), "Distinct": db.Distinct(), "one that has run": db.Session(&gorm.Session{}).Find(&[]Account{}),
+		} {
+			wantAt(t, used, what, 1, created, Account{1, 1, "a"}, nil)
+			if changes, err := history.Of(used, &Account{ID: 1}); err != nil || len(changes) != 2 {
+				t.Errorf("%s: Of = %d changes, %v, want 2", what, len(changes), err)
+			}
+		}
+		for what, used := range map[string]*gorm.DB{"Where": db.Where("owner = 'b'"), "Limit": db.Limit(1), "Order": db.Order("id"), "Group": db.Group("id")} {
+			if got, err := history.At[Account](used, 1, created); err == nil {
+				t.Errorf("%s: At = %+v and no error", what, got)
+			}
+		}
+	})
+}
