@@ -44,6 +44,12 @@ func MiddlewareWithConfig(config Config) echo.MiddlewareFunc {
 // inner one's Load, SessionName, SessionLifetime, SessionStamp and
 // MayImpersonate are in force, as far as it has them; the rest stays as the
 // outer one has it.
+//
+// One that finds no credential keeps the actor that the request's context has
+// already: the outer one's, unless its own SessionStamp or SessionLifetime ends
+// the session which that came from, or one of [Set], [BasicAuth] or a test. So
+// another SessionName asks nobody to sign in again, and an actor in the
+// BaseContext of an http.Server would be every visitor's: let it have none.
 type Config struct {
 	// Skipper says which requests the middleware leaves alone. By default none.
 	// Don't skip handlers that call [Login], [Logout] or [Impersonate]: they

@@ -62,7 +62,9 @@ func (m *Middleware) Before(c Context) error {
 		return err
 	}
 	if !found {
-		a = kept(c)
+		if a, err = m.kept(c); err != nil {
+			return err
+		}
 	}
 	if err := m.adapter.permit(c, a); err != nil {
 		return err
@@ -122,14 +124,24 @@ func firstOf(c Context, sources ...Source) (a actor.Actor, found bool, err error
 	return actor.Actor{}, false, nil
 }
 
-// kept returns the actor that is already there, and that no source replaces.
-func kept(c Context) actor.Actor {
-	ctx, r := c.Request().Context(), requestOf(c)
+// kept returns the actor that is already there, and that no source replaces:
+// nobody where an outer middleware took it from a session which has ended for m.
+func (m *Middleware) kept(c Context) (actor.Actor, error) {
+	ctx := c.Request().Context()
 	a, _ := actor.FromContext(ctx)
-	if r.revoked != nil && sameActor(*r.revoked, a) && !isVerified(ctx, a) {
-		return actor.Actor{} // an outer middleware took it from the session
+	if a.IsAnonymous() || isVerified(ctx, a) {
+		return a, nil
 	}
-	return a
+	// The sources of m need not have asked for the session.
+	if limited := m.stamp != nil || m.SessionLifetime != 0; limited && requestOf(c).revoked == nil {
+		if _, _, err := liveSession(c); err != nil {
+			return actor.Actor{}, err
+		}
+	}
+	if r := requestOf(c); r.revoked != nil && sameActor(*r.revoked, a) {
+		return actor.Actor{}, nil
+	}
+	return a, nil
 }
 
 // place puts a into both contexts.

@@ -2,8 +2,10 @@ package tests
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/seed-3826ef92/whodunit/echoauth"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
@@ -80,6 +82,49 @@ func TestContextKeysOfOthers(t *testing.T) {
 			if err := v.ToMiddleware(Config{ContextKey: key}); err == nil {
 				t.Errorf("ContextKey %q is accepted", key)
 			}
+		}
+	})
+}
+
+// What ends sessions for the inner middleware ends the one that the outer one
+// read, whether the inner one's Sources ask for sessions or not.
+func TestInnerMiddlewareEndsTheOuterOnesSession(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		closed := func(context.Context, actor.Actor) (string, error) { return "", echoauth.ErrAnonymous }
+		down := func(context.Context, actor.Actor) (string, error) { return "", errors.New("database is down") }
+		token, nothing := []Source{v.FromJWT()}, []Source{}
+		for name, test := range map[string]struct {
+			inner           Config
+			session, proven int // the status with a session, and with another proof beside it
+		}{
+			"a stamp, for tokens":             {Config{Sources: token, SessionStamp: closed}, 401, 200},
+			"a stamp, for nothing":            {Config{Sources: nothing, SessionStamp: closed}, 401, 200},
+			"a stamp, for sessions":           {Config{SessionStamp: closed}, 401, 200},
+			"a lifetime, for tokens":          {Config{Sources: token, SessionLifetime: time.Nanosecond}, 401, 200},
+			"a stamp that can't be had":       {Config{Sources: token, SessionStamp: down}, 503, 200},
+			"neither":                         {Config{Sources: token}, 200, 200},
+			"a lifetime that is not over":     {Config{Sources: token, SessionLifetime: time.Hour}, 200, 200},
+			"a stamp, of a session not there": {Config{Sources: token, SessionStamp: closed, SessionName: "other"}, 200, 200},
+		} {
+			t.Run(name, func(t *testing.T) {
+				e, _ := v.NewApp(t)
+				e.Use(v.Sessions(newCookieStore()), v.Middleware())
+				signIn(e)
+				inner := v.MiddlewareWithConfig(test.inner)
+				e.Group("/session", inner, v.RequireUser()).GET("/whoami", whoami)
+				proven := func(next Handler) Handler {
+					return func(c Context) error { v.Set(c, bob); v.Set(c, alice); return next(c) }
+				}
+				e.Group("/proven", proven, inner, v.RequireUser()).GET("/whoami", whoami)
+				b := newBrowser(t, e)
+				b.post("/login/1")
+				if got := b.do("GET", "/session/whoami").Code; got != test.session {
+					t.Errorf("status with the session = %d, want %d", got, test.session)
+				}
+				if got := b.do("GET", "/proven/whoami").Code; got != test.proven {
+					t.Errorf("status of who was proven otherwise, too = %d, want %d", got, test.proven)
+				}
+			})
 		}
 	})
 }
