@@ -21,6 +21,9 @@ type mark struct {
 	Columns    []markColumn `json:"c,omitempty"` // that are recorded
 	LeftOut    []string     `json:"o,omitempty"` // columns that a model leaves out
 	AppendOnly bool         `json:"a,omitempty"`
+
+	RequireActor    bool     `json:"ra,omitempty"`
+	RequireMetadata []string `json:"rm,omitempty"`
 }
 
 // markColumn is a column as it is kept in a mark.

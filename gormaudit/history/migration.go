@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"time"
 
@@ -21,9 +22,23 @@ type Options struct {
 	// library. Whoever may run any SQL with the application's account can drop
 	// the triggers, unless the tables belong to another account.
 	AppendOnly bool
+	// RequireActor makes the database refuse to change the tables of this call's
+	// models where nobody said who acts: in psql, by a program without the plugin, in
+	// a context without an actor. That nobody is signed in is an answer. By default
+	// off. What is not recorded is not refused either, such as TRUNCATE on MariaDB.
+	//
+	// A migration that writes rows says who it is, as everybody does:
+	// [actor.System], [Dialect.Tell] or the protocol of attribution.md.
+	RequireActor bool
+	// RequireMetadata are keys that the metadata of a change must have, see
+	// [actor.NewMetadataContext], such as "reason": letters, digits and "_.:-". The
+	// database refuses to change the tables of this call's models without them. By
+	// default none.
+	RequireMetadata []string
 	// Exact makes the triggers record what the models say, no more. By default a
 	// migration takes nothing away: columns that the models don't know stay
-	// recorded, columns that were redacted or left out stay so, as does AppendOnly.
+	// recorded, columns that were redacted or left out stay so, as do AppendOnly,
+	// RequireActor and RequireMetadata.
 	// So an older release that is started once more takes nothing from a newer one.
 	Exact bool
 	// Definer is the account or role that MariaDB's and MySQL's triggers and
@@ -105,11 +120,30 @@ func (m *migration) locate(db *gorm.DB) (err error) {
 	if m.tables, err = parseModels(db, m.dialect, m.models); err != nil {
 		return err
 	}
+	if err := m.options.require(m.tables); err != nil {
+		return err
+	}
 	if m.found, err = m.dialect.catalogue(m.quiet(db)); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
 	m.dialect = m.dialect.in(m.found, m.options)
 	return m.found.checkNames()
+}
+
+// metadataKey is what RequireMetadata takes: it stands in SQL.
+var metadataKey = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
+
+// require makes tables require what the options say.
+func (o Options) require(tables []table) error {
+	for _, key := range o.RequireMetadata {
+		if !metadataKey.MatchString(key) {
+			return fmt.Errorf("history: Options.RequireMetadata: %q has other signs than letters, digits and _.:-, or is longer than 64", key)
+		}
+	}
+	for i := range tables {
+		tables[i].require(o.RequireActor, o.RequireMetadata)
+	}
+	return nil
 }
 
 func (m *migration) planObjects() {

@@ -210,7 +210,7 @@ func (d mysqlDialect) refusals() int { return 4 }
 var mysqlTrigger = ` AFTER %s ON %s FOR EACH ROW
 BEGIN
   IF FALSE THEN DO 'whodunit:mark'; END IF;
-  IF %s THEN
+  IF %s THEN%s
     IF NOT (@whodunit_at <=> UTC_TIMESTAMP(6) AND @whodunit_home <=> SCHEMA()) THEN
     BEGIN
       DECLARE _active boolean DEFAULT false;
@@ -247,7 +247,7 @@ func (d mysqlDialect) record(t table) []string {
 	key := func(row string) string { return d.key(t, row) }
 	create := func(event, when, key, movedTo, action string, field func(c column) string) []string {
 		return d.replace("TRIGGER", d.triggerName(t, event), fmt.Sprintf(mysqlTrigger, strings.ToUpper(event), quoteTable(t.name, d.quote),
-			when, d.literal(t.name), key, movedTo, len(t.keys) > 1, action, mapColumns(t.columns, ",\n      ", field)))
+			when, d.refuse(t), d.literal(t.name), key, movedTo, len(t.keys) > 1, action, mapColumns(t.columns, ",\n      ", field)))
 	}
 	return d.defined(t.mark().in(slices.Concat(
 		create("insert", "TRUE", key("NEW"), "NULL", "'create'", func(c column) string {
@@ -261,6 +261,24 @@ func (d mysqlDialect) record(t table) []string {
 			return d.field(c, "OLD."+d.quote(c.name)+" IS NOT NULL", d.text("OLD", c), "NULL")
 		}),
 	)))
+}
+
+// mysqlMessage is how long the text of an error may be.
+const mysqlMessage = 128
+
+// refuse are the statements that refuse a change which lacks what t requires. They
+// ask for each row: what a trigger keeps in variables, a session can set.
+func (d mysqlDialect) refuse(t table) string {
+	var b strings.Builder
+	for _, r := range t.requirements() {
+		has := "actor_kind IS NOT NULL"
+		if r.key != "" {
+			has = `JSON_UNQUOTE(JSON_EXTRACT(metadata, '$."` + r.key + `"')) <> ''`
+		}
+		fmt.Fprintf(&b, "\n    IF NOT EXISTS (SELECT 1 FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active AND %s) THEN"+
+			"\n      SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = %s;\n    END IF;", has, d.literal(strings.ToValidUTF8(r.refusal[:min(len(r.refusal), mysqlMessage)], "")))
+	}
+	return b.String()
 }
 
 func (d mysqlDialect) attach(table) []string { return nil }

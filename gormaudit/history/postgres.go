@@ -255,7 +255,7 @@ BEGIN
     _key := %[6]s;
     _action := 'delete';
     _fields := %[12]s;
-  END IF;
+  END IF;%[17]s
   IF starts_with(_open, _actor) THEN
     _set := substr(_open, length(_actor) + 1)::bigint;
   ELSE
@@ -282,7 +282,20 @@ func (d postgresDialect) function(t table, name string) string {
 			return d.field(c, "OLD."+quoteDouble(c.name)+" IS NOT NULL", d.json("OLD", c), "'null'")
 		}),
 		d.literal(d.qualified(changeSetsTable)),
-		mapColumns(t.watched(), " OR\n      ", d.differs), d.pins(t), mapColumns(t.keys, " OR ", d.differs))
+		mapColumns(t.watched(), " OR\n      ", d.differs), d.pins(t), mapColumns(t.keys, " OR ", d.differs), d.refuse(t))
+}
+
+// refuse are the statements that refuse a change which lacks what t requires.
+func (d postgresDialect) refuse(t table) string {
+	var b strings.Builder
+	for _, r := range t.requirements() {
+		value := "nullif(_actor, ' ')::jsonb->>'actor_kind'"
+		if r.key != "" {
+			value = "nullif(_actor, ' ')::jsonb->'metadata'->>" + d.literal(r.key)
+		}
+		fmt.Fprintf(&b, "\n  IF coalesce(%s, '') = '' THEN\n    RAISE EXCEPTION USING MESSAGE = %s;\n  END IF;", value, d.literal(r.refusal))
+	}
+	return b.String()
 }
 
 // postgresArguments is how many a function takes at most, less the separator.

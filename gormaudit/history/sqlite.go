@@ -66,6 +66,7 @@ func (d sqliteDialect) objects(o Options, tables []table) []string {
   id integer PRIMARY KEY,
   last integer NOT NULL,
   first integer,
+  open boolean,
   at datetime,
   actor_kind text, actor_id text, actor_name text,
   impersonator_kind text, impersonator_id text, impersonator_name text,
@@ -123,7 +124,7 @@ END`, name, event, table, when))
 		}
 	}
 	refuse("whodunit_refuse_set_update", "UPDATE OF id, first, at, "+strings.Join(attributionColumns[:], ", ")+", database_user", changeSetsTable, "")
-	refuse("whodunit_refuse_set_last", "UPDATE OF last", changeSetsTable, "NEW.last IS NOT (SELECT max(id) FROM whodunit_changes) AND ")
+	refuse("whodunit_refuse_set_last", "UPDATE OF last", changeSetsTable, "NEW.last <> (SELECT coalesce(max(id), 0) FROM whodunit_changes) AND ")
 	refuse("whodunit_refuse_set_delete", "DELETE", changeSetsTable, "OLD.last >= OLD.id AND ")
 	for _, table := range []string{changesTable, layoutsTable} {
 		refuse("whodunit_refuse_"+table+"_update", "UPDATE", table, "")
@@ -133,7 +134,7 @@ END`, name, event, table, when))
 }
 
 const sqliteTrigger = `CREATE TRIGGER %s AFTER %s ON %s%s
-BEGIN /* whodunit:mark */
+BEGIN /* whodunit:mark */%s
   INSERT INTO whodunit_changes (at, table_name, row_key, moved_to, composite, action, layout,
     %s)
   VALUES (julianday(), %s, %s, %s, %t, %s, %d,
@@ -143,7 +144,7 @@ END`
 func (d sqliteDialect) record(t table) []string {
 	layout, columns := d.layout(t)
 	create := func(event, when, row, movedTo, action, names string, values func(c column) string) string {
-		return fmt.Sprintf(sqliteTrigger, d.triggerName(t, event), strings.ToUpper(event), quoteTable(t.name, quoteDouble), when,
+		return fmt.Sprintf(sqliteTrigger, d.triggerName(t, event), strings.ToUpper(event), quoteTable(t.name, quoteDouble), when, d.refuse(t),
 			mapColumns(t.columns, ", ", func(c column) string { return strings.ReplaceAll(names, "#", fmt.Sprint(c.ordinal)) }),
 			quoteLiteral(t.name), d.key(t, row), movedTo, len(t.keys) > 1, action, layout, mapColumns(t.columns, ",\n    ", values))
 	}
@@ -155,6 +156,21 @@ func (d sqliteDialect) record(t table) []string {
 			"before_#, after_#", d.pair),
 		create("delete", "", "OLD", "NULL", "'delete'", "before_#", func(c column) string { return d.value(c, "OLD") }))
 	return t.mark().in(statements)
+}
+
+// refuse are the statements that refuse a change which lacks what t requires. The
+// set of the actor who acts now is the newest one.
+func (d sqliteDialect) refuse(t table) string {
+	var b strings.Builder
+	for _, r := range t.requirements() {
+		has := "actor_kind IS NOT NULL"
+		if r.key != "" {
+			has = `json_extract(metadata, '$."` + r.key + `"') <> ''`
+		}
+		fmt.Fprintf(&b, "\n  SELECT RAISE(ABORT, %s) WHERE NOT EXISTS (SELECT 1 FROM whodunit_change_sets"+
+			" WHERE id = (SELECT max(id) FROM whodunit_change_sets) AND open AND %s);", quoteLiteral(r.refusal), has)
+	}
+	return b.String()
 }
 
 func (d sqliteDialect) attach(table) []string { return nil }
@@ -291,8 +307,8 @@ func (d sqliteDialect) lockForWrite(ctx context.Context, pool gorm.ConnPool) {
 	_, _ = pool.ExecContext(ctx, "DELETE FROM whodunit_layouts WHERE 0") // it fails where there is no history yet
 }
 
-var sqliteOpen = "INSERT OR REPLACE INTO whodunit_change_sets (id, last, at, " + strings.Join(attributionColumns[:], ", ") +
-	", first) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM whodunit_changes), 0, ?" + strings.Repeat(", ?", len(attributionColumns)) + ", ?)"
+var sqliteOpen = "INSERT OR REPLACE INTO whodunit_change_sets (id, last, open, at, " + strings.Join(attributionColumns[:], ", ") +
+	", first) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM whodunit_changes), 0, 1, ?" + strings.Repeat(", ?", len(attributionColumns)) + ", ?)"
 
 // setActor opens a change set for the changes to come. It replaces one that was left
 // open, as by a panic. As it writes before it reads, it takes the write lock too.
@@ -318,8 +334,8 @@ func (d sqliteDialect) statements(a attribution) (begin, end Statement) {
 	}
 	at := time.Now().UTC().Format("2006-01-02 15:04:05.000")
 	return Statement{SQL: sqliteOpen, Args: slices.Concat([]any{at}, a.args(), []any{nil})}, // its transaction's first
-		Statement{SQL: "UPDATE whodunit_change_sets SET last = (SELECT max(id) FROM whodunit_changes) " +
-			"WHERE id = (SELECT max(id) FROM whodunit_change_sets) AND id <= (SELECT max(id) FROM whodunit_changes)"}
+		Statement{SQL: "UPDATE whodunit_change_sets SET open = 0, last = (SELECT coalesce(max(id), 0) FROM whodunit_changes) " +
+			"WHERE id = (SELECT max(id) FROM whodunit_change_sets)"}
 }
 
 // resumeActor goes on with a change set that holds the newest change. What came after
@@ -328,27 +344,27 @@ func (d sqliteDialect) resumeActor(ctx context.Context, in connection, set int64
 	if set == 0 {
 		return true, nil
 	}
-	return affects(in.pool.ExecContext(ctx, "UPDATE whodunit_change_sets SET last = last "+
+	return affects(in.pool.ExecContext(ctx, "UPDATE whodunit_change_sets SET open = 1 "+
 		"WHERE id = ? AND last = (SELECT max(id) FROM whodunit_changes) AND id = (SELECT max(id) FROM whodunit_change_sets)", set))
 }
 
 func (d sqliteDialect) checkpoint(ctx context.Context, in connection, set int64) error {
-	_, err := d.extend(ctx, in.pool, set)
+	_, err := d.extend(ctx, in.pool, set, true)
 	return err
 }
 
-// extend closes a change set if there is a change to hold.
-func (d sqliteDialect) extend(ctx context.Context, pool gorm.ConnPool, set int64) (bool, error) {
+// extend makes a change set hold the newest change, if that is not from before.
+func (d sqliteDialect) extend(ctx context.Context, pool gorm.ConnPool, set int64, open bool) (bool, error) {
 	if set == 0 {
 		return true, nil
 	}
 	return affects(pool.ExecContext(ctx,
-		"UPDATE whodunit_change_sets SET last = (SELECT max(id) FROM whodunit_changes) WHERE id = ? AND id <= (SELECT max(id) FROM whodunit_changes)", set))
+		"UPDATE whodunit_change_sets SET open = ?, last = (SELECT max(id) FROM whodunit_changes) WHERE id = ? AND id <= (SELECT max(id) FROM whodunit_changes)", open, set))
 }
 
 // clearActor closes a change set, or deletes it if there is no change to hold.
 func (d sqliteDialect) clearActor(ctx context.Context, in connection, set int64) error {
-	closed, err := d.extend(ctx, in.pool, set)
+	closed, err := d.extend(ctx, in.pool, set, false)
 	if closed || err != nil {
 		return err
 	}

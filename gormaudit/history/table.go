@@ -22,6 +22,9 @@ type table struct {
 	alive   *column  // the soft-delete column, nil if there is none
 	leftOut []string // columns that are never recorded
 	native  bool     // a key of one column is recorded as it is, not as text
+
+	requireActor    bool     // nobody changes it without saying who acts
+	requireMetadata []string // nor without these keys, in order
 }
 
 // describe reads a model's schema. dialect says how a column type is written
@@ -99,6 +102,7 @@ func (t table) watched() []column {
 // their order.
 func (t table) covering(m mark, has map[string]bool) table {
 	merged := table{name: t.name, schema: t.schema, native: t.native, alive: t.alive}
+	merged.require(t.requireActor || m.RequireActor, append(slices.Clone(t.requireMetadata), m.RequireMetadata...))
 	known := map[string]column{}
 	for _, c := range t.columns {
 		known[c.name] = c
@@ -136,6 +140,27 @@ func (t table) covering(m mark, has map[string]bool) table {
 	}
 	merged.arrange()
 	return merged
+}
+
+func (t *table) require(somebody bool, metadata []string) {
+	t.requireActor = somebody
+	t.requireMetadata = slices.Compact(slices.Sorted(slices.Values(metadata)))
+}
+
+// requirement is what an attribution must have for a table to be changed.
+type requirement struct {
+	key     string // of the metadata, "" for the actor
+	refusal string // the error's text
+}
+
+func (t table) requirements() (all []requirement) {
+	if t.requireActor {
+		all = append(all, requirement{"", fmt.Sprintf("whodunit: table %q: refused, nobody said who acts (db.WithContext? Tell?)", t.name)})
+	}
+	for _, key := range t.requireMetadata {
+		all = append(all, requirement{key, fmt.Sprintf("whodunit: table %q: refused without metadata %q (actor.NewMetadataContext?)", t.name, key)})
+	}
+	return all
 }
 
 // like is t with the columns as a mark has them where they are recorded in one
@@ -239,7 +264,7 @@ func checkKeys(t table) error {
 
 // mark is that of the triggers of t, without the hash.
 func (t table) mark() mark {
-	m := mark{LeftOut: t.leftOut}
+	m := mark{LeftOut: t.leftOut, RequireActor: t.requireActor, RequireMetadata: t.requireMetadata}
 	for _, c := range t.columns {
 		m.Columns = append(m.Columns, t.columnMark(c))
 	}
