@@ -92,8 +92,9 @@ type Field struct {
 	// Redacted is true for a column tagged history:redact: that it changed is
 	// known, Before and After are not.
 	Redacted bool
-	// Bookkeeping is true for by- and at-columns, such as updated_at: they are no
-	// change by themselves, but part of one.
+	// Bookkeeping is true for by- and at-columns. Those of an update, such as
+	// updated_at, are no change by themselves, but part of one. created_by and
+	// the like are: nobody but a forger changes them alone.
 	Bookkeeping bool
 	// Err says that the record can't be read, wholly or in part: somebody has
 	// written to the history's tables. Before and After then hold what could be.

@@ -17,7 +17,8 @@ type column struct {
 	ordinal     int
 	key         bool
 	small       bool // its values take little room
-	bookkeeping bool // a by- or at-column: recorded with a change, but not one itself
+	bookkeeping bool // a by- or at-column
+	updated     bool // an updated_* column: recorded with a change, but not one itself
 	redact      bool
 	zero        string // of a soft-delete column: the SQL literal of a row that is alive, "" for NULL
 }
@@ -103,7 +104,7 @@ func columnOf(m markColumn) (c column, alive bool) {
 	has := func(flag string) bool { return strings.Contains(m.Flags, flag) }
 	c = column{
 		name: m.Name, dbType: m.Type, kind: kindText, zero: m.Zero,
-		key: has("k"), small: has("s"), bookkeeping: has("b"), redact: has("r"),
+		key: has("k"), small: has("s"), bookkeeping: has("b"), updated: has("u"), redact: has("r"),
 	}
 	if m.Kind != "" {
 		c.kind = kind(m.Kind[0])

@@ -314,7 +314,8 @@ func (d mysqlDialect) text(row string, c column) string {
 	case kindFloat:
 		return "CAST(" + value + " + 0e0 AS CHAR)"
 	case kindInstant:
-		return "CAST(UNIX_TIMESTAMP(" + value + ") AS CHAR)"
+		// It has none for 0000-00-00.
+		return "COALESCE(CAST(UNIX_TIMESTAMP(" + value + ") AS CHAR), CAST(" + value + " AS CHAR))"
 	case kindInteger, kindBool:
 		return "CAST(" + value + " + 0 AS CHAR)" // + 0 for BIT
 	case kindText:

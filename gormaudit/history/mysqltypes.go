@@ -21,15 +21,43 @@ func (d mysqlDialect) stored(db *gorm.DB, table string) ([]storedColumn, error) 
 		"FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = "+home+" AND TABLE_NAME = "+d.literal(table))
 }
 
-// asRead does what the driver does: the database can't cast to all of its types.
-func (d mysqlDialect) asRead(_ *gorm.DB, _ string, columns []storedColumn, values []Value) ([]any, error) {
+// asRead does what the driver does: the database can't cast to all of its types. It
+// is asked where the driver has two answers, with and without prepared statements.
+func (d mysqlDialect) asRead(db *gorm.DB, _ string, columns []storedColumn, values []Value) ([]any, error) {
 	read := make([]any, len(values))
+	var places []int
+	var casts []any
 	for i, v := range values {
-		if !v.IsNull() {
-			read[i] = d.driverValue(columns[i].dbType, v)
+		if v.IsNull() {
+			continue
+		}
+		read[i] = d.driverValue(columns[i].dbType, v)
+		if cast := mysqlCast(columns[i].dbType); cast != "" {
+			places, casts = append(places, i), append(casts, gorm.Expr(cast, v.text()))
 		}
 	}
+	if len(places) == 0 {
+		return read, nil
+	}
+	cast, err := readExpr(db, "SELECT ?"+strings.Repeat(", ?", len(places)-1), casts)
+	if err != nil {
+		return nil, err
+	}
+	for i, place := range places {
+		read[place] = cast[i]
+	}
 	return read, nil
+}
+
+// mysqlCast casts a text to a type, "" for those that the driver gives in one form.
+func mysqlCast(dbType string) string {
+	switch word := typeWord(dbType); {
+	case word == "bigint" && strings.Contains(dbType, "unsigned"):
+		return "CAST(? AS UNSIGNED) | 0" // | has the type, whatever the number of digits
+	case word == "float":
+		return "CAST(? AS FLOAT)"
+	}
+	return ""
 }
 
 // driverValue is what go-sql-driver/mysql makes of a column's value.
@@ -39,18 +67,13 @@ func (d mysqlDialect) driverValue(dbType string, v Value) any {
 		return raw
 	}
 	text := v.text()
-	word := typeWord(dbType)
-	switch word {
+	switch typeWord(dbType) {
 	case "tinyint", "smallint", "mediumint", "int", "bigint", "year":
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return n
 		}
-	case "float", "double":
-		x, err := strconv.ParseFloat(text, 64)
-		switch {
-		case err == nil && word == "float":
-			return float32(x)
-		case err == nil:
+	case "double":
+		if x, err := strconv.ParseFloat(text, 64); err == nil {
 			return x
 		}
 	case "date", "datetime", "timestamp":
@@ -106,7 +129,12 @@ func (d mysqlDialect) clocks(db *gorm.DB, fields map[int64][]Field) error {
 	for _, some := range fields {
 		for i := range some {
 			for _, v := range []*Value{&some[i].Before, &some[i].After} {
-				if text, ok := v.raw.(string); v.kind == kindInstant && ok && unixPattern.MatchString(text) {
+				text, ok := v.raw.(string)
+				switch {
+				case v.kind != kindInstant || !ok:
+				case strings.HasPrefix(text, zeroDate):
+					v.kind = kindTime
+				case unixPattern.MatchString(text):
 					values = append(values, v)
 				}
 			}
@@ -132,11 +160,9 @@ func (d mysqlDialect) setClocks(db *gorm.DB, values []*Value) error {
 		return fmt.Errorf("history: reading times: %w", err)
 	}
 	for i, v := range values {
-		text, ok := read[i].([]byte)
 		if unix := v.raw.(string); strings.Trim(unix, "0.") == "" { // TIMESTAMP begins a second later
-			text, ok = []byte("0000-00-00 00:00:00"+strings.TrimPrefix(unix, "0")), true
-		}
-		if ok {
+			v.kind, v.raw = kindTime, zeroDate+" 00:00:00"+strings.TrimPrefix(unix, "0")
+		} else if text, ok := read[i].([]byte); ok {
 			v.kind, v.raw = kindTime, string(text)
 		}
 	}

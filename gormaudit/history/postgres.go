@@ -267,6 +267,9 @@ BEGIN
 END
 %[2]s`
 
+// postgresIsSet is true of a composite value, too, of which a part is NULL.
+const postgresIsSet = " IS DISTINCT FROM NULL"
+
 func (d postgresDialect) function(t table, name string) string {
 	tag := dollarTag(t.name + " " + mapColumns(t.columns, " ", func(c column) string { return c.name + c.zero }))
 	key := func(row string) string { return d.key(t, row) }
@@ -276,10 +279,10 @@ func (d postgresDialect) function(t table, name string) string {
 		d.fieldsOf(t, func(c column) string { return d.field(c, d.differs(c), d.json("OLD", c), d.json("NEW", c)) }),
 		key("NEW"),
 		d.fieldsOf(t, func(c column) string {
-			return d.field(c, "NEW."+quoteDouble(c.name)+" IS NOT NULL", "'null'", d.json("NEW", c))
+			return d.field(c, "NEW."+quoteDouble(c.name)+postgresIsSet, "'null'", d.json("NEW", c))
 		}),
 		d.fieldsOf(t, func(c column) string {
-			return d.field(c, "OLD."+quoteDouble(c.name)+" IS NOT NULL", d.json("OLD", c), "'null'")
+			return d.field(c, "OLD."+quoteDouble(c.name)+postgresIsSet, d.json("OLD", c), "'null'")
 		}),
 		d.literal(d.qualified(changeSetsTable)),
 		mapColumns(t.watched(), " OR\n      ", d.differs), d.pins(t), mapColumns(t.keys, " OR ", d.differs), d.refuse(t))

@@ -233,7 +233,17 @@ func (d sqliteDialect) triggerName(t table, event string) string {
 }
 
 func (d sqliteDialect) differs(c column) string {
-	return fmt.Sprintf("OLD.%[1]s%[2]s IS NOT NEW.%[1]s", quoteDouble(c.name), d.collate(c))
+	differs := fmt.Sprintf("OLD.%[1]s%[2]s IS NOT NEW.%[1]s", quoteDouble(c.name), d.collate(c))
+	if c.kind == kindInstant {
+		// A reading of a monotonic clock, which modernc.org/sqlite writes, is not part
+		// of the time.
+		wall := func(row string) string {
+			v := row + "." + quoteDouble(c.name)
+			return fmt.Sprintf("iif(typeof(%[1]s) = 'text', substr(%[1]s, 1, instr(%[1]s || ' m=', ' m=') - 1), %[1]s)", v)
+		}
+		differs = "(" + differs + " AND " + wall("OLD") + " IS NOT " + wall("NEW") + ")"
+	}
+	return differs
 }
 
 // collate compares bytes: a column's collation may think 'a' equal to 'A'.
@@ -488,10 +498,10 @@ func scanPairs(rows *sql.Rows, width int) (change int64, fields []Field, err err
 			return change, append(fields, unreadable(errors.New("its layout"))), nil
 		}
 		before, after := values[pairs+2*i], values[pairs+2*i+1]
-		if same(before, after) {
+		f, k := newField(c[0], c[1])
+		if same(before, after) || k == kindInstant && same(wallTime(before), wallTime(after)) {
 			continue
 		}
-		f, k := newField(c[0], c[1])
 		if !f.Redacted {
 			f.Before, f.After = Value{kind: k, raw: before}, Value{kind: k, raw: after}
 		}
@@ -521,6 +531,14 @@ func same(before, after any) bool {
 		}
 	}
 	return before == after
+}
+
+// wallTime is a time without the reading of a monotonic clock.
+func wallTime(value any) any {
+	if text, ok := value.(string); ok {
+		value, _, _ = strings.Cut(text, " m=")
+	}
+	return value
 }
 
 // sameNumber also holds where 64 bits are more than a float has.

@@ -38,7 +38,7 @@ func describe(db *gorm.DB, d columnReader, model any) (table, error) {
 }
 
 func describeSchema(db *gorm.DB, d columnReader, s *schema.Schema) (table, error) {
-	bookkeeping, err := bookkeepingOf(s)
+	stamps, err := stampsOf(s)
 	if err != nil {
 		return table{}, fmt.Errorf("history: %w", err)
 	}
@@ -53,7 +53,7 @@ func describeSchema(db *gorm.DB, d columnReader, s *schema.Schema) (table, error
 			continue
 		}
 		c := newColumn(db, d, f)
-		c.bookkeeping = bookkeeping[f]
+		c.updated, c.bookkeeping = stamps[f]
 		if bycolumn.IsSoftDelete(f) {
 			c.zero = zeroOf(f, c.kind)
 			t.alive = &c
@@ -67,30 +67,30 @@ func describeSchema(db *gorm.DB, d columnReader, s *schema.Schema) (table, error
 	return t, checkKeys(t)
 }
 
-// bookkeepingOf returns the by- and at-columns, found as GORM and gormaudit find
-// them.
-func bookkeepingOf(s *schema.Schema) (map[*schema.Field]bool, error) {
+// stampsOf returns the by- and at-columns, found as GORM and gormaudit find them,
+// each with whether it is an updated_* column.
+func stampsOf(s *schema.Schema) (map[*schema.Field]bool, error) {
 	columns, err := bycolumn.Find(s)
 	if err != nil {
 		return nil, err
 	}
-	bookkeeping := map[*schema.Field]bool{}
+	stamps := map[*schema.Field]bool{}
 	for _, f := range columns.All() {
-		bookkeeping[f] = true
+		stamps[f] = slices.Contains(columns.Updated, f)
 	}
 	for _, f := range s.Fields {
 		if f.AutoCreateTime > 0 || f.AutoUpdateTime > 0 {
-			bookkeeping[f] = true
+			stamps[f] = f.AutoUpdateTime > 0
 		}
 	}
-	return bookkeeping, nil
+	return stamps, nil
 }
 
 // watched are the columns whose change makes a change.
 func (t table) watched() []column {
 	var columns []column
 	for _, c := range t.columns {
-		if !c.bookkeeping {
+		if !c.updated {
 			columns = append(columns, c)
 		}
 	}
@@ -281,6 +281,7 @@ func (t table) columnMark(c column) markColumn {
 		{c.key, "k"},
 		{c.small, "s"},
 		{c.bookkeeping, "b"},
+		{c.updated, "u"},
 		{c.redact, "r"},
 		{t.alive != nil && t.alive.name == c.name, "a"},
 	} {

@@ -117,7 +117,7 @@ func parseRaw(k kind, text string) (driver.Value, error) {
 		}
 		return strconv.ParseBool(text)
 	case kindInstant:
-		if t, ok := parseTime(text, nil); ok {
+		if t, ok := parseTime(text, nil); ok && !t.IsZero() {
 			return t.UTC(), nil
 		}
 		return text, nil // infinity, or MariaDB's seconds since 1970
@@ -141,11 +141,14 @@ var timeLayouts = [...]string{
 	"2006-01-02",
 }
 
+// zeroDate is what MariaDB may have for no date.
+const zeroDate = "0000-00-00"
+
 func parseTime(text string, zone *time.Location) (time.Time, bool) {
 	if zone == nil {
 		zone = time.UTC
 	}
-	if strings.HasPrefix(text, "0000-00-00") {
+	if strings.HasPrefix(text, zeroDate) {
 		return time.Time{}, true // as MariaDB's driver has it
 	}
 	text, _, _ = strings.Cut(text, " m=") // a monotonic clock reading
