@@ -69,19 +69,22 @@ func ExampleConfig_signOutEverywhere() {
 	e.GET("/", showActor)
 	e.POST("/logout-everywhere", func(c *echo.Context) error {
 		accounts[echoauth.Current(c).ID].sessions++
-		return echoauth.Login(c, echoauth.Current(c)) // everywhere but here
+		return echoauth.Logout(c) // here, too: a Login takes the password, for SignedInAt counts from it
 	}, echoauth.RequireUser())
 
 	laptop := visit(e, "POST", "/login", nil)
 	phone := visit(e, "POST", "/login", nil)
-	phone = visit(e, "POST", "/logout-everywhere", phone)
+	visit(e, "POST", "/logout-everywhere", phone)
 	visit(e, "GET", "/", laptop)
-	visit(e, "GET", "/", phone)
+	visit(e, "GET", "/", phone) // a copy of its cookie
+	visit(e, "GET", "/", visit(e, "POST", "/login", nil))
 	// Output:
 	// POST /login 200
 	// POST /login 200
 	// POST /logout-everywhere 200
 	// GET / 200 anonymous
+	// GET / 200 anonymous
+	// POST /login 200
 	// GET / 200 user:42
 }
 

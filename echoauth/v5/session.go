@@ -37,10 +37,12 @@ import (
 // then unchanged; the old session may be gone. A store that can't read the old
 // session does not keep Login from writing a new one.
 //
-// Security: call it only once a credential is verified. Save no session in
-// handlers that may run while somebody signs out: a store with records, such
-// as Redis, writes the record anew, and a copied cookie is good again.
-// [Config.SessionStamp] is the remedy.
+// Security: call it only once a credential is verified, and never to renew a
+// session: [SignedInAt] and [Config.SessionLifetime] count from it, and whoever
+// holds a copied cookie would begin anew. Save no session in handlers that may
+// run while somebody signs out: a store with records, such as Redis, writes the
+// record anew, and a copied cookie is good again. [Config.SessionStamp] is the
+// remedy.
 func Login(c *echo.Context, a actor.Actor) error {
 	return adapter.Login(c, a)
 }
