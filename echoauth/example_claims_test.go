@@ -28,10 +28,15 @@ func readClaims(c *AccessClaims) (actor.Actor, bool, error) {
 	if c.Issuer != "https://login.example.com" {
 		return actor.Actor{}, false, echoauth.ErrBadCredential
 	}
-	if c.Act != nil {
-		return principal(c.Act).As(principal(c)), true, nil
+	who := principal(c)
+	if c.Act == nil {
+		return who, true, nil
 	}
-	return principal(c), true, nil
+	by := principal(c.Act)
+	if by.IsAnonymous() { // As would take the user to act alone
+		return actor.Actor{}, false, echoauth.ErrBadCredential
+	}
+	return by.As(who), true, nil
 }
 
 // More than the subject: the issuer, clients' own tokens, and delegation.
@@ -52,6 +57,7 @@ func ExampleFromClaims() {
 		{"iss": "https://login.example.com", "sub": "42", "client_id": "web"},
 		{"iss": "https://login.example.com", "sub": "billing", "client_id": "billing"},
 		{"iss": "https://login.example.com", "sub": "42", "client_id": "web", "act": jwt.MapClaims{"sub": "7"}},
+		{"iss": "https://login.example.com", "sub": "42", "client_id": "web", "act": jwt.MapClaims{}},
 		{"iss": "https://evil.example", "sub": "42"},
 	} {
 		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
@@ -64,5 +70,6 @@ func ExampleFromClaims() {
 	// GET /api/ 200 user:42
 	// GET /api/ 200 service:billing
 	// GET /api/ 200 user:42 (by user:7)
+	// GET /api/ 401 {"message":"Unauthorized"}
 	// GET /api/ 401 {"message":"Unauthorized"}
 }

@@ -87,6 +87,7 @@ func TestAPI(t *testing.T) {
 			"another issuer":                   {jwt.MapClaims{"iss": "https://evil.example"}, http.StatusUnauthorized, ""},
 			"an expired token":                 {jwt.MapClaims{"exp": 1}, http.StatusUnauthorized, ""},
 			"a token without an end":           {jwt.MapClaims{"exp": nil}, http.StatusUnauthorized, ""},
+			"somebody who acts for a user":     {jwt.MapClaims{"act": jwt.MapClaims{"sub": "7"}}, http.StatusUnauthorized, ""},
 			"a token without a subject":        {jwt.MapClaims{"sub": nil, "client_id": nil}, http.StatusUnauthorized, ""},
 		} {
 			if status, who := ask(t, api, p.accessToken(t, p.published, test.changes)); status != test.status || test.who != "" && who != test.who {

@@ -16,6 +16,7 @@ import (
 type Claims struct {
 	jwt.RegisteredClaims
 	ClientID string `json:"client_id"`
+	Act      any    `json:"act"` // RFC 8693: who acts for the subject
 }
 
 // API lets in whoever has an access token that issuer signed for audience. It
@@ -41,6 +42,9 @@ func API(ctx context.Context, issuer, audience, keysURL string) ([]echo.Middlewa
 		return nil, err
 	}
 	source := echoauth.FromClaims(func(c *Claims) (actor.Actor, bool, error) {
+		if c.Act != nil { // jwt.md reads it; to leave it out would hide who acts
+			return actor.Actor{}, false, echoauth.ErrBadCredential
+		}
 		if c.Subject == c.ClientID {
 			return actor.Service(c.Subject), true, nil
 		}

@@ -53,6 +53,9 @@ func readClaims(c *AccessClaims) (actor.Actor, bool, error) {
 	if c.Act.Subject == "" || c.Act.Issuer != "" && c.Act.Issuer != c.Issuer {
 		return actor.Actor{}, false, echoauth.ErrBadCredential
 	}
+	if c.Act.Subject == c.ClientID { // the program that got the token acts itself
+		c.Act.ClientID = c.ClientID
+	}
 	return issuer.principal(c.Act).As(who), true, nil
 }
 

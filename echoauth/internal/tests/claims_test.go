@@ -50,6 +50,7 @@ func TestFromClaimsOfProviders(t *testing.T) {
 			{"Entra, an application", `{` + entra + `,"sub":"bb","oid":"bb","idtyp":"app","azp":"jobs","roles":["notes"]}`, "service:office:bb"},
 			{"a user who acts for a user", `{` + own + `,"sub":"42","client_id":"web","act":{"sub":"7"}}`, "user:staff:42 (by user:staff:7)"},
 			{"a client that acts for a user", `{` + own + `,"sub":"42","client_id":"web","act":{"sub":"helpdesk","client_id":"helpdesk"}}`, "user:staff:42 (by service:staff:helpdesk)"},
+			{"the client that the token was given to acts", `{` + own + `,"sub":"42","client_id":"helpdesk","act":{"sub":"helpdesk"}}`, "user:staff:42 (by service:staff:helpdesk)"},
 			{"a chain: the last one acts", `{` + own + `,"sub":"42","act":{"sub":"7","act":{"sub":"8"}}}`, "user:staff:42 (by user:staff:7)"},
 			{"act of another issuer", `{` + own + `,"sub":"42","act":{"iss":"https://evil.example","sub":"7"}}`, "401"},
 			{"act that names nobody", `{` + own + `,"sub":"42","act":{}}`, "401"},
