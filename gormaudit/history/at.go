@@ -246,6 +246,9 @@ func (p *past) undo() error {
 func (p *past) scan(db *gorm.DB, d restorer, dest any) error {
 	row := make([]any, len(p.columns))
 	copy(row, p.now)
+	if len(p.then) == 0 {
+		return driverRows{columns: p.columns, rows: [][]any{row}}.scan(db, dest)
+	}
 	stored, err := d.stored(db, p.table.name)
 	if err != nil {
 		return err

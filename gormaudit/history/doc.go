@@ -29,8 +29,9 @@
 // SkipDefaultTransaction the plugin opens a transaction for tables that have
 // triggers.
 //
-// An update that changes nothing is no change, nor is one of by- and at-columns
-// alone, such as updated_at. Along with other columns they are recorded, see
+// An update that changes nothing is no change, nor is one of updated_at and
+// updated_by alone, which are recorded along with other columns. One of created_at,
+// created_by or deleted_by alone is: who writes these by hand may be a forger. See
 // [Field.Bookkeeping]. Setting and clearing the soft-delete column is
 // [ActionSoftDelete] and [ActionRestore].
 //

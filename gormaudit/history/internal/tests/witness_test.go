@@ -18,7 +18,9 @@ import (
 
 	mysqldriver "github.com/go-sql-driver/mysql"
 	"gorm.io/driver/mysql"
+	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
@@ -95,6 +97,8 @@ type applicationRow struct {
 	Took    time.Duration     `expr:"small"`
 	Maybe   *string           `gorm:"type:varchar(20)" expr:"word"`
 	Decimal string            `gorm:"type:decimal(20,2)" expr:"price"`
+	At      *time.Time        `expr:"moment"`
+	Null    sql.NullTime      `expr:"moment"`
 	Found   int               `gorm:"-"`
 }
 
@@ -134,9 +138,10 @@ var sharedGenerators = map[string]generator{
 	"base64": func(r *rand.Rand, _ bool) string {
 		return "'" + base64.StdEncoding.EncodeToString([]byte(fmt.Sprint("s", r.Int64()))) + "'"
 	},
-	"json":    oneOf(`'["a","b"]'`, `'[]'`, `'["\"}"]'`),
+	"json":    oneOf(`'["a","b"]'`, `'[]'`, `'["]}"]'`),
 	"jsonmap": oneOf(`'{"a":"b"}'`, `'{}'`),
 	"word":    oneOf("'red'", "'green'", "''"),
+	"moment":  oneOf("'2026-02-01 10:11:12'", "'1999-12-31 23:59:59'"),
 	"small":   formatted("%d", between(-1000, 1000)),
 }
 
@@ -418,8 +423,18 @@ func quoteDouble(name string) string { return `"` + name + `"` }
 func quoteBack(name string) string   { return "`" + name + "`" }
 
 func TestEveryTypeIsExactOnPostgres(t *testing.T) {
-	for _, reader := range [][]string{nil, {"TimeZone = 'Asia/Tokyo'", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'", "extra_float_digits = 3", "bytea_output = 'escape'", "xmloption = 'document'"}} {
-		t.Run(strings.Join(reader, " "), func(t *testing.T) {
+	hostile := []string{"TimeZone = 'Asia/Tokyo'", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'", "extra_float_digits = 3", "bytea_output = 'escape'", "xmloption = 'document'"}
+	for name, reader := range map[string]func(t *testing.T, d *dbtest.Database) *gorm.DB{
+		"usual":   func(t *testing.T, d *dbtest.Database) *gorm.DB { return d.Open(t) },
+		"hostile": func(t *testing.T, d *dbtest.Database) *gorm.DB { return session(t, d, hostile...) },
+		"simple protocol": func(t *testing.T, d *dbtest.Database) *gorm.DB {
+			return openDialector(t, postgres.New(postgres.Config{DSN: d.DSN, PreferSimpleProtocol: true}))
+		},
+		"prepared": func(t *testing.T, d *dbtest.Database) *gorm.DB {
+			return d.Open(t, &gorm.Config{Logger: logger.Discard, PrepareStmt: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t, dbtest.Postgres)
 			db := d.Open(t)
@@ -427,10 +442,10 @@ func TestEveryTypeIsExactOnPostgres(t *testing.T) {
 			must(t, db.Exec("CREATE TYPE pair AS (on_day date, ratio float8, name text)").Error)
 			must(t, db.Exec("CREATE DOMAIN day AS date").Error)
 			must(t, db.Exec(`CREATE DOMAIN "natural number" AS bigint CHECK (VALUE >= 0)`).Error)
-			must(t, history.Migrate(db, &postgresWitness{}))
+			must(t, history.Migrate(session(t, d, hostile...), &postgresWitness{}))
 			wild := session(t, d, "TimeZone = 'Asia/Kathmandu'", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'iso_8601'", "extra_float_digits = -10", "bytea_output = 'escape'")
+			p := property[postgresWitness]{reader: reader(t, d), writers: []*gorm.DB{db, wild}, table: "witnesses", generate: postgresGenerators, quote: quoteDouble}
 			for seed := range *witnessSeeds {
-				p := property[postgresWitness]{reader: session(t, d, reader...), writers: []*gorm.DB{db, wild}, table: "witnesses", generate: postgresGenerators, quote: quoteDouble}
 				p.run(t, seed)
 				must(t, db.Exec("TRUNCATE witnesses, whodunit_changes, whodunit_change_sets").Error)
 			}
@@ -525,7 +540,7 @@ var mysqlGenerators = map[string]generator{
 }
 
 func TestEveryTypeIsExactOnMariaDB(t *testing.T) {
-	for _, reader := range []string{"", "loc=Asia%2FTokyo", "parseTime=false&loc=Europe%2FVienna", "loc=Europe%2FVienna&time_zone=%27%2B09%3A00%27", "interpolateParams=true&loc=Asia%2FKathmandu"} {
+	for _, reader := range []string{"", "loc=Asia%2FTokyo", "parseTime=false&loc=Europe%2FVienna", "loc=Europe%2FVienna&time_zone=%27%2B09%3A00%27", "interpolateParams=true&loc=Asia%2FKathmandu&sql_mode=%27ANSI_QUOTES%2CNO_BACKSLASH_ESCAPES%27"} {
 		t.Run(reader, func(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t, dbtest.MariaDB)
@@ -534,7 +549,7 @@ func TestEveryTypeIsExactOnMariaDB(t *testing.T) {
 				config := must2(mysqldriver.ParseDSN(d.DSN[:strings.Index(d.DSN, "?")] + "?parseTime=true&" + reader))
 				db = openDialector(t, mysql.Open(config.FormatDSN()))
 			}
-			must(t, history.Migrate(db, &mysqlWitness{}))
+			must(t, history.Migrate(session(t, d, "time_zone = '-03:30'", "sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,IGNORE_SPACE'", "NAMES latin1"), &mysqlWitness{}))
 			wild := session(t, d, "time_zone = '+05:45'", "sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'", "character_set_client = latin1, character_set_connection = latin1")
 			for seed := range *witnessSeeds {
 				p := property[mysqlWitness]{reader: db, writers: []*gorm.DB{d.Open(t), wild}, table: "witnesses", generate: mysqlGenerators, quote: quoteBack}
