@@ -80,7 +80,9 @@ func (a *app) routePages(g *echo.Group) {
 
 // routePeople serves those who are signed in.
 func (a *app) routePeople(people *echo.Group) {
-	people.GET("/", a.notesPage)
+	people.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, activityPath) })
+	people.Any(activityPath+"*", echo.WrapHandler(a.activity()))
+	people.GET("/notes", a.notesPage)
 	people.GET("/notes/new", a.newNotePage)
 	people.POST("/notes", a.postNote)
 	people.GET("/notes/import", a.importPage)
@@ -89,8 +91,6 @@ func (a *app) routePeople(people *echo.Group) {
 	people.POST("/notes/:id", a.putNote)
 	people.POST("/notes/:id/delete", a.deleteNote)
 	people.POST("/notes/:id/restore", a.undeleteNote)
-	people.GET("/notes/:id/history", a.trailPage)
-	people.POST("/notes/:id/history/:change/undo", a.undoChange)
 	people.GET("/account", a.accountPage)
 	people.POST("/account/password", a.changePassword)
 	people.POST("/act-as/stop", a.stopActing)

@@ -68,7 +68,7 @@ func signIn(tb testing.TB, s *server, name, password string) *browser {
 	tb.Helper()
 	b := newBrowser(tb, s)
 	a := b.submit("/signin", "/signin", url.Values{"name": {name}, "password": {password}})
-	if a.Status != http.StatusOK || a.Path != "/" {
+	if a.Status != http.StatusOK || a.Path != "/history/" {
 		tb.Fatalf("sign in as %s = %d at %s, want 200 at /", name, a.Status, a.Path)
 	}
 	return b

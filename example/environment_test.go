@@ -27,14 +27,14 @@ func TestTwoProcesses(t *testing.T) {
 	at := &browser{tb: t, url: two.URL, http: bob.http} // cookies know no ports
 	at.submit("/notes/new", "/notes", url.Values{"title": {"Written at the other"}})
 	expectStamps(t, d.open(t), "Written at the other", stamps{"bob", "bob", "NULL"})
-	expect(t, "the note at the first", bob.get("/"), http.StatusOK, "Written at the other")
+	expect(t, "the note at the first", bob.get("/notes"), http.StatusOK, "Written at the other")
 
 	token := apiSignIn(t, one, "alice").token
 	if status := (&program{tb: t, url: two.URL, token: token}).call("GET", "/api/notes", "", nil); status != http.StatusOK {
 		t.Errorf("the first one's token at the second = %d, want 200", status)
 	}
-	at.submit("/", "/signout", nil)
-	expect(t, "the first after sign-out at the second", bob.get("/"), http.StatusUnauthorized)
+	at.submit("/notes", "/signout", nil)
+	expect(t, "the first after sign-out at the second", bob.get("/notes"), http.StatusUnauthorized)
 }
 
 // Both create the tables of an empty database at the same moment.
@@ -47,7 +47,7 @@ func TestTwoProcessesStartAtOnce(t *testing.T) {
 				s.await(t)
 				signIn(t, s, "bob", seedPassword)
 			}
-			expectRow(t, d.open(t), "SELECT count(*) FROM notes", "2")
+			expectRow(t, d.open(t), "SELECT count(*) FROM notes", "5")
 		})
 	}
 }
@@ -67,7 +67,7 @@ func TestSessionKeysRotate(t *testing.T) {
 		s.stop(t)
 		s = startServerIn(t, dir, "SESSION_KEYS="+tt.keys)
 		bob.url, api.url = s.URL, s.URL
-		expect(t, "session under "+tt.keys, bob.get("/"), tt.want)
+		expect(t, "session under "+tt.keys, bob.get("/notes"), tt.want)
 		if got := api.call("GET", "/api/notes", "", nil); got != tt.want {
 			t.Errorf("token under %s = %d, want %d", tt.keys, got, tt.want)
 		}

@@ -129,7 +129,7 @@ func TestServerError(t *testing.T) {
 	if _, err := s.database(t).Exec("ALTER TABLE notes RENAME TO other_notes"); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "a page of a table that is gone", bob.get("/"), http.StatusInternalServerError, "That went wrong", "bob")
+	expect(t, "a page of a table that is gone", bob.get("/notes"), http.StatusInternalServerError, "That went wrong", "bob")
 	api := apiSignIn(t, s, "bob")
 	if status := api.call("GET", "/api/notes", "", nil); status != http.StatusInternalServerError {
 		t.Errorf("GET /api/notes of a table that is gone = %d, want 500", status)
@@ -179,9 +179,9 @@ func TestLostSessions(t *testing.T) {
 	s := startServer(t, "SESSION_KEYS="+firstKey, "REDIS_URL=redis://"+cable.addr, env[1])
 	bob := signIn(t, s, "bob", seedPassword)
 	cable.cut()
-	expect(t, "a page without Redis", bob.get("/"), http.StatusServiceUnavailable, "Try again in a moment")
+	expect(t, "a page without Redis", bob.get("/notes"), http.StatusServiceUnavailable, "Try again in a moment")
 	cable.mend()
-	expect(t, "a page with Redis again", bob.get("/"), http.StatusOK)
+	expect(t, "a page with Redis again", bob.get("/notes"), http.StatusOK)
 }
 
 // forget drops a cookie, as a browser does when its time is over.

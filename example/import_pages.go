@@ -50,7 +50,7 @@ func (a *app) importNotes(c echo.Context) error {
 		return err
 	}
 	flash(c, count(len(notes), "note")+" on the way.")
-	return c.Redirect(http.StatusSeeOther, "/")
+	return c.Redirect(http.StatusSeeOther, "/notes")
 }
 
 // maxImport is how many notes an import may have. Its text alone bounds it by

@@ -161,7 +161,7 @@ func (w *worker) ask() {
 	case dice < 35:
 		w.check("list", w.program.call("GET", "/api/notes", "", nil), http.StatusOK)
 	case dice < 60:
-		w.check("page", w.browser.get("/").Status, http.StatusOK)
+		w.check("page", w.browser.get("/notes").Status, http.StatusOK)
 	case dice < 75:
 		a := w.browser.post("/notes", url.Values{"title": {title}, "body": {body}})
 		w.check("save", a.Status, http.StatusSeeOther)

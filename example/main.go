@@ -14,7 +14,7 @@
 //
 // What has no request says itself who it is: seed.go, archiver.go. What
 // outlives its request keeps its person: import_pages.go. The models are in
-// user.go and note.go, the history of a note in trail.go, the handlers in
+// user.go and note.go, what happened to notes in activity.go, the handlers in
 // api.go and the files named _pages.go, what people see in templates and
 // assets. What keeps others out is in security.go, passwords.go and sessions.go,
 // what bounds the work in passwords.go and jobs.go. programs.go shows how programs get names of their own where

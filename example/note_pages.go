@@ -93,7 +93,7 @@ func (a *app) postNote(c echo.Context) error {
 		return err
 	}
 	flash(c, fmt.Sprintf("“%s” is saved.", note.Title))
-	return c.Redirect(http.StatusSeeOther, "/")
+	return c.Redirect(http.StatusSeeOther, "/notes")
 }
 
 func (a *app) putNote(c echo.Context) error {
@@ -116,7 +116,7 @@ func (a *app) putNote(c echo.Context) error {
 		return err
 	}
 	flash(c, fmt.Sprintf("“%s” is saved.", note.Title))
-	return c.Redirect(http.StatusSeeOther, "/")
+	return c.Redirect(http.StatusSeeOther, "/notes")
 }
 
 // editor shows the note with an id: as it is stored, or as form has it, which
@@ -147,7 +147,7 @@ func (a *app) deleteNote(c echo.Context) error {
 		return err
 	}
 	flash(c, "The note is in the trash.")
-	return c.Redirect(http.StatusSeeOther, "/")
+	return c.Redirect(http.StatusSeeOther, "/notes")
 }
 
 func (a *app) undeleteNote(c echo.Context) error {
@@ -159,7 +159,7 @@ func (a *app) undeleteNote(c echo.Context) error {
 		return err
 	}
 	flash(c, "The note is back.")
-	return c.Redirect(http.StatusSeeOther, "/?list="+listTrash)
+	return c.Redirect(http.StatusSeeOther, "/notes?list="+listTrash)
 }
 
 // noteID is the id in the path. Anything but a number leads to no note.

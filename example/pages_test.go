@@ -43,15 +43,15 @@ func TestPages(t *testing.T) {
 		b := newBrowser(t, s)
 		a := b.submit("/signin", "/signin", url.Values{"name": {"bob"}, "password": {seedPassword}, "next": {"//evil.example/"}})
 		expect(t, "sign in", a, http.StatusOK)
-		if a.Path != "/" {
+		if a.Path != "/history/" {
 			t.Errorf("after sign-in at %s, want /", a.Path)
 		}
 	})
 
 	t.Run("sign-out ends the session", func(t *testing.T) {
 		b := signIn(t, s, "bob", seedPassword)
-		expect(t, "sign out", b.submit("/", "/signout", nil), http.StatusOK, "You are signed out.")
-		expect(t, "notes", b.get("/"), http.StatusUnauthorized)
+		expect(t, "sign out", b.submit("/notes", "/signout", nil), http.StatusOK, "You are signed out.")
+		expect(t, "notes", b.get("/notes"), http.StatusUnauthorized)
 	})
 
 	t.Run("long lists have pages", func(t *testing.T) {
@@ -59,9 +59,9 @@ func TestPages(t *testing.T) {
 		for i := range 12 {
 			b.submit("/notes/new", "/notes", url.Values{"title": {fmt.Sprintf("Long list %d", i)}})
 		}
-		expect(t, "first page", b.get("/"), http.StatusOK, "Long list 11", "Page 1", "Older")
-		expect(t, "second page", b.get("/?list=notes&page=2"), http.StatusOK, "Long list 0", "Page 2", "Newer")
-		expect(t, "page beyond", b.get("/?page=3"), http.StatusNotFound)
+		expect(t, "first page", b.get("/notes"), http.StatusOK, "Long list 11", "Page 1", "Older")
+		expect(t, "second page", b.get("/notes?list=notes&page=2"), http.StatusOK, "Long list 0", "Page 2", "Newer")
+		expect(t, "page beyond", b.get("/notes?page=3"), http.StatusNotFound)
 	})
 
 	t.Run("text is shown, not run", func(t *testing.T) {
@@ -101,11 +101,11 @@ func TestAccount(t *testing.T) {
 	expect(t, "wrong current password", change("wrong", "new password", "new password"), http.StatusUnprocessableEntity, "This is not your password.")
 	expect(t, "typing error", change(seedPassword, "new password", "new passwort"), http.StatusUnprocessableEntity, "This differs")
 	expect(t, "short password", change(seedPassword, "short", "short"), http.StatusUnprocessableEntity, "at least 8")
-	expect(t, "the other session meanwhile", elsewhere.get("/"), http.StatusOK)
+	expect(t, "the other session meanwhile", elsewhere.get("/notes"), http.StatusOK)
 
 	expect(t, "new password", change(seedPassword, "new password", "new password"), http.StatusOK, "Your password is changed.")
-	expect(t, "this session", here.get("/"), http.StatusOK)
-	expect(t, "the other session", elsewhere.get("/"), http.StatusUnauthorized)
+	expect(t, "this session", here.get("/notes"), http.StatusOK)
+	expect(t, "the other session", elsewhere.get("/notes"), http.StatusUnauthorized)
 	signIn(t, s, "bob", "new password")
 	expectRow(t, s.database(t), "SELECT u.name FROM users b JOIN users u ON u.id = b.updated_by WHERE b.name = 'bob'", "bob")
 }
@@ -131,7 +131,7 @@ func TestActAs(t *testing.T) {
 	expect(t, "password while acting", alice.post("/account/password",
 		url.Values{"current": {seedPassword}, "new": {"new password"}, "again": {"new password"}}), http.StatusForbidden)
 
-	expect(t, "stop", alice.submit("/", "/act-as/stop", nil), http.StatusOK, "Users")
+	expect(t, "stop", alice.submit("/notes", "/act-as/stop", nil), http.StatusOK, "Users")
 	alice.submit("/notes/new", "/notes", url.Values{"title": {"Herself"}})
 	expectStamps(t, db, "Herself", stamps{"alice", "alice", "NULL"})
 	if log := s.log.String(); !strings.Contains(log, "actor.impersonator=user:") {
@@ -159,7 +159,7 @@ func TestDemotedWhileActing(t *testing.T) {
 			}
 			alice := signIn(t, s, "alice", seedPassword)
 			expect(t, "act as", alice.submit("/users", actAsPath(t, alice, "bob"), nil), http.StatusOK, "you act as <strong>bob</strong>")
-			expect(t, "a page while acting", alice.get("/"), http.StatusOK)
+			expect(t, "a page while acting", alice.get("/notes"), http.StatusOK)
 			if _, err := db.Exec(change); err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +168,7 @@ func TestDemotedWhileActing(t *testing.T) {
 			if err := db.QueryRow("SELECT COUNT(*) FROM notes WHERE title = '" + name + "'").Scan(&notes); err != nil || notes != 0 {
 				t.Errorf("notes = %d (%v), want none", notes, err)
 			}
-			home := alice.get("/")
+			home := alice.get("/notes")
 			expect(t, "the next page", home, http.StatusOK, "alice")
 			if strings.Contains(home.Body, "you act as") {
 				t.Error("alice still acts as bob")

@@ -99,7 +99,7 @@ func TestCurrentPasswordIsCounted(t *testing.T) {
 		}
 		return status
 	})
-	expect(t, "the session", bob.get("/"), http.StatusOK)
+	expect(t, "the session", bob.get("/notes"), http.StatusOK)
 }
 
 // A hundred who sign in at the same time leave processors for everybody else.

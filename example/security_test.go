@@ -53,7 +53,7 @@ func TestOtherSites(t *testing.T) {
 		b := newBrowser(t, s)
 		form := url.Values{"name": {"carol"}, "password": {seedPassword}}
 		expect(t, "sign in", b.postFrom("/signin", form, "Sec-Fetch-Site", "cross-site"), http.StatusForbidden)
-		expect(t, "the notes", b.get("/"), http.StatusUnauthorized)
+		expect(t, "the notes", b.get("/notes"), http.StatusUnauthorized)
 	})
 }
 
@@ -81,7 +81,7 @@ func TestHeaders(t *testing.T) {
 			}
 		}
 	}
-	for _, header := range []http.Header{newBrowser(t, s).get("/api/notes").Header, signIn(t, s, "bob", seedPassword).get("/").Header} {
+	for _, header := range []http.Header{newBrowser(t, s).get("/api/notes").Header, signIn(t, s, "bob", seedPassword).get("/notes").Header} {
 		if got := header.Get("Cache-Control"); got != "no-store" {
 			t.Errorf("Cache-Control = %q, want no-store for what one person sees", got)
 		}
@@ -100,8 +100,8 @@ func TestHTTPS(t *testing.T) {
 	a := bob.postFrom("/signin", url.Values{"name": {"bob"}, "password": {seedPassword}}, "Origin", proxy.URL)
 	expect(t, "sign in", a, http.StatusSeeOther)
 	session := expectCookie(t, a, "__Host-session")
-	expect(t, "the notes", bob.get("/"), http.StatusOK)
-	if got, want := bob.get("/").Header.Get("Strict-Transport-Security"), "max-age=31536000"; got != want {
+	expect(t, "the notes", bob.get("/notes"), http.StatusOK)
+	if got, want := bob.get("/notes").Header.Get("Strict-Transport-Security"), "max-age=31536000"; got != want {
 		t.Errorf("Strict-Transport-Security = %q, want %q", got, want)
 	}
 	a = bob.postFrom("/notes", url.Values{"title": {"By an old browser"}}, "Origin", proxy.URL)
@@ -113,7 +113,7 @@ func TestHTTPS(t *testing.T) {
 	// Any host of the domain can plant a cookie of a plain name.
 	stranger := proxy.browser(t)
 	stranger.http.Jar.SetCookies(stranger.site(), []*http.Cookie{{Name: "session", Value: session.Value, Path: "/", Secure: true}})
-	expect(t, "with a cookie that a sibling host planted", stranger.get("/"), http.StatusUnauthorized)
+	expect(t, "with a cookie that a sibling host planted", stranger.get("/notes"), http.StatusUnauthorized)
 	if log := s.log.String(); strings.Contains(log, "PUBLIC_URL") {
 		t.Errorf("the log finds fault with PUBLIC_URL:\n%s", tail(log))
 	}

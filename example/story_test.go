@@ -32,11 +32,11 @@ func TestTwoPeopleOneNote(t *testing.T) {
 
 		var trash noteList
 		bob.call("GET", "/api/notes?list=trash", "", &trash)
-		if len(trash.Notes) != 1 || trash.Notes[0].DeletedBy == nil || *trash.Notes[0].DeletedBy != *created.CreatedBy {
-			t.Errorf("trash = %+v, want the note, deleted by its creator", trash.Notes)
+		if len(trash.Notes) != 2 || trash.Notes[0].DeletedBy == nil || *trash.Notes[0].DeletedBy != *created.CreatedBy {
+			t.Errorf("trash = %+v, want the note first, deleted by its creator", trash.Notes)
 		}
 
-		alice.submit("/?list=trash", path+"/restore", nil)
+		alice.submit("/notes?list=trash", path+"/restore", nil)
 		expectStamps(t, db, "Groceries", stamps{"bob", "alice", "NULL"})
 	})
 }

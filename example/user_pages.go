@@ -56,7 +56,7 @@ func (a *app) actAs(c echo.Context) error {
 	if err := echoauth.Impersonate(c, actor.User(target.ID)); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/")
+	return c.Redirect(http.StatusSeeOther, "/notes")
 }
 
 func (a *app) stopActing(c echo.Context) error {

@@ -153,6 +153,12 @@ func lines(text string) []string {
 	return parts
 }
 
+// pointIn reports whether there is a point or comma at i that is a number's.
+func pointIn(text string, i int) bool {
+	isDigit := func(i int) bool { return 0 <= i && i < len(text) && '0' <= text[i] && text[i] <= '9' }
+	return (text[i] == '.' || text[i] == ',') && isDigit(i-1) && isDigit(i+1)
+}
+
 // words are those of a text, with the spaces and signs between them.
 func words(text string) (parts []string) {
 	class := func(r rune) int {
@@ -167,6 +173,9 @@ func words(text string) (parts []string) {
 	start, last := 0, -1
 	for i, r := range text {
 		is := class(r)
+		if pointIn(text, i) {
+			is = last
+		}
 		if i > 0 && (is != last || is == 0) {
 			parts = append(parts, text[start:i])
 			start = i

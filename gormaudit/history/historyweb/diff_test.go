@@ -51,3 +51,10 @@ func TestDiffOfLongTextsIsCut(t *testing.T) {
 		}
 	}
 }
+
+func TestANumberIsOneWord(t *testing.T) {
+	t.Parallel()
+	if got := words("Torch 12.50, rope. 1,000!"); strings.Join(got, "|") != "Torch| |12.50|,| |rope|.| |1,000|!" {
+		t.Errorf("words = %q", got)
+	}
+}

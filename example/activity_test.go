@@ -1,0 +1,75 @@
+package main_test
+
+import (
+	"database/sql"
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The activity tells who did what, also what somebody did by hand in the
+// database, and each note has its story there, deleted ones too.
+func TestActivityAndStoryOfANote(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *server, db *sql.DB) {
+		alice, bob := signIn(t, s, "alice", seedPassword), signIn(t, s, "bob", seedPassword)
+		var created note
+		apiSignIn(t, s, "carol").call("POST", "/api/notes", `{"title":"Groceries","body":"Milk and bread"}`, &created)
+		path := fmt.Sprintf("/notes/%d", created.ID)
+		bob.submit(path, path, url.Values{"title": {"Groceries"}, "body": {"Milk, eggs and bread"}, "version": {"1"}})
+		alice.submit("/users", actAsPath(t, alice, "bob"), nil)
+		alice.submit(path, path, url.Values{"title": {"Shopping"}, "body": {"Milk, eggs and bread"}, "version": {"2"}})
+		if _, err := db.Exec(fmt.Sprintf("UPDATE notes SET title = 'By hand' WHERE id = %d", created.ID)); err != nil {
+			t.Fatal(err)
+		}
+		bob.submit(path, path+"/delete", nil)
+
+		story := fmt.Sprintf("/history/row?table=notes&key=%d", created.ID)
+		for _, page := range []string{"/", story} {
+			expectInOrder(t, page, words(bob.get(page)),
+				"bob", "put in the trash",
+				", by hand", "changed", "Title changed from Shopping → to By hand",
+				"alice as bob", "Title changed from Groceries → to Shopping",
+				"bob", "Text changed from Milk and bread → to Milk, eggs and bread",
+				"carol", "created", "Groceries")
+		}
+		expectInOrder(t, "the week", words(bob.get("/")),
+			"alice as carol", "Trip to the lake → to Trip to the lake in May", "carol", "[deleted: 12 ] [inserted: 19 ]", "bob", "[inserted: and a torch ]", "alice", "created Note 3")
+		if body := bob.get("/notes?list=trash").Body; !strings.Contains(body, html.EscapeString(story)) {
+			t.Errorf("the trash does not lead to %s", story)
+		}
+		expect(t, "story of no note", bob.get("/history/row?table=notes&key=999"), http.StatusNotFound)
+		expect(t, "activity of a stranger", newBrowser(t, s).get("/history/"), http.StatusUnauthorized)
+	})
+}
+
+var tagPattern = regexp.MustCompile(`<[^>]+>`)
+
+// words are what people read of a page.
+func words(a answer) string {
+	return strings.Join(strings.Fields(html.UnescapeString(tagPattern.ReplaceAllString(a.Body, " "))), " ")
+}
+
+func expectInOrder(t *testing.T, what, text string, parts ...string) {
+	t.Helper()
+	rest := text
+	for _, part := range parts {
+		_, after, found := strings.Cut(rest, part)
+		if !found {
+			t.Fatalf("%s has no %q, after what must come before it:\n%s", what, part, text)
+		}
+		rest = after
+	}
+}
+
+func actAsPath(t *testing.T, b *browser, name string) string {
+	t.Helper()
+	match := regexp.MustCompile(`action="(/users/\d+/act-as)"(?s:.{0,400}?)Act as ` + name).FindStringSubmatch(b.get("/users").Body)
+	if match == nil {
+		t.Fatalf("nobody to act as is called %s", name)
+	}
+	return match[1]
+}
