@@ -262,7 +262,11 @@ func (p *past) scan(db *gorm.DB, d restorer, dest any) error {
 			continue
 		}
 		at := slices.IndexFunc(stored, func(c storedColumn) bool { return c.name == name })
-		if v, differs := p.then[field.DBName]; differs && at >= 0 {
+		v, differs := p.then[field.DBName]
+		switch {
+		case differs && v.IsNull():
+			row[i] = nil // a domain may refuse it
+		case differs && at >= 0:
 			places, columns, values = append(places, i), append(columns, stored[at]), append(values, v)
 		}
 	}

@@ -144,6 +144,7 @@ func newReversal(tx *gorm.DB, s *schema.Schema, change Change) (*reversal, error
 	if err != nil {
 		return r, err
 	}
+	d.lockForWrite(contextOf(tx), tx.Statement.ConnPool) // it reads first
 	r.dialect = d
 	if r.stamps, err = stampsOf(s); err != nil {
 		return r, err
@@ -163,7 +164,10 @@ type place struct {
 // chooses.
 func (r *reversal) places(value func(f Field) Value) (places []place) {
 	for _, f := range r.change.Fields {
-		at := slices.IndexFunc(r.stored, func(c storedColumn) bool { return strings.EqualFold(c.name, f.Column) })
+		at := slices.IndexFunc(r.stored, func(c storedColumn) bool { return c.name == f.Column })
+		if at < 0 {
+			at = slices.IndexFunc(r.stored, func(c storedColumn) bool { return strings.EqualFold(c.name, f.Column) })
+		}
 		if at >= 0 && !f.Redacted {
 			places = append(places, place{column: r.stored[at], field: r.schema.FieldsByDBName[f.Column], value: value(f)})
 		}

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -279,5 +280,35 @@ func TestAWideTable(t *testing.T) {
 		if !reflect.DeepEqual(now.Interface(), row.Interface()) {
 			t.Errorf("the row is %+v, want %+v", now.Elem(), row.Elem())
 		}
+	})
+}
+
+// Revert reads before it writes. On SQLite, others who write in between would make
+// it fail at once.
+func TestRevertWaitsForItsTurn(t *testing.T) {
+	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		must(t, db.Create(&Note{ID: 1, Title: "a"}).Error)
+		must(t, db.Create(&Note{ID: 2}).Error)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() {
+			var err error
+			for i := 0; err == nil && ctx.Err() == nil; i++ {
+				err = plain.Exec("UPDATE notes SET stars = ? WHERE id = 2", i).Error
+			}
+			done <- err
+		}()
+		for range 30 {
+			if err := db.Model(&Note{ID: 1}).Update("title", "b").Error; err != nil {
+				t.Errorf("Update = %v", err)
+			}
+			if err := history.Revert(db, last(t, db, &Note{ID: 1})); err != nil {
+				t.Errorf("Revert = %v", err)
+				break
+			}
+		}
+		stop()
+		must(t, <-done)
 	})
 }

@@ -613,3 +613,28 @@ func TestEveryTypeIsExactOnSQLite(t *testing.T) {
 		})
 	}
 }
+
+type strictWitness struct {
+	ID       int     `gorm:"type:integer"`
+	Spare    witness `gorm:"type:integer"`
+	Int      witness `gorm:"type:int" expr:"int"`
+	Real     witness `gorm:"type:real" expr:"float"`
+	Text     witness `gorm:"type:text" expr:"strict"`
+	Blob     witness `gorm:"type:blob" expr:"strictblob"`
+	Anything witness `gorm:"type:any" expr:"any"`
+}
+
+func (strictWitness) TableName() string { return "witnesses" }
+
+func TestStrictTablesAreExact(t *testing.T) {
+	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, history.Migrate(db.Set("gorm:table_options", " STRICT"), &strictWitness{}))
+		if _, err := must2(db.DB()).Exec("INSERT INTO witnesses (id, int) VALUES (9, 'text')"); err == nil {
+			t.Fatal("the table is not strict")
+		}
+		generators := maps.Clone(sqliteGenerators)
+		generators["int"], generators["strict"], generators["strictblob"] = oneOf("9223372036854775807", "-1"), oneOf("''", "'A' || char(0)", "'1'"), oneOf("x''", "x'00ff'")
+		property[strictWitness]{reader: db, writers: []*gorm.DB{db}, table: "witnesses", generate: generators, quote: quoteDouble}.run(t, 1)
+	})
+}
