@@ -100,14 +100,9 @@ func (p *passwords) inTurn(ctx context.Context, f func()) error {
 	return nil
 }
 
-// account is what tries are counted by: the user, however the name was
-// written, or a name that nobody has.
-func account(user *User) string {
-	if user.ID != 0 {
-		return fmt.Sprint("user ", user.ID)
-	}
-	return "name " + strings.ToLower(fmt.Sprintf("%.100s", user.Name))
-}
+// account is what tries are counted by: a name, whether somebody has it or nobody,
+// so that the count tells nobody who has an account.
+func account(user *User) string { return strings.ToLower(fmt.Sprintf("%.100s", user.Name)) }
 
 // network is what one client can choose its addresses from: with IPv6, 2^64.
 func network(address string) string {

@@ -78,6 +78,35 @@ func TestTriesAreCounted(t *testing.T) {
 	}
 }
 
+// What is counted does not tell who has an account either: a name that is written
+// otherwise, and that some databases find all the same, is counted alike whether
+// somebody has it or nobody.
+func TestTriesTellNothing(t *testing.T) {
+	for database, open := range map[string]func(testing.TB) *database{"sqlite": nil, "mysql": newMySQL} {
+		t.Run(database, func(t *testing.T) {
+			env := []string{behindProxy}
+			if open != nil {
+				env = append(env, open(t).env...)
+			}
+			s := startServer(t, env...)
+			answers := map[string][]int{}
+			for n, name := range []string{"bob", "nob"} {
+				var tries sync.WaitGroup
+				for range 12 {
+					tries.Go(func() { tryToken(t, s, fmt.Sprintf("192.0.2.%d", n), name, "wrong") })
+				}
+				tries.Wait()
+				for _, written := range []string{name, " " + name, strings.ToUpper(name), strings.ReplaceAll(name, "o", "ó")} {
+					answers[name] = append(answers[name], tryToken(t, s, fmt.Sprintf("198.51.100.%d", n), written, "wrong"))
+				}
+			}
+			if !slices.Equal(answers["bob"], answers["nob"]) {
+				t.Errorf("after too many tries for bob, others = %d, for nobody %d, want the same", answers["bob"], answers["nob"])
+			}
+		})
+	}
+}
+
 // Without a proxy that is trusted, an address is where the request comes from,
 // whatever it says.
 func TestTriesAreCountedByTheRealAddress(t *testing.T) {

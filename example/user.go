@@ -66,18 +66,21 @@ func (a *app) authenticate(ctx context.Context, address, name, password string) 
 	if err := a.passwords.admit(address); err != nil {
 		return nil, err
 	}
-	user := User{Name: strings.TrimSpace(name)}
-	err := gorm.ErrRecordNotFound
+	name = strings.TrimSpace(name)
+	user, err := &User{}, gorm.ErrRecordNotFound
 	if isText(name) {
-		err = a.db.WithContext(ctx).Where("role <> ?", Program).Take(&user, "name = ?", user.Name).Error
+		err = a.db.WithContext(ctx).Where("role <> ?", Program).Take(user, "name = ?", name).Error
 	}
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, err
 	}
-	if err := a.passwords.check(ctx, &user, password); err != nil {
+	if user.Name != name { // MySQL also finds bób where somebody asks for Bob
+		user = &User{Name: name}
+	}
+	if err := a.passwords.check(ctx, user, password); err != nil {
 		return nil, err
 	}
-	return &user, nil
+	return user, nil
 }
 
 // user returns the user with an id, or gorm.ErrRecordNotFound.
