@@ -397,15 +397,19 @@ func (d sqliteDialect) user() string            { return "change_sets.database_u
 func (d sqliteDialect) role() string            { return "NULL" }
 func (d sqliteDialect) changeKey() string       { return "changes.id" }
 func (d sqliteDialect) recordedAt() string      { return "changes.at" }
-func (d sqliteDialect) recordedInstant() string { return "julianday(?)" }
+func (d sqliteDialect) recordedInstant() string { return sqliteInstant("?") }
 func (d sqliteDialect) transaction() string {
 	return "coalesce(change_sets.first, " + d.set() + ")"
 }
 
+// sqliteInstant cuts a time down to milliseconds, as the clock does: SQLite would
+// round it.
+func sqliteInstant(at string) string { return "julianday(substr(" + at + ", 1, 23))" }
+
 // endsAfter looks at the last change of each set of the transaction.
 func (d sqliteDialect) endsAfter() string {
-	return "(changes.at > julianday(@at) OR EXISTS (SELECT 1 FROM whodunit_change_sets AS tied JOIN whodunit_changes AS later ON later.id = tied.last " +
-		"WHERE (tied.id = coalesce(change_sets.first, change_sets.id) OR tied.first = coalesce(change_sets.first, change_sets.id)) AND later.at > julianday(@at)))"
+	return "(changes.at > " + sqliteInstant("@at") + " OR EXISTS (SELECT 1 FROM whodunit_change_sets AS tied JOIN whodunit_changes AS later ON later.id = tied.last " +
+		"WHERE (tied.id = coalesce(change_sets.first, change_sets.id) OR tied.first = coalesce(change_sets.first, change_sets.id)) AND later.at > " + sqliteInstant("@at") + "))"
 }
 
 func (d sqliteDialect) inSet(id int64) string {
