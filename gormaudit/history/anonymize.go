@@ -62,5 +62,5 @@ func recordAnonymized(tx *gorm.DB, d dialect, person actor.Identity) error {
 		return err
 	}
 	record := map[string]any{"table_name": changeSetsTable, "row_key": person.String(), "action": ActionAnonymize}
-	return d.recordAnonymization(tx, w, record)
+	return d.recordChange(tx, w, record)
 }

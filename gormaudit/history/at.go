@@ -44,7 +44,7 @@ func At[T any](db *gorm.DB, key any, at time.Time) (T, error) {
 	if err != nil {
 		return none, err
 	}
-	t, err := describe(db, r.dialect, &row)
+	t, err := r.describe(db, fresh, &row)
 	if err != nil {
 		return none, err
 	}

@@ -75,6 +75,15 @@ func (i *installation) add(text *string) {
 	i.mark = m
 }
 
+// former is the name that a table had when its triggers were written, "" if that
+// is its own.
+func (i installation) former(t table) string {
+	if i.mark.Table == "" || sameTable(i.mark.Table, t.name) {
+		return ""
+	}
+	return i.mark.Table
+}
+
 // of returns what a table has. Its name may have that of a schema in front.
 func (c *catalogue) of(table string) installation {
 	found := c.tables[table]

@@ -154,14 +154,14 @@ func newFinder(db *gorm.DB, q Query) (*finder, error) {
 	}
 	f := &finder{reader: r, db: fresh, query: q, tables: map[string]table{}}
 	for _, model := range q.Tables {
-		t, err := describe(db, r.dialect, model)
+		t, err := f.describe(db, model)
 		if err != nil {
 			return nil, err
 		}
 		f.add(t, nil)
 	}
 	for _, row := range q.Rows {
-		t, err := describe(db, r.dialect, row)
+		t, err := f.describe(db, row)
 		if err != nil {
 			return nil, err
 		}
@@ -174,12 +174,24 @@ func newFinder(db *gorm.DB, q Query) (*finder, error) {
 	return f, nil
 }
 
+// describe asks for the names of each table once.
+func (f *finder) describe(db *gorm.DB, model any) (table, error) {
+	t, err := describe(db, f.dialect, model)
+	if err != nil {
+		return t, err
+	}
+	if known, ok := f.tables[t.name]; ok && known.schema == t.schema {
+		return known, nil
+	}
+	t, err = f.reader.describe(db, f.db, model)
+	f.tables[t.name] = t
+	return t, err
+}
+
 // add leaves out what is asked for already.
 func (f *finder) add(t table, key any) {
-	_, known := f.tables[t.name]
-	f.tables[t.name] = t
 	whole := func(s subject) bool { return s.table.name == t.name && s.key == nil }
-	if known && slices.ContainsFunc(f.subjects, whole) {
+	if slices.ContainsFunc(f.subjects, whole) {
 		return
 	}
 	f.subjects = append(f.subjects, subject{t, key})
@@ -204,8 +216,10 @@ func (f *finder) page(limit int) (page []Change, more bool, err error) {
 		if !f.query.changed(c) || !f.query.says(c.ChangeSet) {
 			continue
 		}
-		if t, known := f.tables[c.Table]; known {
-			c.schema = t.schema
+		for _, t := range f.tables {
+			if t.had(c) {
+				c.schema = t.schema
+			}
 		}
 		page = append(page, c)
 	}
@@ -293,7 +307,8 @@ func (f *finder) who() (conditions []*gorm.DB) {
 
 func (f *finder) ofSubject(s subject) *gorm.DB {
 	if s.key == nil {
-		return f.condition("changes.table_name = ?", s.table.name)
+		condition, args := f.ofTable(s.table)
+		return f.condition(condition, args)
 	}
 	condition, args := f.rowOf(s.table, s.key)
 	return f.condition(condition, args)
@@ -314,7 +329,8 @@ func (f *finder) either(n int, condition func(i int) *gorm.DB) *gorm.DB {
 
 // Last returns the last change of each of some rows: result[i] is that of rows[i],
 // the zero Change where there is none. T is a model, or a pointer to one. It is
-// one query for a page of a list, whatever the rows have behind them. A row whose
+// one query for a page of a list, whatever the rows have behind them, after one for
+// the names that their table had. A row whose
 // key is not set is [gorm.ErrPrimaryKeyRequired].
 func Last[T any](db *gorm.DB, rows []T) ([]Change, error) {
 	models := make([]any, len(rows))
@@ -355,10 +371,11 @@ func lastOf(db *gorm.DB, rows []any, last []Change) error {
 
 // concerns reports whether c is a change of the row s.
 func (c Change) concerns(s subject) bool {
-	if c.Table != s.table.name {
+	if !s.table.had(c) {
 		return false
 	}
-	return c.Action == ActionTruncate || joinKey(c.Key) == storedKey(s.key, s.table.native)
+	key := storedKey(s.key, s.table.native)
+	return c.Action == ActionTruncate || c.rowKey == key || c.movedTo != nil && storedKey(c.movedTo, s.table.native) == key
 }
 
 // Users returns the ids of the users who made changes, each once, also of those

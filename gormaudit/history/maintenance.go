@@ -7,6 +7,11 @@ import (
 	"gorm.io/gorm"
 )
 
+// recorder inserts a change that no trigger writes, in a change set of a.
+type recorder interface {
+	recordChange(tx *gorm.DB, a attribution, record map[string]any) error
+}
+
 // upkeep changes what one kind of database has recorded.
 type upkeep interface {
 	// maintain lets the transaction tx past the protection of append-only
@@ -15,9 +20,7 @@ type upkeep interface {
 	// actorID is a condition with two placeholders for the same id, on a
 	// column of change_sets.
 	actorID(column string) string
-	// recordAnonymization inserts a change that no trigger writes, in a change set
-	// of a.
-	recordAnonymization(tx *gorm.DB, a attribution, record map[string]any) error
+	recorder
 	// prune deletes change sets older than before, with their changes, about
 	// limit of them. It returns how many, and whether there may be more.
 	prune(tx *gorm.DB, before time.Time, limit int) (n int64, more bool, err error)

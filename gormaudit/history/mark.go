@@ -17,6 +17,7 @@ const generation = 1
 // objects of a home. It stands in their text, where every dump keeps it.
 type mark struct {
 	Generation int          `json:"g"`
+	Table      string       `json:"t,omitempty"` // the name under which its changes are recorded
 	Hash       string       `json:"h"`           // of the text
 	Columns    []markColumn `json:"c,omitempty"` // that are recorded
 	LeftOut    []string     `json:"o,omitempty"` // columns that a model leaves out

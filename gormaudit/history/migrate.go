@@ -69,6 +69,9 @@ func (o Options) SQL(db *gorm.DB, models ...any) (drop, create string, err error
 	var drops []string
 	creates := m.dialect.objects(o, m.tables)
 	for _, t := range m.tables {
+		if former := m.found.of(t.name).former(t); former != "" {
+			return "", "", fmt.Errorf("history: table %q: it was renamed, from %q: only Migrate can say that", t.name, former)
+		}
 		drops = append(drops, m.dialect.drop(t)...)
 		creates = append(append(creates, m.dialect.record(t)...), m.dialect.attach(t)...)
 	}

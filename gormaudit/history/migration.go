@@ -1,14 +1,18 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
 // Options say how the history is kept. The zero Options are those of [Migrate]
@@ -52,6 +56,7 @@ type Options struct {
 // generator generates one database's triggers and tables.
 type generator interface {
 	columnReader
+	recorder
 	// catalogue asks what there is in the current home.
 	catalogue(db *gorm.DB) (*catalogue, error)
 	// in is the dialect in a home, which knows what is there.
@@ -111,7 +116,7 @@ func (m *migration) plan(db *gorm.DB) error {
 		}
 	}
 	m.planObjects()
-	return nil
+	return m.checkRenamed()
 }
 
 // locate describes the models' tables, and finds what there is in the current
@@ -176,8 +181,57 @@ func (m *migration) writeObjects(db *gorm.DB) error {
 // writeRecord replaces what records the stale tables.
 func (m *migration) writeRecord(db *gorm.DB) error {
 	for _, t := range m.stale {
-		if err := execAll(m.quiet(db), m.dialect.record(t)); err != nil {
+		if err := execAll(m.quiet(db), append(m.dropFormer(t), m.dialect.record(t)...)); err != nil {
 			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, err)
+		}
+		if err := m.recordRename(db, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropFormer returns the statements that drop the triggers which a renamed table
+// brought along, where they would stay beside those of its new name.
+func (m *migration) dropFormer(t table) []string {
+	former := m.found.of(t.name).former(t)
+	if former == "" {
+		return nil
+	}
+	return m.dialect.drop(table{name: former})
+}
+
+// recordRename records that a table was renamed, so that its changes are found under
+// its old name too.
+func (m *migration) recordRename(db *gorm.DB, t table) error {
+	former := m.found.of(t.name).former(t)
+	if former == "" {
+		return nil
+	}
+	by, err := Config{Actor: actor.FromContext}.attribution(contextOf(db))
+	if err == nil {
+		tx := m.quiet(db).WithContext(context.WithValue(contextOf(db), maintenance{}, true))
+		err = m.dialect.recordChange(tx, by, map[string]any{"table_name": former, "row_key": "", "moved_to": t.name, "action": ActionRename})
+	}
+	if err != nil {
+		return fmt.Errorf("history: table %q: recording that it was %q: %w", t.name, former, err)
+	}
+	return nil
+}
+
+// checkRenamed is an error for a table whose name another one had, which has
+// brought its triggers along: they would be replaced. Tables that were renamed come
+// first.
+func (m *migration) checkRenamed() error {
+	slices.SortStableFunc(m.stale, func(a, b table) int {
+		return cmp.Compare(m.found.of(b.name).former(b), m.found.of(a.name).former(a))
+	})
+	for _, t := range m.stale {
+		for name, other := range m.found.tables {
+			given := slices.ContainsFunc(m.tables, func(t table) bool { return sameTable(t.name, name) })
+			if other.mark.Table != "" && sameTable(other.mark.Table, t.name) && !sameTable(name, t.name) && !given {
+				return fmt.Errorf("history: table %q: the triggers of that name are on %q, which was renamed: migrate its model first, or with this one", t.name, name)
+			}
 		}
 	}
 	return nil

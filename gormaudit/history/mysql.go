@@ -515,6 +515,11 @@ func (d mysqlDialect) actorID(column string) string {
 	return column + " = ? AND CAST(" + column + " AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY)"
 }
 
+func (d mysqlDialect) triggerText(t table) string {
+	return "SELECT ACTION_STATEMENT AS text FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE() " +
+		"AND EVENT_OBJECT_TABLE = " + d.literal(t.name) + " AND LEFT(TRIGGER_NAME, 16) = 'whodunit_record_'"
+}
+
 // alike compares as the key's column does.
 func (d mysqlDialect) alike(db *gorm.DB, t table) (string, error) {
 	if len(t.keys) > 1 || t.keys[0].kind != kindText {
@@ -587,7 +592,7 @@ func (d mysqlDialect) forgetConnections(tx *gorm.DB, before time.Time) error {
 	return tx.Exec("DELETE FROM whodunit_context WHERE connection IN ? AND NOT maintenance AND "+gone, ids, instantOf(before)).Error
 }
 
-func (d mysqlDialect) recordAnonymization(tx *gorm.DB, a attribution, record map[string]any) error {
+func (d mysqlDialect) recordChange(tx *gorm.DB, a attribution, record map[string]any) error {
 	var set struct{ ID, Token int64 }
 	if err := tx.Raw("SELECT " + mysqlNewSet + " AS id, " + mysqlNewToken + " AS token").Scan(&set).Error; err != nil {
 		return err

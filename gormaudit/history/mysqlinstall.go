@@ -120,14 +120,14 @@ func (d mysqlDialect) migrateOn(db *gorm.DB, m *migration) (err error) {
 	})
 }
 
-// writeRecord locks a table that gets its first triggers, and writes its
+// writeRecord locks a table that gets its first triggers, or was renamed, and writes its
 // definition anew: MariaDB does not see by the triggers that a statement which
 // others have prepared must be prepared again, and then lacks the history's tables.
 func (d mysqlDialect) writeRecord(db *gorm.DB, m *migration) error {
 	for _, t := range m.stale {
 		name := quoteTable(t.name, d.quote)
-		statements := d.record(t)
-		if d.mariadb && m.found.of(t.name).triggers == 0 {
+		statements := append(m.dropFormer(t), d.record(t)...)
+		if has := m.found.of(t.name); d.mariadb && (has.triggers == 0 || has.former(t) != "") {
 			var comment string
 			if err := db.Raw("SELECT TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?", t.name).Scan(&comment).Error; err != nil {
 				return err
@@ -143,6 +143,9 @@ func (d mysqlDialect) writeRecord(db *gorm.DB, m *migration) error {
 		}
 		if err != nil {
 			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, err)
+		}
+		if err := m.recordRename(db, t); err != nil {
+			return err
 		}
 	}
 	return nil

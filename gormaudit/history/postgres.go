@@ -454,6 +454,11 @@ func (d postgresDialect) actorID(column string) string {
 func (d postgresDialect) isKey(column string) string { return column + " = @key" }
 func (d postgresDialect) zone() string               { return "NULL" }
 
+func (d postgresDialect) triggerText(t table) string {
+	return "SELECT p.prosrc AS text FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid " +
+		"WHERE t.tgrelid = to_regclass(" + d.literal(quoteTable(t.name, quoteDouble)) + ") AND t.tgname = 'whodunit_insert'"
+}
+
 // alike knows types whose equality is wider than that of their texts.
 func (d postgresDialect) alike(_ *gorm.DB, t table) (string, error) {
 	dbType, _, _ := strings.Cut(t.keys[0].dbType, "(")
@@ -496,7 +501,7 @@ DELETE FROM whodunit_change_sets WHERE (id, txid) IN (SELECT id, txid FROM old)`
 	return n, n == int64(limit), err
 }
 
-func (d postgresDialect) recordAnonymization(tx *gorm.DB, a attribution, record map[string]any) error {
+func (d postgresDialect) recordChange(tx *gorm.DB, a attribution, record map[string]any) error {
 	var id int64
 	if err := tx.Raw("INSERT INTO whodunit_change_sets (database_user, database_role, "+strings.Join(attributionColumns[:], ", ")+
 		") VALUES (session_user, current_user"+strings.Repeat(", ?", len(attributionColumns))+") RETURNING id", a.args()...).Scan(&id).Error; err != nil {

@@ -115,22 +115,40 @@ func (d postgresDialect) migrate(db *gorm.DB, m *migration) error {
 			if err := tx.AutoMigrate(model); err != nil {
 				return err
 			}
-			return m.only(tx, model).writeRecord(tx)
+			return m.only(tx, model).writeFunctions(tx)
 		}); err != nil {
 			return err
 		}
 	}
+	attached := func(t table) bool {
+		has := m.found.of(t.name)
+		return has.triggers >= d.triggerCount() && has.former(t) == ""
+	}
 	for _, t := range m.tables {
-		if m.found.of(t.name).triggers >= d.triggerCount() {
+		if attached(t) {
 			continue
 		}
 		if err := d.inTurn(db, m, func(tx *gorm.DB) error {
-			if m.found.of(t.name).triggers >= d.triggerCount() {
+			if attached(t) {
 				return nil // another program has
 			}
-			return execAll(m.quiet(tx), d.attach(t))
+			if err := execAll(m.quiet(tx), d.attach(t)); err != nil {
+				return err
+			}
+			return m.recordRename(tx, t)
 		}); err != nil {
 			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// writeFunctions leaves the function of a table's old name, which its triggers call
+// until they are replaced.
+func (m *migration) writeFunctions(db *gorm.DB) error {
+	for _, t := range m.stale {
+		if err := execAll(m.quiet(db), m.dialect.record(t)); err != nil {
+			return fmt.Errorf("history: table %q: creating its function: %w", t.name, err)
 		}
 	}
 	return nil

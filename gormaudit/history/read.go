@@ -97,8 +97,85 @@ func (r reader) row(db *gorm.DB, t table, key any) *gorm.DB {
 }
 
 func (r reader) rowOf(t table, key any) (condition string, args map[string]any) {
-	return "changes.table_name = @table AND (" + r.dialect.isKey("changes.row_key") + " OR " + r.dialect.isKey("changes.moved_to") + " OR changes.row_key = '' AND changes.action = @truncate)",
-		map[string]any{"table": t.name, "key": key, "truncate": ActionTruncate}
+	condition, args = r.ofTable(t)
+	args["key"], args["truncate"] = key, ActionTruncate
+	return condition + " AND (" + r.dialect.isKey("changes.row_key") + " OR " + r.dialect.isKey("changes.moved_to") + " OR changes.row_key = '' AND changes.action = @truncate)", args
+}
+
+// ofTable is the condition that a change is of a table, under any of its names.
+func (r reader) ofTable(t table) (condition string, args map[string]any) {
+	args = map[string]any{}
+	parts := make([]string, len(t.names))
+	for i, n := range t.names {
+		name := fmt.Sprint("table", i)
+		args[name] = n.name
+		parts[i] = "changes.table_name = @" + name
+		if n.after != 0 {
+			parts[i] += fmt.Sprint(" AND changes.id > ", n.after)
+		}
+		if n.until != 0 {
+			parts[i] += fmt.Sprint(" AND changes.id <= ", n.until)
+		}
+	}
+	if len(parts) == 1 {
+		return parts[0], args
+	}
+	return "(" + strings.Join(parts, " OR ") + ")", args
+}
+
+// describe describes a model for those who read: with the names that its table
+// had. It may have been renamed and not migrated since.
+func (r reader) describe(db, fresh *gorm.DB, model any) (table, error) {
+	t, err := describe(db, r.dialect, model)
+	if err != nil {
+		return t, err
+	}
+	n, next, err := r.named(fresh, t, named{name: t.name})
+	for err == nil {
+		if n.name != "" {
+			t.names = append(t.names, n)
+		}
+		if next.name == "" {
+			return t, nil
+		}
+		n, next, err = r.named(fresh, t, next)
+	}
+	return t, fmt.Errorf("history: table %q: looking for its names: %w", t.name, hintOfTables(err))
+}
+
+// named looks for the change that took a name from a table last, and, after that,
+// for the one that gave it, and from which name next. It is a name that the table
+// does not have yet if its triggers have another, which is next then.
+func (r reader) named(db *gorm.DB, t table, n named) (is, next named, err error) {
+	name := r.dialect.literal(n.name)
+	query := "SELECT id, table_name FROM whodunit_changes WHERE action = 'rename' AND (table_name = " + name + " AND row_key = '' OR moved_to = " + name + ")"
+	if n.until != 0 {
+		query += fmt.Sprint(" AND id < ", n.until)
+	} else {
+		query += " UNION ALL SELECT 0, text FROM (" + r.dialect.triggerText(t) + ") AS shown"
+	}
+	rows, err := db.Statement.ConnPool.QueryContext(contextOf(db), query+" ORDER BY id DESC")
+	if err != nil {
+		return n, next, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id int64
+		var text sql.NullString
+		if err := rows.Scan(&id, &text); err != nil {
+			return n, next, err
+		}
+		as := markIn(text.String).Table
+		switch {
+		case id == 0 && as != "" && !sameTable(as, n.name) && sameTable(t.name, n.name):
+			return named{}, named{name: as}, rows.Err()
+		case id != 0 && n.after == 0 && text.String == n.name:
+			n.after = id
+		case id != 0 && n.after == 0 && next.name == "":
+			next = named{name: text.String, until: id}
+		}
+	}
+	return n, next, rows.Err()
 }
 
 // keyOfRow is the recorded key of a row that a caller has.
@@ -125,8 +202,9 @@ func (r reader) recordedKey(db *gorm.DB, t table, values []any) (any, error) {
 	if err != nil || condition == "" {
 		return given, err
 	}
+	named, args := r.ofTable(t)
 	key, err := r.firstKey(db.Table(changesTable+" AS changes").Select("changes.row_key").
-		Where("changes.table_name = @table AND changes.row_key <> '' AND "+condition, map[string]any{"table": t.name, "key": given}).
+		Where(named, args).Where("changes.row_key <> '' AND "+condition, map[string]any{"key": given}).
 		Order("changes.id DESC"))
 	if key == nil || err != nil {
 		return given, hintOfTables(err)
@@ -212,7 +290,7 @@ func scanRecord(rows *sql.Rows, native bool) (record, error) {
 		rec.zone = t.Location()
 	}
 	rec.rowKey = storedKey(key, native)
-	if rec.Action != ActionTruncate {
+	if rec.Action != ActionTruncate && rec.Action != ActionRename {
 		rec.Key = splitKey(rec.rowKey, composite.Bool)
 	}
 	if text, ok := rec.movedTo.([]byte); ok && !native {

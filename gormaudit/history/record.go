@@ -48,6 +48,9 @@ type recordReader interface {
 	// actorID is a condition with two placeholders for the same id, on a
 	// column of change_sets.
 	actorID(column string) string
+	// triggerText is the query for the text of a trigger of t, which may not be shown.
+	triggerText(t table) string
+	literal(text string) string
 	// isKey is the condition that a column of changes holds the recorded key @key.
 	isKey(column string) string
 	// alike is the condition that a change's key is @key to the column of the key,

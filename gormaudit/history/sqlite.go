@@ -428,6 +428,13 @@ func (d sqliteDialect) within(sets string) string {
 		"ON enclosed.id BETWEEN change_sets.id AND change_sets.last WHERE " + sets + ")"
 }
 
+func (d sqliteDialect) triggerText(t table) string {
+	return "SELECT sql AS text FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(" + d.literal(t.name) + ") " +
+		"AND substr(name, 1, 16) = 'whodunit_record_'"
+}
+
+func (d sqliteDialect) literal(text string) string { return quoteLiteral(text) }
+
 func (d sqliteDialect) alike(_ *gorm.DB, t table) (string, error) {
 	for _, collation := range []string{"nocase", "rtrim"} {
 		if len(t.keys) == 1 && strings.Contains(t.keys[0].dbType, "collate "+collation) {
@@ -598,8 +605,8 @@ func (d sqliteDialect) pruneNobody(tx *gorm.DB, before time.Time, limit int) (in
 	return int64(len(sets)), len(untold) == limit, nil
 }
 
-// recordAnonymization inserts the change, so that there is one to enclose.
-func (d sqliteDialect) recordAnonymization(tx *gorm.DB, a attribution, record map[string]any) error {
+// recordChange inserts the change, so that there is one to enclose.
+func (d sqliteDialect) recordChange(tx *gorm.DB, a attribution, record map[string]any) error {
 	ctx, in := tx.Statement.Context, connection{pool: tx.Statement.ConnPool}
 	set, err := d.setActor(ctx, in, a)
 	if err != nil {

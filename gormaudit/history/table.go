@@ -22,9 +22,28 @@ type table struct {
 	alive   *column  // the soft-delete column, nil if there is none
 	leftOut []string // columns that are never recorded
 	native  bool     // a key of one column is recorded as it is, not as text
+	names   []named  // for those who read
 
 	requireActor    bool     // nobody changes it without saying who acts
 	requireMetadata []string // nor without these keys, in order
+}
+
+// named is a name that a table had, for the changes with these ids.
+type named struct {
+	name         string
+	after, until int64 // the ids, 0 where there is no bound
+}
+
+// had reports whether a change is the table's.
+func (t table) had(c Change) bool {
+	return slices.ContainsFunc(t.names, func(n named) bool {
+		return n.name == c.Table && c.ID > n.after && (n.until == 0 || c.ID <= n.until)
+	})
+}
+
+// sameTable compares names, with or without a schema's in front.
+func sameTable(a, b string) bool {
+	return strings.EqualFold(a[strings.LastIndexByte(a, '.')+1:], b[strings.LastIndexByte(b, '.')+1:])
 }
 
 // describe reads a model's schema. dialect says how a column type is written
@@ -264,7 +283,7 @@ func checkKeys(t table) error {
 
 // mark is that of the triggers of t, without the hash.
 func (t table) mark() mark {
-	m := mark{LeftOut: t.leftOut, RequireActor: t.requireActor, RequireMetadata: t.requireMetadata}
+	m := mark{Table: t.name, LeftOut: t.leftOut, RequireActor: t.requireActor, RequireMetadata: t.requireMetadata}
 	for _, c := range t.columns {
 		m.Columns = append(m.Columns, t.columnMark(c))
 	}

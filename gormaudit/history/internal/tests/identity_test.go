@@ -185,3 +185,66 @@ func TestNothingOfTheCallersQueryReachesTheHistorys(t *testing.T) {
 		}
 	})
 }
+
+type (
+	// OldName and NewName are one table, before and after.
+	OldName struct {
+		ID   uint
+		Name string
+	}
+	NewName struct {
+		ID   uint
+		Name string
+	}
+)
+
+// A renamed table keeps its past: what its triggers record under the old name until
+// Migrate, and what is recorded after it, once each. Another table of the old name
+// has a past of its own.
+func TestARenamedTableKeepsItsPast(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &OldName{}))
+		must(t, db.Create(&OldName{ID: 1, Name: "a"}).Error)
+		created := pause()
+		must(t, db.Migrator().RenameTable(&OldName{}, &NewName{}))
+		must(t, db.Model(&NewName{ID: 1}).Update("name", "b").Error)
+		renamed := pause()
+		check := func(when string, want ...string) {
+			t.Helper()
+			sameLines(t, when+": the trail", trail(t, db, &NewName{ID: 1}), want...)
+			wantAt(t, db, when+": under the old name", 1, created, NewName{1, "a"}, nil)
+			wantAt(t, db, when+": before the migration", 1, renamed, NewName{1, "b"}, nil)
+			if n := len(all(t, db, history.Query{Tables: []any{&NewName{}}, Actions: []history.Action{history.ActionCreate, history.ActionUpdate}})); n != len(want) {
+				t.Errorf("%s: the table has %d changes, want %d", when, n, len(want))
+			}
+			if last, err := history.Last(db, []NewName{{ID: 1}}); err != nil || last[0].ID == 0 {
+				t.Errorf("%s: Last = %+v, %v", when, last, err)
+			}
+		}
+		a, b, c := `create; nobody said; id NULL>"1"; name NULL>"a"`, `update; nobody said; name "a">"b"`, `update; nobody said; name "b">"c"`
+		check("renamed", a, b)
+		if err := history.Verify(db, &NewName{}); !errors.Is(err, history.ErrOutdated) {
+			t.Errorf("Verify of a renamed table = %v, want ErrOutdated", err)
+		}
+		must(t, db.Migrator().CreateTable(&OldName{}))
+		if err := history.Migrate(db, &OldName{}); err == nil {
+			t.Error("Migrate of a table whose triggers are on another one said nothing")
+		}
+		if _, _, err := history.SQL(db, &NewName{}); err == nil {
+			t.Error("SQL of a renamed table said nothing")
+		}
+		must(t, history.Migrate(db, &NewName{}, &OldName{}))
+		must(t, history.Verify(db, &NewName{}, &OldName{}))
+		must(t, db.Model(&NewName{ID: 1}).Update("name", "c").Error)
+		check("migrated", a, b, c)
+		must(t, history.Migrate(db, &NewName{}, &OldName{}))
+		check("migrated again", a, b, c)
+
+		must(t, db.Create(&OldName{ID: 1, Name: "another"}).Error)
+		check("beside another", a, b, c)
+		sameLines(t, "the trail of another", trail(t, db, &OldName{ID: 1}), `create; nobody said; id NULL>"1"; name NULL>"another"`)
+		wantAt(t, db, "another before", 1, renamed, OldName{}, history.ErrNotYet)
+	})
+}
