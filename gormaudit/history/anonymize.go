@@ -18,6 +18,10 @@ const anonymized = "anonymized"
 // sets it changed, and records itself with the actor of db's context, as an
 // [ActionAnonymize] of table change_sets.
 //
+// It works in batches of rows, each its own transaction, with pauses in which
+// others write. It can be stopped by the context of db. Then it has recorded
+// nothing of itself, and must be run again.
+//
 // What the changes themselves hold is not touched: leave columns with personal
 // data out of the history or redact them, or [Prune].
 func Anonymize(db *gorm.DB, person actor.Actor) (int64, error) {
@@ -28,26 +32,28 @@ func Anonymize(db *gorm.DB, person actor.Actor) (int64, error) {
 	if person.IsAnonymous() {
 		return 0, fmt.Errorf("history: anonymizing: %s is no person", person)
 	}
-	var n int64
-	err = maintained(db.Session(&gorm.Session{NewDB: true}), d, func(tx *gorm.DB) (err error) {
-		n, err = anonymize(tx, d, person.Identity)
-		return err
-	}, func(tx *gorm.DB) error { return recordAnonymized(tx, d, person.Identity) })
+	u := newUpkeeper(db, d)
+	n, err := u.anonymize(person.Identity)
+	if err == nil {
+		err = u.db.Transaction(func(tx *gorm.DB) error { return recordAnonymized(tx, d, person.Identity) })
+	}
 	if err != nil {
-		return 0, fmt.Errorf("history: anonymizing: %w", err)
+		return n, fmt.Errorf("history: anonymizing: %w", err)
 	}
 	return n, nil
 }
 
-func anonymize(tx *gorm.DB, d dialect, person actor.Identity) (int64, error) {
-	var n int64
+func (u upkeeper) anonymize(person actor.Identity) (n int64, err error) {
 	for _, role := range []string{"actor", "impersonator"} {
-		updated := tx.Exec("UPDATE whodunit_change_sets SET "+role+"_name = ?, request_id = NULL, ip = NULL, user_agent = NULL, metadata = NULL WHERE "+
-			role+"_kind = ? AND "+d.actorID(role+"_id"), anonymized, person.Kind.String(), person.ID, person.ID)
-		if updated.Error != nil {
-			return 0, updated.Error
+		err := u.sets(role+"_kind = ? AND "+u.dialect.actorID(role+"_id"), []any{person.Kind.String(), person.ID, person.ID},
+			func(tx *gorm.DB, these string, keys []any) error {
+				n += int64(len(keys))
+				return tx.Exec("UPDATE whodunit_change_sets SET "+role+"_name = ?, request_id = NULL, ip = NULL, user_agent = NULL, metadata = NULL WHERE "+these,
+					anonymized, keys).Error
+			})
+		if err != nil {
+			return n, err
 		}
-		n += updated.RowsAffected
 	}
 	return n, nil
 }

@@ -490,8 +490,8 @@ func (d mysqlDialect) transaction() string {
 }
 
 func (d mysqlDialect) endsAfter() string {
-	return "(changes.at > CAST(@at AS DATETIME(6)) OR EXISTS (SELECT 1 FROM whodunit_changes AS later " +
-		"WHERE later.token = changes.token AND later.at > CAST(@at AS DATETIME(6))))"
+	return "(changes.at > CAST(@at AS DATETIME(6)) OR (SELECT later.at FROM whodunit_changes AS later " +
+		"WHERE later.token = changes.token ORDER BY later.at DESC LIMIT 1) > CAST(@at AS DATETIME(6)))"
 }
 
 func (d mysqlDialect) inSet(int64) string { return "change_sets.id = ?" }
@@ -554,42 +554,22 @@ func (d mysqlDialect) maintain(tx *gorm.DB, on bool) error {
 	return exec(tx, "DELETE FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance")
 }
 
-func (d mysqlDialect) prune(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
-	var sets []struct{ ID, Token int64 }
-	const old = "SELECT id, token FROM whodunit_change_sets WHERE at < CAST(? AS DATETIME(6)) ORDER BY at LIMIT ?"
-	if err := tx.Raw(old, instantOf(before), limit).Scan(&sets).Error; err != nil {
-		return 0, false, err
-	}
-	pairs := make([][]any, len(sets))
-	for i, s := range sets {
-		pairs[i] = []any{s.ID, s.Token}
-	}
-	if err := deleteSets(tx, pairs); err != nil {
-		return 0, false, err
-	}
-	return int64(len(pairs)), len(pairs) == limit, d.forgetConnections(tx, before)
+func (d mysqlDialect) setKey() string      { return "id, token" }
+func (d mysqlDialect) ended() string       { return "0" }
+func (d mysqlDialect) busy(err error) bool { return isBusyMySQL(err) }
+func (d mysqlDialect) empty() string {
+	return "change_sets.at < " + d.recordedInstant() + " AND NOT EXISTS (SELECT 1 FROM whodunit_changes AS changes WHERE " + d.join() + ")"
 }
 
-// deleteSets deletes change sets, by id and token, with their changes.
-func deleteSets(tx *gorm.DB, pairs [][]any) error {
-	if len(pairs) == 0 {
-		return nil
-	}
-	if err := tx.Exec("DELETE FROM whodunit_changes WHERE (change_set, token) IN ?", pairs).Error; err != nil {
-		return err
-	}
-	return tx.Exec("DELETE FROM whodunit_change_sets WHERE (id, token) IN ?", pairs).Error
-}
-
-// forgetConnections deletes the contexts of connections that are long gone. It
+// tidy deletes the contexts of connections that are long gone. It
 // looks them up first, for a DELETE locks all rows that it reads.
-func (d mysqlDialect) forgetConnections(tx *gorm.DB, before time.Time) error {
+func (d mysqlDialect) tidy(db *gorm.DB, before time.Time) error {
 	const gone = "set_at < CAST(? AS DATETIME(6)) AND NOT active AND NOT maintenance"
 	var ids []int64
-	if err := tx.Raw("SELECT connection FROM whodunit_context WHERE "+gone, instantOf(before)).Scan(&ids).Error; err != nil || len(ids) == 0 {
+	if err := db.Raw("SELECT connection FROM whodunit_context WHERE "+gone, instantOf(before)).Scan(&ids).Error; err != nil || len(ids) == 0 {
 		return err
 	}
-	return tx.Exec("DELETE FROM whodunit_context WHERE connection IN ? AND NOT maintenance AND "+gone, ids, instantOf(before)).Error
+	return db.Exec("DELETE FROM whodunit_context WHERE connection IN ? AND NOT maintenance AND "+gone, ids, instantOf(before)).Error
 }
 
 func (d mysqlDialect) recordChange(tx *gorm.DB, a attribution, record map[string]any) error {

@@ -426,10 +426,12 @@ func (d postgresDialect) recordedAt() string      { return "changes.at" }
 func (d postgresDialect) recordedInstant() string { return "(CAST(? AS timestamp) AT TIME ZONE 'UTC')" }
 func (d postgresDialect) transaction() string     { return "changes.txid" }
 
+// endsAfter looks the last change up, whatever the planner thinks: it would read
+// all that are later.
 func (d postgresDialect) endsAfter() string {
 	const at = "(CAST(@at AS timestamp) AT TIME ZONE 'UTC')"
-	return "(changes.at > " + at + " OR EXISTS (SELECT 1 FROM whodunit_changes AS later " +
-		"WHERE later.txid = changes.txid AND later.began = changes.began AND later.at > " + at + "))"
+	return "(changes.at > " + at + " OR (SELECT later.at FROM whodunit_changes AS later " +
+		"WHERE later.txid = changes.txid AND later.began = changes.began ORDER BY later.at DESC LIMIT 1) > " + at + ")"
 }
 
 func (d postgresDialect) inSet(int64) string { return "change_sets.id = ?" }
@@ -487,18 +489,12 @@ func (d postgresDialect) maintain(tx *gorm.DB, on bool) error {
 	return exec(tx, "SELECT set_config('whodunit.maintenance', $1, true)", setting)
 }
 
-func (d postgresDialect) prune(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
-	result, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, `WITH old AS (
-  SELECT id, txid FROM whodunit_change_sets WHERE at < (CAST($1 AS timestamp) AT TIME ZONE 'UTC') ORDER BY at LIMIT $2
-), gone AS (
-  DELETE FROM whodunit_changes WHERE (change_set, txid) IN (SELECT id, txid FROM old)
-)
-DELETE FROM whodunit_change_sets WHERE (id, txid) IN (SELECT id, txid FROM old)`, instantOf(before), limit)
-	if err != nil {
-		return 0, false, err
-	}
-	n, err := result.RowsAffected()
-	return n, n == int64(limit), err
+func (d postgresDialect) setKey() string                 { return "id, txid" }
+func (d postgresDialect) ended() string                  { return "0" }
+func (d postgresDialect) tidy(*gorm.DB, time.Time) error { return nil }
+func (d postgresDialect) busy(err error) bool            { return isBusyPostgres(err) }
+func (d postgresDialect) empty() string {
+	return "change_sets.at < " + d.recordedInstant() + " AND NOT EXISTS (SELECT 1 FROM whodunit_changes AS changes WHERE " + d.join() + ")"
 }
 
 func (d postgresDialect) recordChange(tx *gorm.DB, a attribution, record map[string]any) error {

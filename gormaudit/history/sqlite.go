@@ -564,46 +564,19 @@ func (d sqliteDialect) maintain(tx *gorm.DB, on bool) error {
 	return exec(tx, "DELETE FROM whodunit_change_sets WHERE id = 0")
 }
 
-// prune deletes change sets first. A change that is old and in none after that is
-// not attributed.
-func (d sqliteDialect) prune(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
-	var spans []struct{ First, Last int64 }
-	err := tx.Raw("SELECT id AS first, last FROM whodunit_change_sets WHERE at < strftime('%Y-%m-%d %H:%M:%f', ?) AND id > 0 ORDER BY id LIMIT ?",
-		instantOf(before), limit).Scan(&spans).Error
-	if err != nil {
-		return 0, false, err
-	}
-	for _, s := range spans {
-		if err := exec(tx, "DELETE FROM whodunit_changes WHERE id BETWEEN ? AND ?", s.First, s.Last); err != nil {
-			return 0, false, err
-		}
-		if err := exec(tx, "DELETE FROM whodunit_change_sets WHERE id = ?", s.First); err != nil {
-			return 0, false, err
-		}
-	}
-	if len(spans) == limit {
-		return int64(limit), true, nil
-	}
-	n, more, err := d.pruneNobody(tx, before, limit)
-	return int64(len(spans)) + n, more, err
+func (d sqliteDialect) setKey() string { return "id" }
+
+// ended is negative for a change that is in no set.
+func (d sqliteDialect) ended() string {
+	return "CASE coalesce(change_sets.last, changes.id) WHEN changes.id THEN " + d.set() + " ELSE 0 END"
 }
 
-func (d sqliteDialect) pruneNobody(tx *gorm.DB, before time.Time, limit int) (int64, bool, error) {
-	var untold []struct{ ID, ChangeSet int64 }
-	err := tx.Raw("SELECT changes.id, "+d.set()+" AS change_set FROM whodunit_changes AS changes LEFT JOIN whodunit_change_sets AS change_sets ON "+d.join()+
-		" WHERE changes.at < julianday(?) AND change_sets.id IS NULL ORDER BY changes.id LIMIT ?", instantOf(before), limit).Scan(&untold).Error
-	if err != nil {
-		return 0, false, err
-	}
-	sets := map[int64]bool{}
-	for _, change := range untold {
-		sets[change.ChangeSet] = true
-		if err := exec(tx, "DELETE FROM whodunit_changes WHERE id = ?", change.ID); err != nil {
-			return 0, false, err
-		}
-	}
-	return int64(len(sets)), len(untold) == limit, nil
+func (d sqliteDialect) empty() string {
+	return "change_sets.at < strftime('%Y-%m-%d %H:%M:%f', ?) AND NOT EXISTS (SELECT 1 FROM whodunit_changes AS changes WHERE changes.id BETWEEN change_sets.id AND change_sets.last)"
 }
+
+func (d sqliteDialect) tidy(*gorm.DB, time.Time) error { return nil }
+func (d sqliteDialect) busy(err error) bool            { return isBusySQLite(err) }
 
 // recordChange inserts the change, so that there is one to enclose.
 func (d sqliteDialect) recordChange(tx *gorm.DB, a attribution, record map[string]any) error {

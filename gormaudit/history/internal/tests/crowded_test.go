@@ -1,0 +1,167 @@
+package tests
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// crowds are the statements that fill a history, by engine, in which count is the
+// number of changes, and numbers are those from 0 to below it as i.
+var crowds = map[string]string{
+	"postgres": `INSERT INTO whodunit_change_sets (txid, at, actor_kind, actor_id, request_id)
+SELECT i / 10, clock_timestamp() - (count - i) * interval '1 second', CASE WHEN i % 1000 <> 500 THEN 'user' END, i / 10 % 100, 'r-' || i / 10 FROM numbers WHERE i % 10 = 0 ORDER BY i;
+INSERT INTO whodunit_changes (change_set, txid, at, table_name, row_key, action, fields)
+SELECT 1 + i / 10, i / 10, clock_timestamp() - (count - i) * interval '1 second', CASE i % 5 WHEN 0 THEN 'lines' ELSE 'notes' END, CASE i % 2 WHEN 0 THEN 1 ELSE i % 2000 END, 'update', '[]' FROM numbers ORDER BY i;
+ANALYZE whodunit_changes; ANALYZE whodunit_change_sets`,
+	"mysql": `INSERT INTO whodunit_change_sets (id, token, at, actor_kind, actor_id, request_id)
+SELECT 1 + i DIV 10, i DIV 10, UTC_TIMESTAMP(6) - INTERVAL count - i SECOND, IF(i % 1000 <> 500, 'user', NULL), i DIV 10 % 100, CONCAT('r-', i DIV 10) FROM numbers WHERE i % 10 = 0 ORDER BY i;
+INSERT INTO whodunit_changes (change_set, token, at, table_name, row_key, action, fields)
+SELECT 1 + i DIV 10, i DIV 10, UTC_TIMESTAMP(6) - INTERVAL count - i SECOND, IF(i % 5 = 0, 'lines', 'notes'), IF(i % 2 = 0, 1, i % 2000), 'update', '[]' FROM numbers ORDER BY i;
+ANALYZE TABLE whodunit_changes, whodunit_change_sets`,
+	"sqlite": `INSERT INTO whodunit_change_sets (id, last, at, actor_kind, actor_id, request_id)
+SELECT 1 + i, 10 + i, strftime('%Y-%m-%d %H:%M:%f', julianday() - (count - i) / 86400.0), 'user', i / 10 % 100, 'r-' || i / 10 FROM numbers WHERE i % 10 = 0 AND i % 1000 <> 500 ORDER BY i;
+INSERT INTO whodunit_changes (id, at, table_name, row_key, action)
+SELECT 1 + i, julianday() - (count - i) / 86400.0, iif(i % 5 = 0, 'lines', 'notes'), iif(i % 2 = 0, 1, i % 2000), 'update' FROM numbers ORDER BY i;
+ANALYZE`,
+}
+
+// crowd fills an empty history with up to 100,000 changes, one a second until
+// now, ten to a change set: of the users 0 to 99 in the requests r-0 and on, every
+// hundredth set unattributed. Half of them are of the note and the line 1, the
+// others of 1,000 more. It writes the history's own tables, which is quicker than
+// to earn it.
+func crowd(tb testing.TB, plain *gorm.DB, n int) {
+	tb.Helper()
+	const digits = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+	numbers := "FROM (SELECT i FROM (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS i FROM " +
+		digits + " AS a, " + digits + " AS b, " + digits + " AS c, " + digits + " AS e, " + digits + " AS f) AS every WHERE i < count) AS numbers"
+	for _, statement := range strings.Split(crowds[plain.Name()], ";") {
+		statement = strings.ReplaceAll(statement, "FROM numbers", numbers)
+		must(tb, plain.Exec(strings.ReplaceAll(statement, "count", strconv.Itoa(n))).Error)
+	}
+}
+
+// A change set of any size is deleted in parts, which can be stopped and goes on.
+func TestPruneTakesASetInParts(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		notes := make([]Note, 1300)
+		must(t, db.WithContext(as(ann)).Create(notes).Error)
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := d.Open(t, &gorm.Config{Logger: &onStatement{Interface: logger.Discard, text: "DELETE FROM whodunit_changes", nth: 2, do: stop}})
+		if n, err := history.Prune(stopped.WithContext(ctx), time.Now().Add(time.Hour)); n != 0 || err == nil {
+			t.Errorf("Prune until it is stopped = %d, %v, want 0 and an error", n, err)
+		}
+		if n := count(t, plain, "whodunit_changes"); n != 800 {
+			t.Errorf("%d changes are left after a batch, want 800", n)
+		}
+		if got := last(t, plain, &Note{ID: 1300}).ChangeSet.Actor; got != ann {
+			t.Errorf("what is left of the set is by %v, want %v", got, ann)
+		}
+		if n, err := history.Prune(plain, time.Now().Add(time.Hour)); n != 1 || err != nil {
+			t.Errorf("Prune again = %d, %v, want 1, nil", n, err)
+		}
+		if n := count(t, plain, "whodunit_changes") + count(t, plain, "whodunit_change_sets"); n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
+	})
+}
+
+// All that is known of one person is replaced in parts.
+func TestAnonymizeTakesAPersonInParts(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		_, plain := open(t, d)
+		crowd(t, plain, 12_000)
+		must(t, plain.Exec("UPDATE whodunit_change_sets SET actor_kind = 'user', actor_id = '42'").Error)
+		sets := count(t, plain, "whodunit_change_sets")
+		left := func() int64 { return count(t, plain, "whodunit_change_sets WHERE request_id IS NOT NULL") }
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := d.Open(t, &gorm.Config{Logger: &onStatement{Interface: logger.Discard, text: "UPDATE whodunit_change_sets", nth: 2, do: stop}})
+		if _, err := history.Anonymize(stopped.WithContext(ctx), ann); err == nil || left() != sets-500 {
+			t.Errorf("Anonymize until it is stopped = %v and leaves %d of %d change sets, want an error and 500 less", err, left(), sets)
+		}
+		if n, err := history.Anonymize(plain, ann); n != sets || err != nil || left() != 0 {
+			t.Errorf("Anonymize again = %d, %v and leaves %d change sets, want %d, nil, 0", n, err, left(), sets)
+		}
+		if n := count(t, plain, "whodunit_changes WHERE action = 'anonymize'"); n != 1 {
+			t.Errorf("it is recorded %d times, want once", n)
+		}
+	})
+}
+
+// onStatement calls do after the nth statement that contains a text.
+type onStatement struct {
+	logger.Interface
+	text string
+	nth  int
+	do   func()
+}
+
+func (o *onStatement) LogMode(logger.LogLevel) logger.Interface { return o }
+
+func (o *onStatement) Trace(_ context.Context, _ time.Time, statement func() (string, int64), _ error) {
+	if sql, _ := statement(); strings.Contains(sql, o.text) {
+		if o.nth--; o.nth == 0 {
+			o.do()
+		}
+	}
+}
+
+// longestWait is how long the slowest of a writer's updates takes while f runs.
+func longestWait(tb testing.TB, db *gorm.DB, f func()) (longest time.Duration) {
+	tb.Helper()
+	done := make(chan struct{})
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			began := time.Now()
+			if err := db.Model(&Note{ID: 1}).Update("title", strconv.Itoa(i)).Error; err != nil {
+				tb.Errorf("a write meanwhile: %v", err)
+				return
+			}
+			longest = max(longest, time.Since(began))
+		}
+	})
+	f()
+	close(done)
+	writer.Wait()
+	return longest
+}
+
+// noise is what a busy machine may keep anybody waiting.
+const noise = 250 * time.Millisecond
+
+func TestPruneLetsOthersWrite(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		db = db.WithContext(as(ann))
+		n := 20_000
+		if plain.Name() == "sqlite" {
+			n = 5_000 // there is one writer at a time, and Prune gives way
+		}
+		crowd(t, plain, n)
+		must(t, db.Create(&Note{ID: 1}).Error)
+		alone := longestWait(t, db, func() { time.Sleep(300 * time.Millisecond) })
+		began := time.Now()
+		beside := longestWait(t, db, func() { must2(history.Prune(plain, time.Now().Add(-time.Second))) })
+		t.Logf("the longest write takes %v alone, %v beside Prune, which takes %v", alone, beside, time.Since(began))
+		if beside > 5*max(alone, noise/5) {
+			t.Errorf("a write waits for %v beside Prune, %v without", beside, alone)
+		}
+	})
+}
