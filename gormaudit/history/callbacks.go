@@ -73,6 +73,7 @@ func (p *callbacks) register(db *gorm.DB) error {
 		{query.Before("gorm:query"), set, p.beforeQuery},
 		{query.After("gorm:query"), clear, p.afterRaw},
 		{row.Before("gorm:row"), set, p.beforeRow},
+		{row.After("gorm:row"), clear, p.afterRow},
 	} {
 		if err := step.at.Register(step.name, step.do); err != nil {
 			return fmt.Errorf("history: callback %s: %w", step.name, err)
@@ -84,12 +85,35 @@ func (p *callbacks) register(db *gorm.DB) error {
 // beginTransaction opens the transaction that SkipDefaultTransaction left out: a
 // write and its record happen together.
 func (p *callbacks) beginTransaction(db *gorm.DB) {
-	if !db.SkipDefaultTransaction || inTransaction(db) || !p.pools.audited(db) {
-		return
+	if db.SkipDefaultTransaction && !inTransaction(db) && (p.pools.audited(db) || p.attributesAll(db)) {
+		p.begin(db)
 	}
+}
+
+// attributesAll reports whether the statement must have an actor, whatever it does.
+func (p *callbacks) attributesAll(db *gorm.DB) bool {
+	return p.config.AttributeAll && db.Error == nil && !db.DryRun && lasts(db) && contextOf(db).Value(maintenance{}) == nil
+}
+
+// attributesAlone is attributesAll of one that is in no transaction. The history's
+// own reads are in none that lasts.
+func (p *callbacks) attributesAlone(db *gorm.DB) bool {
+	if !p.attributesAll(db) {
+		return false
+	}
+	_, fixed := db.Statement.ConnPool.(fixedPool)
+	return fixed || !inTransaction(db)
+}
+
+// begin opens a transaction for one statement, and what is nested in it.
+func (p *callbacks) begin(db *gorm.DB) {
 	pool := db.Statement.ConnPool
+	if fixed, ok := pool.(fixedPool); ok {
+		db.Statement.ConnPool = fixed.ConnPool
+	}
 	tx := db.Begin()
 	if tx.Error != nil {
+		db.Statement.ConnPool = pool
 		_ = db.AddError(tx.Error)
 		return
 	}
@@ -98,7 +122,7 @@ func (p *callbacks) beginTransaction(db *gorm.DB) {
 }
 
 func (p *callbacks) endTransaction(db *gorm.DB) {
-	if !db.SkipDefaultTransaction || !inTransaction(db) {
+	if !db.SkipDefaultTransaction && !p.config.AttributeAll || !inTransaction(db) {
 		return
 	}
 	value, _ := db.Statement.Settings.Load(keyPool)
@@ -138,7 +162,7 @@ func (p *callbacks) correctActor(db *gorm.DB, ends bool) {
 	if !lasts(db) || db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
 		return
 	}
-	if openTransactions.known(db.Statement.ConnPool) != nil {
+	if p.config.AttributeAll || openTransactions.known(db.Statement.ConnPool) != nil {
 		p.setActor(db, ends)
 	}
 }
@@ -146,6 +170,9 @@ func (p *callbacks) correctActor(db *gorm.DB, ends bool) {
 // beforeExec sets the actor for [gorm.DB.Exec] in a transaction. Which tables it
 // writes is not known.
 func (p *callbacks) beforeExec(db *gorm.DB) {
+	if p.attributesAlone(db) && mayBeAlone(firstWord(db.Statement.SQL.String())) {
+		p.begin(db)
+	}
 	if db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
 		return
 	}
@@ -154,14 +181,27 @@ func (p *callbacks) beforeExec(db *gorm.DB) {
 		if t := openTransactions.known(db.Statement.ConnPool); t != nil {
 			_ = db.AddError(t.savepoint(db.Statement.Context, attributorOf(db), connection{pool: db.Statement.ConnPool}))
 		}
-	case writes(db, verb) && p.pools.known(db, p.pools.of(db)).any():
+	case writes(db, verb) && (p.attributesAll(db) || p.pools.known(db, p.pools.of(db)).any()):
 		p.setActor(db, true)
 	}
+}
+
+// mayBeAlone reports whether a statement with that first word can be the only one
+// of a transaction: VACUUM can't be in any, and SET would be over with it.
+func mayBeAlone(verb string) bool {
+	switch verb {
+	case "", "SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE", "CALL", "DO", "EXPLAIN":
+		return true // GORM builds what has none yet
+	}
+	return false
 }
 
 // beforeQuery does so for a raw query that writes, such as INSERT … RETURNING.
 func (p *callbacks) beforeQuery(db *gorm.DB) {
 	p.compile(db)
+	if p.attributesAlone(db) && mayBeAlone(firstWord(db.Statement.SQL.String())) {
+		p.begin(db)
+	}
 	p.beforeRaw(db, true)
 }
 
@@ -179,8 +219,17 @@ func (p *callbacks) beforeRaw(db *gorm.DB, ends bool) {
 
 // beforeRow can't clear the actor while the caller reads the rows.
 func (p *callbacks) beforeRow(db *gorm.DB) {
-	if lasts(db) {
+	switch {
+	case p.attributesAlone(db) && !readsHistory(db) && !byMigrator():
+		refuseRows(db)
+	case lasts(db):
 		p.beforeRaw(db, false)
+	}
+}
+
+func (p *callbacks) afterRow(db *gorm.DB) {
+	if refused, ok := db.Statement.ConnPool.(refusedRows); ok {
+		db.Statement.ConnPool = refused.ConnPool
 	}
 }
 
@@ -276,6 +325,7 @@ func (p *callbacks) afterRaw(db *gorm.DB) {
 	if t := openTransactions.known(db.Statement.ConnPool); t != nil && db.Error == nil && !db.DryRun && verb == "ROLLBACK" {
 		_ = db.AddError(t.rolledBack(db.Statement.Context, attributorOf(db), connection{pool: db.Statement.ConnPool}))
 	}
+	p.endTransaction(db)
 }
 
 func (p *callbacks) compile(db *gorm.DB) { p.pools.of(db).statements.compile(db) }

@@ -17,6 +17,13 @@ type Config struct {
 	// others it warns where their triggers are outdated or were lost. [Revert] knows
 	// their keys. By default none.
 	Models []any
+	// AttributeAll attributes every statement of GORM's, reads and tables without
+	// history too, for row-level security on PostgreSQL: see rls.md. Outside a
+	// transaction each runs in one of its own, with its preloads: BEGIN, the actor,
+	// the statement, COMMIT. [gorm.DB.Row], Rows and Scan, whose transaction nobody
+	// would end, are an error there, as are [At] and [AllAt]: open one. By default
+	// off. It changes nothing on other databases.
+	AttributeAll bool
 }
 
 // attribution is that of a context. It is an error for an id that can't be stored

@@ -53,8 +53,9 @@
 // client's word, see [actor.Request].
 //
 // Beside this file, schema.md has the tables, the rights as GRANT lines and
-// restores, attribution.md how those say who acts who don't use GORM, migrations.md what [Migrate] does on each database, gaps.md what is not
-// recorded or not attributed, costs.md what it costs. Tested with SQLite,
+// restores, attribution.md how to say who acts without GORM, rls.md row-level
+// security, migrations.md what [Migrate] does on each database, gaps.md what is
+// not recorded or not attributed, costs.md what it costs. Tested with SQLite,
 // PostgreSQL 15 and MariaDB 10.11, and with MariaDB in the mode that GORM uses for
 // MySQL. PostgreSQL must be 14 or later.
 package history

@@ -108,6 +108,17 @@ BEGIN
 END
 $whodunit$`
 
+// postgresUserID and postgresActorKind are for policies. Their bodies are bound
+// when they are created, so that they can be inlined and nobody can put other names
+// in front. Programs and nobody have no user's id, which a cast could fail on.
+const (
+	postgresUserID = `CREATE OR REPLACE FUNCTION %s() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN nullif(current_setting('whodunit.actor', true), '')::jsonb->>'actor_kind' = 'user'
+  THEN nullif(nullif(current_setting('whodunit.actor', true), '')::jsonb->>'actor_id', '') END`
+	postgresActorKind = `CREATE OR REPLACE FUNCTION %s() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN nullif(current_setting('whodunit.actor', true), '')::jsonb->>'actor_kind'`
+)
+
 const postgresRefuse = `CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $whodunit$
 BEGIN
   IF current_setting('whodunit.maintenance', true) = 'on' THEN
@@ -130,6 +141,8 @@ func (d postgresDialect) objects(o Options, _ []table) []string {
 		"CREATE INDEX IF NOT EXISTS whodunit_changes_transaction ON " + changes + " (txid, at)",
 		fmt.Sprintf(postgresOpen, open, sets, d.literal(sets)),
 		d.revoke(open),
+		fmt.Sprintf(postgresUserID, d.qualified("whodunit_user_id")),
+		fmt.Sprintf(postgresActorKind, d.qualified("whodunit_actor_kind")),
 	}
 	if o.AppendOnly {
 		statements = append(statements, d.protection()...)
