@@ -228,6 +228,7 @@ func (p *past) leaves(c Change, key any) bool {
 // undo takes back what was recorded since, the newest first.
 func (p *past) undo() error {
 	for _, c := range slices.Backward(p.since) {
+		p.table.present(&c)
 		for _, f := range c.Fields {
 			switch {
 			case f.Err != nil:

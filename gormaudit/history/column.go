@@ -20,7 +20,8 @@ type column struct {
 	bookkeeping bool // a by- or at-column
 	updated     bool // an updated_* column: recorded with a change, but not one itself
 	redact      bool
-	zero        string // of a soft-delete column: the SQL literal of a row that is alive, "" for NULL
+	was         []string // the names that it had, the first first
+	zero        string   // of a soft-delete column: the SQL literal of a row that is alive, "" for NULL
 }
 
 // columnReader says how a kind of database writes columns down.
@@ -40,7 +41,8 @@ func newColumn(db *gorm.DB, d columnReader, f *schema.Field) column {
 		dbType: dbType,
 		kind:   d.kindOf(dbType),
 		key:    f.PrimaryKey,
-		redact: strings.EqualFold(f.TagSettings["HISTORY"], "redact"),
+		redact: tagOf(f).redact,
+		was:    tagOf(f).was,
 	}
 	if f.GORMDataType == schema.Bool && c.kind == kindInteger || f.DataType == schema.Bool {
 		c.kind = kindBool
@@ -64,7 +66,41 @@ func dataTypeOf(db *gorm.DB, f *schema.Field) string {
 
 // isRecorded reports whether triggers know the column at all.
 func isRecorded(f *schema.Field) bool {
-	return !f.IgnoreMigration && (f.TagSettings["HISTORY"] != "-" || f.PrimaryKey)
+	return !f.IgnoreMigration && (!tagOf(f).leftOut || f.PrimaryKey)
+}
+
+// tag is what a field's tag says, in parts joined by commas.
+type tag struct {
+	leftOut bool     // history:-
+	redact  bool     // history:redact
+	was     []string // history:was:name
+}
+
+// notRenamed stands for a name where a column is new.
+const notRenamed = "-"
+
+func tagOf(f *schema.Field) (t tag) {
+	for part := range strings.SplitSeq(f.TagSettings["HISTORY"], ",") {
+		part = strings.TrimSpace(part)
+		name, renamed := strings.CutPrefix(part, "was:")
+		switch {
+		case renamed:
+			t.was = append(t.was, name)
+		case part == "-":
+			t.leftOut = true
+		case strings.EqualFold(part, "redact"):
+			t.redact = true
+		}
+	}
+	return t
+}
+
+// firstName is the name that a column of a key is sorted by.
+func firstName(name string, was []string) string {
+	if len(was) == 0 || was[0] == notRenamed {
+		return name
+	}
+	return was[0]
 }
 
 // zeroOf is what a row that was not deleted holds. gorm.DeletedAt has NULL, or

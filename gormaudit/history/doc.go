@@ -37,7 +37,9 @@
 //
 // Leave a column out with the tag gorm:"history:-". With gorm:"history:redact"
 // it is recorded that it changed, not what: for secrets. Large blobs are best
-// left out, each change holds them twice. An older release of the application
+// left out, each change holds them twice. A renamed column keeps its past by the
+// tag gorm:"history:was:old_name"; parts are joined by commas, as in
+// gorm:"history:redact,was:pin". An older release of the application
 // that migrates once more takes nothing away: see [Options.Exact].
 //
 // # Security

@@ -213,17 +213,23 @@ func (f *finder) page(limit int) (page []Change, more bool, err error) {
 			return page, true, nil
 		}
 		f.query.Before = c.ID
+		f.own(&c)
 		if !f.query.changed(c) || !f.query.says(c.ChangeSet) {
 			continue
-		}
-		for _, t := range f.tables {
-			if t.had(c) {
-				c.schema = t.schema
-			}
 		}
 		page = append(page, c)
 	}
 	return page, len(changes) == read, nil
+}
+
+// own makes a change one of its table, if that is among those that are asked for.
+func (f *finder) own(c *Change) {
+	for _, t := range f.tables {
+		if t.had(*c) {
+			c.schema = t.schema
+			t.present(c)
+		}
+	}
 }
 
 // changed reports whether one of the query's columns did.
@@ -361,7 +367,7 @@ func lastOf(db *gorm.DB, rows []any, last []Change) error {
 		for _, c := range changes {
 			if c.concerns(s) {
 				last[i] = c
-				last[i].schema = s.table.schema
+				f.own(&last[i])
 				break
 			}
 		}

@@ -146,7 +146,9 @@ func keyNames(s *schema.Schema) (names []string) {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
+	slices.SortFunc(names, func(a, b string) int {
+		return strings.Compare(firstName(a, tagOf(s.FieldsByDBName[a]).was), firstName(b, tagOf(s.FieldsByDBName[b]).was))
+	})
 	return names
 }
 

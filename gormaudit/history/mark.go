@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -70,6 +71,23 @@ func (m mark) in(statements []string) []string {
 		statements[i] = strings.ReplaceAll(statements[i], markHere, m.String())
 	}
 	return statements
+}
+
+// renamed is m with the names that columns have now, where the table has no column
+// of the old one.
+func (m mark) renamed(was map[string]string, has map[string]bool) mark {
+	m.Columns, m.LeftOut = slices.Clone(m.Columns), slices.Clone(m.LeftOut)
+	for i, c := range m.Columns {
+		if name, ok := was[c.Name]; ok && !has[c.Name] {
+			m.Columns[i].Name = name
+		}
+	}
+	for i, old := range m.LeftOut {
+		if name, ok := was[old]; ok && !has[old] {
+			m.LeftOut[i] = name
+		}
+	}
+	return m
 }
 
 // markOf is the mark of statements, which all have the same.

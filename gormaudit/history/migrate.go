@@ -47,6 +47,9 @@ func (o Options) Migrate(db *gorm.DB, models ...any) error {
 	if err := m.plan(db); err != nil {
 		return err
 	}
+	if err := m.checkColumns(); err != nil {
+		return err
+	}
 	err = m.dialect.mayMigrate(m.quiet(db), m)
 	if err == nil {
 		err = m.dialect.migrate(db, m)

@@ -191,6 +191,32 @@ func (m *migration) writeRecord(db *gorm.DB) error {
 	return nil
 }
 
+// checkColumns is an error where one column of a table is gone and another one of its
+// kind has come, which may be the same.
+func (m *migration) checkColumns() error {
+	for _, t := range m.tables {
+		has := m.found.of(t.name)
+		before := has.mark.renamed(t.was, has.columns)
+		for _, c := range t.columns {
+			known := slices.ContainsFunc(before.Columns, func(k markColumn) bool { return k.Name == c.name }) || slices.Contains(before.LeftOut, c.name)
+			if known || !has.columns[c.name] || len(c.was) > 0 {
+				continue
+			}
+			gone := before.Columns
+			for _, name := range before.LeftOut {
+				gone = append(gone, markColumn{Name: name, Kind: string(c.kind)})
+			}
+			for _, k := range gone {
+				if !has.columns[k.Name] && k.Kind == string(c.kind) {
+					return fmt.Errorf("history: table %q: the column %q is gone, and %q is there: if it was renamed, tag it gorm:\"history:was:%s\", if not, gorm:\"history:was:-\"",
+						t.name, k.Name, c.name, k.Name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // dropFormer returns the statements that drop the triggers which a renamed table
 // brought along, where they would stay beside those of its new name.
 func (m *migration) dropFormer(t table) []string {

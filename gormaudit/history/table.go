@@ -19,10 +19,11 @@ type table struct {
 	schema  *schema.Schema
 	columns []column
 	keys    []column
-	alive   *column  // the soft-delete column, nil if there is none
-	leftOut []string // columns that are never recorded
-	native  bool     // a key of one column is recorded as it is, not as text
-	names   []named  // for those who read
+	alive   *column           // the soft-delete column, nil if there is none
+	leftOut []string          // columns that are never recorded
+	native  bool              // a key of one column is recorded as it is, not as text
+	names   []named           // for those who read
+	was     map[string]string // columns by the names that they had
 
 	requireActor    bool     // nobody changes it without saying who acts
 	requireMetadata []string // nor without these keys, in order
@@ -39,6 +40,15 @@ func (t table) had(c Change) bool {
 	return slices.ContainsFunc(t.names, func(n named) bool {
 		return n.name == c.Table && c.ID > n.after && (n.until == 0 || c.ID <= n.until)
 	})
+}
+
+// present gives a change of the table the names that its columns have now.
+func (t table) present(c *Change) {
+	for i, f := range c.Fields {
+		if name, renamed := t.was[f.Column]; renamed {
+			c.Fields[i].Column = name
+		}
+	}
 }
 
 // sameTable compares names, with or without a schema's in front.
@@ -79,11 +89,31 @@ func describeSchema(db *gorm.DB, d columnReader, s *schema.Schema) (table, error
 		}
 		t.columns = append(t.columns, c)
 	}
+	if t.was, err = formerNames(s); err != nil {
+		return table{}, err
+	}
 	t.arrange()
 	if len(t.keys) == 0 {
 		return table{}, fmt.Errorf("history: table %q: no primary key to tell its rows apart", t.name)
 	}
 	return t, checkKeys(t)
+}
+
+// formerNames are the columns that the model's tags say were renamed, by the names
+// that they had.
+func formerNames(s *schema.Schema) (map[string]string, error) {
+	was := map[string]string{}
+	for _, name := range s.DBNames {
+		for _, old := range tagOf(s.FieldsByDBName[name]).was {
+			if s.FieldsByDBName[old] != nil || was[old] != "" {
+				return nil, fmt.Errorf("history: table %q: column %q can't be what %q was: that is another one's name", s.Table, name, old)
+			}
+			if old != notRenamed {
+				was[old] = name
+			}
+		}
+	}
+	return was, nil
 }
 
 // stampsOf returns the by- and at-columns, found as GORM and gormaudit find them,
@@ -120,7 +150,8 @@ func (t table) watched() []column {
 // columns that the table has. What they redact or leave out stays so. They keep
 // their order.
 func (t table) covering(m mark, has map[string]bool) table {
-	merged := table{name: t.name, schema: t.schema, native: t.native, alive: t.alive}
+	merged := table{name: t.name, schema: t.schema, native: t.native, alive: t.alive, was: t.was}
+	m = m.renamed(t.was, has)
 	merged.require(t.requireActor || m.RequireActor, append(slices.Clone(t.requireMetadata), m.RequireMetadata...))
 	known := map[string]column{}
 	for _, c := range t.columns {
@@ -197,7 +228,7 @@ func (t table) like(m mark, d columnReader) table {
 }
 
 // arrange numbers the columns and finds the keys. These are in the order of their
-// names, so that a reordered model changes no recorded key.
+// names, or first names, so that a reordered model changes no recorded key.
 func (t *table) arrange() {
 	t.keys = nil
 	for i := range t.columns {
@@ -206,7 +237,7 @@ func (t *table) arrange() {
 			t.keys = append(t.keys, t.columns[i])
 		}
 	}
-	slices.SortFunc(t.keys, func(a, b column) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(t.keys, func(a, b column) int { return strings.Compare(firstName(a.name, a.was), firstName(b.name, b.was)) })
 }
 
 // tableNameOf is the name that [gorm.DB.Table] gave, "" if it was not called.

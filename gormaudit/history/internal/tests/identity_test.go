@@ -248,3 +248,72 @@ func TestARenamedTableKeepsItsPast(t *testing.T) {
 		wantAt(t, db, "another before", 1, renamed, OldName{}, history.ErrNotYet)
 	})
 }
+
+type (
+	// firstForm, unsaid and secondForm are one table, before and after its columns are
+	// renamed.
+	firstForm struct {
+		Zip    string `gorm:"primaryKey;type:varchar(20)"`
+		No     uint   `gorm:"primaryKey;autoIncrement:false"`
+		Title  string
+		Secret string `gorm:"history:redact"`
+		Draft  string `gorm:"history:-"`
+	}
+	unsaid struct {
+		Zip    string `gorm:"primaryKey;type:varchar(20)"`
+		No     uint   `gorm:"primaryKey;autoIncrement:false"`
+		Name   string
+		Secret string `gorm:"history:redact"`
+		Draft  string `gorm:"history:-"`
+	}
+	secondForm struct {
+		Code   string `gorm:"primaryKey;type:varchar(20);history:was:zip"`
+		No     uint   `gorm:"primaryKey;autoIncrement:false"`
+		Name   string `gorm:"history:was:title"`
+		Hidden string `gorm:"history:was:secret"`
+		Sketch string `gorm:"history:was:draft"`
+	}
+)
+
+func (firstForm) TableName() string  { return "forms" }
+func (unsaid) TableName() string     { return "forms" }
+func (secondForm) TableName() string { return "forms" }
+
+// A renamed column keeps its past where its tag says what it was. Without that,
+// Migrate asks.
+func TestARenamedColumnKeepsItsPast(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &firstForm{}))
+		must(t, db.Create(&firstForm{Zip: "1010", No: 1, Title: "a", Secret: "s", Draft: "d"}).Error)
+		created := pause()
+		must(t, db.Model(&firstForm{Zip: "1010", No: 1}).Update("title", "b").Error)
+		must(t, db.Migrator().RenameColumn(&firstForm{}, "title", "name"))
+		if err := history.Migrate(db, &unsaid{}); err == nil {
+			t.Error("Migrate of a column that may have been renamed said nothing")
+		}
+		for from, to := range map[string]string{"zip": "code", "secret": "hidden", "draft": "sketch"} {
+			must(t, db.Migrator().RenameColumn(&firstForm{}, from, to))
+		}
+		must(t, history.Migrate(db, &secondForm{}))
+		must(t, history.Verify(db, &secondForm{}))
+		row := secondForm{Code: "1010", No: 1}
+		must(t, db.Model(&row).Updates(map[string]any{"name": "c", "hidden": "t", "sketch": "e"}).Error)
+		wantAt(t, db, "before its columns were renamed", row, created, secondForm{Code: "1010", No: 1, Name: "a", Sketch: "e"}, nil)
+		sameLines(t, "the trail", trail(t, db, &row)[1:],
+			`update; nobody said; name "a">"b"`, `update; nobody said; name "b">"c"; hidden redacted`)
+		if n := len(all(t, db, history.Query{Tables: []any{&row}, Columns: []string{"name"}})); n != 3 {
+			t.Errorf("%d changes of the column, want 3", n)
+		}
+		changes, err := history.Of(db, &row)
+		must(t, err)
+		must(t, db.Model(&row).Update("name", "b").Error)
+		must(t, history.Revert(db, changes[1]))
+		var now secondForm
+		must(t, db.First(&now).Error)
+		if now.Name != "a" {
+			t.Errorf("after Revert the name is %q, want a", now.Name)
+		}
+	})
+}

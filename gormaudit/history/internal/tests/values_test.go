@@ -84,7 +84,7 @@ func TestValuesComeBackExactly(t *testing.T) {
 			var now Everything
 			must(t, db.First(&now, row.ID).Error)
 			stored = append(stored, now)
-			times = append(times, last(t, db, &row).ChangeSet.At)
+			times = append(times, last(t, db, &row).At)
 			time.Sleep(3 * time.Millisecond)
 		}
 		must(t, db.Delete(&row).Error)
