@@ -56,7 +56,8 @@ func Login(c echo.Context, a actor.Actor) error {
 // Security: let only a POST (or DELETE) log out, so that a link on another
 // site can't. A store that keeps the session in the cookie itself, such as
 // gorilla's CookieStore, can't forget it: a copied cookie stays valid until it
-// expires. Nor does Logout end a JWT.
+// expires, or until what [Config.SessionStamp] returns changes. Nor does Logout
+// end a JWT.
 func Logout(c echo.Context) error {
 	return withStatus(adapter.Logout(c))
 }
@@ -97,6 +98,9 @@ func Impersonate(c echo.Context, target actor.Actor) error {
 //
 // It acts on the session only. Where the request's actor came from elsewhere, a
 // token with an impersonator for instance, the actor stays.
+//
+// Security: a cookie store can't forget the session that impersonated; see
+// [Logout].
 func StopImpersonating(c echo.Context) error {
 	return withStatus(adapter.StopImpersonating(c))
 }

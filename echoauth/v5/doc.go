@@ -136,8 +136,8 @@
 //     SchemeExtractor, or Secure in the store's Options.
 //   - A SessionName that begins with __Host- keeps other hosts of the same
 //     domain from planting the cookie.
-//   - Without SessionStamp, a copied cookie of a CookieStore is good until it
-//     expires, also after Logout.
+//   - A copied cookie of a CookieStore is good until it expires, also after
+//     Logout and StopImpersonating, unless what SessionStamp returns changes.
 //   - A handler that saves a session while somebody else's request signs it out
 //     writes it anew. The middleware saves none.
 //   - A guard does not load the record. A deleted user's token is good until it

@@ -103,7 +103,8 @@ type Config struct {
 	//
 	// Security: without it, a copied cookie of a store that keeps sessions in
 	// the cookie, such as gorilla's CookieStore, signs in until it expires,
-	// whatever happens to the account or its password, and after [Logout].
+	// whatever happens to the account or its password, and after [Logout]. With
+	// it, until what it returns changes: Logout does not change a password's hash.
 	SessionStamp func(ctx context.Context, a actor.Actor) (string, error)
 
 	// MayImpersonate tells whether a.Impersonator may act as a. [Impersonate] asks

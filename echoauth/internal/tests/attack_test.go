@@ -75,18 +75,27 @@ func TestAttackFixationWithoutRotation(t *testing.T) {
 func TestAttackReplay(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		eachStore(t, func(t *testing.T, store sessions.Store) {
-			for _, then := range []string{"/logout", "/login/1", "/login/2", "/impersonate/2"} {
-				t.Run("after "+then, func(t *testing.T) {
+			for _, test := range []struct{ before, who, then string }{
+				{"/login/1", "user:1", "/logout"},
+				{"/login/1", "user:1", "/login/1"},
+				{"/login/1", "user:1", "/login/2"},
+				{"/login/1", "user:1", "/impersonate/2"},
+				{"/login/2 /impersonate/1", "user:1 (by user:2)", "/stop"},
+			} {
+				t.Run("after "+test.then, func(t *testing.T) {
 					all := newAccounts()
 					b := newBrowser(t, newSite(t, v, store, Config{SessionStamp: all.stamp}))
-					b.post("/login/1")
-					thief := b.copied()
-					b.post(then)
-					if _, inCookie := store.(*sessions.CookieStore); !inCookie {
-						want(t, "whoami with the copy", thief.get("/whoami"), "anonymous")
+					for path := range strings.FieldsSeq(test.before) {
+						b.post(path)
 					}
-					// What a cookie store cannot forget, the stamp revokes.
-					all.stamps["1"] = "raised at " + then
+					thief, who := b.copied(), "anonymous"
+					b.post(test.then)
+					// A cookie store can't forget, and a stamp that stays ends nothing.
+					if _, inCookie := store.(*sessions.CookieStore); inCookie {
+						who = test.who
+					}
+					want(t, "whoami with the copy", thief.get("/whoami"), who)
+					all.stamps["1"] = "raised at " + test.then
 					want(t, "whoami with the copy once the stamp changed", thief.get("/whoami"), "anonymous")
 				})
 			}
