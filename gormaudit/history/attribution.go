@@ -163,3 +163,7 @@ func storable(text string) string {
 func isStorable(text string) bool {
 	return utf8.ValidString(text) && strings.IndexByte(text, 0) < 0
 }
+
+// maintenance marks the context of writes to the history's own tables: nobody
+// needs telling.
+type maintenance struct{}

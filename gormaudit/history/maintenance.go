@@ -1,17 +1,10 @@
 package history
 
 import (
-	"context"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
 )
-
-// recorder inserts a change that no trigger writes, in a change set of a.
-type recorder interface {
-	recordChange(tx *gorm.DB, a attribution, record map[string]any) error
-}
 
 // upkeep changes what one kind of database has recorded.
 type upkeep interface {
@@ -34,10 +27,6 @@ type upkeep interface {
 	busy(err error) bool
 }
 
-// maintenance marks the context of writes to the history's own tables: nobody
-// needs telling.
-type maintenance struct{}
-
 // maintained runs f in a transaction that may change the history's tables.
 func maintained(db *gorm.DB, d upkeep, f func(tx *gorm.DB) error) error {
 	return db.Transaction(func(tx *gorm.DB) error {
@@ -49,84 +38,4 @@ func maintained(db *gorm.DB, d upkeep, f func(tx *gorm.DB) error) error {
 		}
 		return d.maintain(tx, false)
 	})
-}
-
-// upkeepBatch is how many rows one transaction of Prune and Anonymize changes.
-const upkeepBatch = 500
-
-// longestPause bounds how long Prune and Anonymize let others write between two
-// batches.
-const longestPause = 100 * time.Millisecond
-
-// upkeeper changes the history's tables a batch of rows at a time.
-type upkeeper struct {
-	dialect   dialect
-	db, reads *gorm.DB // reads go to the place that db writes to
-	within    bool     // a transaction, which no pause helps
-}
-
-func newUpkeeper(db *gorm.DB, d dialect) upkeeper {
-	ctx := context.WithValue(contextOf(db), maintenance{}, true)
-	db = db.Session(&gorm.Session{NewDB: true, Context: ctx})
-	return upkeeper{d, db, onePlace(db), inTransaction(db)}
-}
-
-// batch runs f in a transaction that may change the history's tables, again where
-// others were in its way, and then lets them write for as long.
-func (u upkeeper) batch(f func(tx *gorm.DB) error) error {
-	ctx, began := contextOf(u.db), time.Now()
-	busy := u.dialect.busy
-	if u.within {
-		busy = func(error) bool { return false } // it is lost with all that came before
-	}
-	if err := retry(ctx, busy, func() error { return maintained(u.db, u.dialect, f) }); err != nil || u.within {
-		return err
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(min(time.Since(began), longestPause)):
-		return nil
-	}
-}
-
-// sets calls f with a condition on all change sets that meet another one, a batch
-// at a time.
-func (u upkeeper) sets(condition string, args []any, f func(tx *gorm.DB, these string, keys []any) error) error {
-	names := strings.Split(u.dialect.setKey(), ", ")
-	these := "(" + strings.Join(names, ", ") + ") IN ?"
-	query := u.reads.Table(changeSetsTable+" AS change_sets").Select(append(names, "0")[:2]).Where(condition, args...).
-		Order("change_sets.id").Limit(upkeepBatch).Session(&gorm.Session{})
-	for after := int64(0); ; {
-		found, err := readPairs(query.Where("change_sets.id > ?", after))
-		if err != nil || len(found) == 0 {
-			return err
-		}
-		after = found[len(found)-1][0]
-		keys := make([]any, len(found))
-		for i, key := range found {
-			if keys[i] = key[0]; len(names) > 1 {
-				keys[i] = []any{key[0], key[1]}
-			}
-		}
-		if err := u.batch(func(tx *gorm.DB) error { return f(tx, these, keys) }); err != nil {
-			return err
-		}
-	}
-}
-
-func readPairs(query *gorm.DB) (pairs [][2]int64, err error) {
-	rows, err := query.Rows()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var pair [2]int64
-		if err := rows.Scan(&pair[0], &pair[1]); err != nil {
-			return nil, err
-		}
-		pairs = append(pairs, pair)
-	}
-	return pairs, rows.Err()
 }

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"gorm.io/gorm"
 
@@ -263,28 +261,6 @@ func (m *migration) checkRenamed() error {
 	return nil
 }
 
-// patience is how long a migration tries to get its locks.
-const patience = time.Minute
-
-// retry runs f again while others hold its locks.
-func retry(ctx context.Context, busy func(err error) bool, f func() error) error {
-	until := time.Now().Add(patience)
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := f()
-		if err == nil || !busy(err) {
-			return err
-		}
-		if time.Now().After(until) {
-			return fmt.Errorf("history: others have held its locks for %v, is there a long transaction?: %w", patience, err)
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pause + rand.N(pause)):
-		}
-	}
-}
-
 // checkTable holds what a table has against what its model says. It is nil where more
 // is recorded than that, as a newer model says.
 func checkTable(d generator, c *catalogue, t table) error {
@@ -339,4 +315,9 @@ func (m *migration) only(db *gorm.DB, model any) *migration {
 		}
 	}
 	return &one
+}
+
+// recorder inserts a change that no trigger writes, in a change set of a.
+type recorder interface {
+	recordChange(tx *gorm.DB, a attribution, record map[string]any) error
 }

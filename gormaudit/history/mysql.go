@@ -597,3 +597,6 @@ func (d mysqlDialect) perTransaction() bool                                { ret
 func (d mysqlDialect) lockForWrite(context.Context, gorm.ConnPool) {}
 
 func (d mysqlDialect) room([]table) []string { return nil }
+
+// isBusyMySQL is true of a lock that was not free in time, and a deadlock.
+func isBusyMySQL(err error) bool { return containsAny(err, "Error 1205", "Error 1213") }

@@ -151,9 +151,6 @@ func (d mysqlDialect) writeRecord(db *gorm.DB, m *migration) error {
 	return nil
 }
 
-// isBusyMySQL is true of a lock that was not free in time, and a deadlock.
-func isBusyMySQL(err error) bool { return containsAny(err, "Error 1205", "Error 1213") }
-
 // hint explains the error that creating triggers runs into.
 func (d mysqlDialect) hint(err error) error {
 	if err != nil && strings.Contains(err.Error(), "Error 1419") {

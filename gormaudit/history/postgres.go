@@ -521,3 +521,10 @@ func (d postgresDialect) recordChange(tx *gorm.DB, a attribution, record map[str
 }
 
 func (d postgresDialect) room([]table) []string { return nil }
+
+// isBusyPostgres is true of a lock that was not free in time, a deadlock, and an
+// object that another program has just created.
+func isBusyPostgres(err error) bool {
+	return containsAny(err, "55P03", "lock timeout", "40P01", "deadlock detected", "40001", "tuple concurrently updated") ||
+		containsAny(err, "23505", "duplicate key") && containsAny(err, `"pg_`)
+}

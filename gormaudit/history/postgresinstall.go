@@ -187,13 +187,6 @@ func (d postgresDialect) inTurn(db *gorm.DB, m *migration, f func(tx *gorm.DB) e
 	})
 }
 
-// isBusyPostgres is true of a lock that was not free in time, a deadlock, and an
-// object that another program has just created.
-func isBusyPostgres(err error) bool {
-	return containsAny(err, "55P03", "lock timeout", "40P01", "deadlock detected", "40001", "tuple concurrently updated") ||
-		containsAny(err, "23505", "duplicate key") && containsAny(err, `"pg_`)
-}
-
 func (d postgresDialect) migrated(*gorm.DB, []table) error { return nil }
 
 func (d postgresDialect) verify(*gorm.DB, *catalogue) error { return nil }

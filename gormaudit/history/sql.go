@@ -3,6 +3,8 @@ package history
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -92,4 +94,33 @@ func containsAny(err error, some ...string) bool {
 func inTransaction(db *gorm.DB) bool {
 	_, ok := db.Statement.ConnPool.(gorm.TxCommitter)
 	return ok
+}
+
+// Statement is one statement to run in a transaction, with the arguments of its
+// placeholders. Where SQL is empty there is nothing to run.
+type Statement struct {
+	SQL  string
+	Args []any
+}
+
+// patience is how long a migration tries to get its locks.
+const patience = time.Minute
+
+// retry runs f again while others hold its locks.
+func retry(ctx context.Context, busy func(err error) bool, f func() error) error {
+	until := time.Now().Add(patience)
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := f()
+		if err == nil || !busy(err) {
+			return err
+		}
+		if time.Now().After(until) {
+			return fmt.Errorf("history: others have held its locks for %v, is there a long transaction?: %w", patience, err)
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause + rand.N(pause)):
+		}
+	}
 }

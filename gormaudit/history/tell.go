@@ -20,13 +20,6 @@ const (
 	SQLite     Dialect = "sqlite"
 )
 
-// Statement is one statement to run in a transaction, with the arguments of its
-// placeholders. Where SQL is empty there is nothing to run.
-type Statement struct {
-	SQL  string
-	Args []any
-}
-
 // Tell runs write, and attributes what that changes in tx to the actor of ctx, in
 // its request and with its metadata, as the [Plugin] does for GORM's statements:
 //
