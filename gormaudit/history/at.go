@@ -267,7 +267,9 @@ func (p *past) scan(db *gorm.DB, d restorer, dest any) error {
 		switch {
 		case differs && v.IsNull():
 			row[i] = nil // a domain may refuse it
-		case differs && at >= 0:
+		case differs && at < 0:
+			return fmt.Errorf("history: table %q: the database does not say what column %q is", p.table.name, name)
+		case differs:
 			places, columns, values = append(places, i), append(columns, stored[at]), append(values, v)
 		}
 	}

@@ -87,8 +87,8 @@ func (i installation) former(t table) string {
 // of returns what a table has. Its name may have that of a schema in front.
 func (c *catalogue) of(table string) installation {
 	found := c.tables[table]
-	if found == nil {
-		found = c.tables[table[strings.LastIndexByte(table, '.')+1:]]
+	if home, name, ok := strings.Cut(table, "."); found == nil && ok && strings.EqualFold(home, c.home) {
+		found = c.tables[name] // that of another home is another table
 	}
 	if found == nil {
 		return installation{}

@@ -37,7 +37,7 @@ var csvColumns = []string{
 	"id", "at", "change_set", "table", "key", "action",
 	"attributed", "actor_kind", "actor_id", "actor_name", "impersonator_kind", "impersonator_id", "impersonator_name",
 	"request_id", "ip", "user_agent", "method", "route", "database_user",
-	"column", "before", "after", "redacted",
+	"column", "before", "after", "redacted", "error",
 }
 
 // WriteCSV writes changes as CSV for spreadsheets, after a line with the names of
@@ -87,7 +87,10 @@ func csvLine(c Change, f Field) []string {
 		strconv.FormatBool(set.Attributed), kindOf(who.Identity, set.Attributed), who.ID, who.Name,
 		kindOf(who.Impersonator, who.Impersonator != actor.Identity{}), who.Impersonator.ID, who.Impersonator.Name,
 		set.Request.ID, set.Request.IP, set.Request.UserAgent, set.Request.Method, set.Request.Route, set.DatabaseUser,
-		f.Column, f.Before.String(), f.After.String(), strconv.FormatBool(f.Redacted),
+		f.Column, f.Before.String(), f.After.String(), strconv.FormatBool(f.Redacted), "",
+	}
+	if f.Err != nil {
+		line[len(line)-1] = f.Err.Error()
 	}
 	for i, cell := range line {
 		line[i] = safeCell(cell)

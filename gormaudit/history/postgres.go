@@ -376,6 +376,9 @@ func (d postgresDialect) differs(c column) string {
 	switch c.kind {
 	case kindText, kindDecimal:
 		before, after = before+`::text COLLATE "C"`, after+`::text COLLATE "C"`
+		if typeWord(c.dbType) == "bpchar" { // of any length: the cast drops blanks
+			return fmt.Sprintf("(%s IS DISTINCT FROM %s OR octet_length(OLD.%[3]s) IS DISTINCT FROM octet_length(NEW.%[3]s))", before, after, quoteDouble(c.name))
+		}
 	case kindFloat:
 		before, after = "float8send("+before+")", "float8send("+after+")"
 	}

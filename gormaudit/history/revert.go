@@ -12,10 +12,10 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// ErrNotReversible says that [Revert] can't put back what was not recorded: a
-// redacted column, a truncated table, a change that [Anonymize] recorded, or one
-// whose record can't be read.
-var ErrNotReversible = errors.New("history: the change can't be reverted: its values are not recorded")
+// ErrNotReversible says that [Revert] can't put back what a change did: what was
+// not recorded (a redacted column, a truncated table, a person that [Anonymize]
+// removed) or can't be read or written.
+var ErrNotReversible = errors.New("history: the change can't be reverted")
 
 // ConflictError says that a row is not as a change left it. [Revert] has then
 // written nothing: it would take away what others have written since.
@@ -96,14 +96,14 @@ func (c Change) reversible() error {
 	switch c.Action {
 	case ActionUpdate, ActionSoftDelete, ActionRestore, ActionCreate, ActionDelete:
 	default:
-		return fmt.Errorf("%w: %s of table %q", ErrNotReversible, c.Action, c.Table)
+		return fmt.Errorf("%w: %s of table %q: the values are not recorded", ErrNotReversible, c.Action, c.Table)
 	}
 	for _, f := range c.Fields {
 		if f.Err != nil {
 			return fmt.Errorf("%w: table %q, column %q: %w", ErrNotReversible, c.Table, f.Column, f.Err)
 		}
 		if f.Redacted && c.Action != ActionCreate {
-			return fmt.Errorf("%w: table %q, column %q", ErrNotReversible, c.Table, f.Column)
+			return fmt.Errorf("%w: table %q, column %q: its values are not recorded", ErrNotReversible, c.Table, f.Column)
 		}
 	}
 	return nil

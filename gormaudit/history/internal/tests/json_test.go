@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +92,11 @@ func TestARecordThatCannotBeReadHidesNoOther(t *testing.T) {
 				var again history.Change
 				if must(t, json.Unmarshal(text, &again)); again.Fields[0].Err == nil {
 					t.Errorf("%s: in JSON, the change is %s", statement, text)
+				}
+				var out strings.Builder
+				must(t, history.WriteCSV(&out, history.All(db, history.Query{})))
+				if !strings.Contains(out.String(), changes[1].Fields[0].Err.Error()[:30]) {
+					t.Errorf("%s: in CSV, the changes are %s", statement, &out)
 				}
 			}
 			if f := must2(history.Find(db, history.Query{}))[0].Fields[0]; f.Err != nil {

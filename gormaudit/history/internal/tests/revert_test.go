@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +133,13 @@ func TestRevertWritesWhatTheModelMayNot(t *testing.T) {
 		must(t, history.Revert(me, last(t, plain, &guarded{ID: 1})))
 		if now := text(); now != before {
 			t.Errorf("after Revert of a soft delete the row is\n%s, want\n%s", now, before)
+		}
+		must(t, me.Delete(&guarded{ID: 1}).Error)
+		deleted := text()
+		must(t, db.WithContext(as(bob)).Unscoped().Model(&guarded{ID: 1}).Update("deleted_at", nil).Error)
+		must(t, history.Revert(db.WithContext(as(bob)), last(t, plain, &guarded{ID: 1})))
+		if now := text(); now != deleted || !strings.Contains(now, "deleted_by=42") {
+			t.Errorf("after Revert of a restore the row is\n%s, want\n%s", now, deleted)
 		}
 	})
 }
@@ -311,4 +319,28 @@ func TestRevertWaitsForItsTurn(t *testing.T) {
 		stop()
 		must(t, <-done)
 	})
+}
+
+// A table of another schema is recorded, read and put back there, whatever this one
+// has of that name.
+func TestATableOfAnotherSchema(t *testing.T) {
+	_, plain := open(t, dbtest.New(t, dbtest.Postgres))
+	table := homeOf(t, dbtest.New(t, dbtest.Postgres).Open(t)) + ".notes"
+	there := plain.Table(table).Session(&gorm.Session{})
+	must(t, history.Migrate(there, &Stamped{}))
+	must(t, there.Create(&Stamped{ID: 1, Title: "a"}).Error)
+	newest := func() history.Change { return must2(history.Of(there, &Stamped{ID: 1}))[0] }
+	created := newest()
+	must(t, there.Where("id = 1").Update("title", "b").Error)
+	if then, err := history.At[Stamped](there, 1, created.At); err != nil || then.Title != "a" {
+		t.Errorf("At = %+v, %v, want title a", then, err)
+	}
+	must(t, history.Revert(plain, newest()))
+	must(t, there.Unscoped().Where("id = 1").Delete(&Stamped{}).Error)
+	must(t, history.Revert(plain, newest()))
+	var now Stamped
+	must(t, there.First(&now, 1).Error)
+	if now.Title != "a" {
+		t.Errorf("title = %q, want a", now.Title)
+	}
 }
