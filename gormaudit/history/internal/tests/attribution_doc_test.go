@@ -21,6 +21,7 @@ import (
 // The snippets of attribution.md run as they are printed, by the programs that
 // their readers have.
 func TestTheProtocolsSnippets(t *testing.T) {
+	t.Parallel()
 	type Price struct {
 		ID     uint
 		Amount float64

@@ -20,11 +20,13 @@ func because(ctx context.Context, metadata map[string]string) context.Context {
 }
 
 func TestMetadataIsRecorded(t *testing.T) {
+	t.Parallel()
 	widest := map[string]string{"": "no name", "k": strings.Repeat("é", 1900)}
 	for i := range 14 {
 		widest[fmt.Sprint("key ", i)] = `"'\<>&,` + "\t\u2028💶"
 	}
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		db, plain := open(t, d)
 		for name, want := range map[string]map[string]string{
 			"none": nil, "one": {"reason": "refund"}, "the most": widest,
@@ -41,11 +43,13 @@ func TestMetadataIsRecorded(t *testing.T) {
 }
 
 func TestMetadataBeyondItsLimitsFailsTheWrite(t *testing.T) {
+	t.Parallel()
 	many := map[string]string{}
 	for i := range 17 {
 		many[fmt.Sprint(i)] = "x"
 	}
 	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		db, plain := open(t, d)
 		for name, metadata := range map[string]map[string]string{
 			"17 keys":        many,
@@ -67,7 +71,9 @@ func TestMetadataBeyondItsLimitsFailsTheWrite(t *testing.T) {
 }
 
 func TestAnonymizeClearsMetadata(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		db, plain := open(t, d)
 		note := Note{Title: "a"}
 		must(t, db.WithContext(because(as(ann), map[string]string{"reason": "Ann's wish"})).Create(&note).Error)
@@ -79,7 +85,9 @@ func TestAnonymizeClearsMetadata(t *testing.T) {
 }
 
 func TestOtherWordsMakeAnotherChangeSet(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		db, plain := open(t, d)
 		note := Note{Title: "a"}
 		must(t, db.Transaction(func(tx *gorm.DB) error {
@@ -96,11 +104,13 @@ func TestOtherWordsMakeAnotherChangeSet(t *testing.T) {
 
 // A session keeps a name, a token may have none.
 func TestANameMakesNoOtherChangeSet(t *testing.T) {
+	t.Parallel()
 	nameless := func(a actor.Actor) actor.Actor {
 		a.Name, a.Impersonator.Name = "", ""
 		return a
 	}
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		db, plain := open(t, d)
 		for _, named := range []actor.Actor{ann, bob.As(ann)} {
 			note := Note{Title: "a"}

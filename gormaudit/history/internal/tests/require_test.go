@@ -47,7 +47,9 @@ func isRefused(tb testing.TB, what string, err error, words ...string) {
 }
 
 func TestRequireActor(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		db, plain := openRequiring(t, d, history.Options{RequireActor: true})
 		price := requiredPrice{ID: 1, Amount: 1}
 		isRefused(t, "Create by nobody", db.Create(&price).Error, "Tell")
@@ -95,7 +97,9 @@ func rawOn(db *gorm.DB, statement string) error {
 }
 
 func TestRequireActorIsMetOnEachRoad(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		db, plain := openRequiring(t, d, history.Options{RequireActor: true})
 		must(t, db.WithContext(as(ann)).Create(&requiredPrice{ID: 1, Amount: 1}).Error)
 		for _, r := range roads {
@@ -121,7 +125,9 @@ func TestRequireActorIsMetOnEachRoad(t *testing.T) {
 
 // A begin and an end with nothing between leave nobody acting.
 func TestRequireActorAfterAnEmptyTellSQL(t *testing.T) {
+	t.Parallel()
 	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		for _, o := range []history.Options{{RequireActor: true}, {RequireActor: true, AppendOnly: true}} {
 			db, _ := openRequiring(t, dbtest.New(t, d.Kind), o)
 			pool := must2(db.DB())
@@ -136,7 +142,9 @@ func TestRequireActorAfterAnEmptyTellSQL(t *testing.T) {
 }
 
 func TestRequireMetadata(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		db, plain := openRequiring(t, d, history.Options{RequireMetadata: []string{"ticket.no", "reason"}})
 		price := requiredPrice{ID: 1, Amount: 1}
 		both := map[string]string{"reason": "refund", "ticket.no": "4711"}
@@ -165,7 +173,9 @@ func TestRequireMetadata(t *testing.T) {
 }
 
 func TestAnOlderReleaseTakesNoRequirementAway(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		db, plain := openRequiring(t, d, history.Options{RequireActor: true})
 		withReason := because(as(ann), map[string]string{"reason": "refund"})
 		must(t, history.Options{RequireMetadata: []string{"reason"}}.Migrate(db, &requiredPrice{}))
@@ -183,6 +193,7 @@ func TestAnOlderReleaseTakesNoRequirementAway(t *testing.T) {
 
 // A forger can set the variables in which MariaDB's triggers keep who acts.
 func TestRequireActorAgainstVariables(t *testing.T) {
+	t.Parallel()
 	db, _ := openRequiring(t, dbtest.New(t, dbtest.MariaDB), history.Options{RequireActor: true})
 	conn := must2(must2(db.DB()).Conn(context.Background()))
 	defer func() { _ = conn.Close() }()

@@ -113,6 +113,7 @@ func sees(tb testing.TB, db *gorm.DB) []string {
 }
 
 func TestRowLevelSecurityOnReads(t *testing.T) {
+	t.Parallel()
 	_, db := openSecured(t)
 	must2(db.DB()).SetMaxOpenConns(1)
 	for _, test := range []struct {
@@ -156,6 +157,7 @@ func TestRowLevelSecurityOnReads(t *testing.T) {
 }
 
 func TestRowLevelSecurityOnWrites(t *testing.T) {
+	t.Parallel()
 	for _, skip := range []bool{false, true} {
 		owner, db := openSecured(t, &gorm.Config{Logger: logger.Discard, SkipDefaultTransaction: skip})
 		me, nobody := db.WithContext(as(ann)), db
@@ -191,6 +193,7 @@ func TestRowLevelSecurityOnWrites(t *testing.T) {
 }
 
 func TestPreloadsRunInTheirReadsTransaction(t *testing.T) {
+	t.Parallel()
 	owner, db := openSecured(t)
 	for _, statement := range []string{
 		"ALTER TABLE document_pages ENABLE ROW LEVEL SECURITY",
@@ -216,6 +219,7 @@ func TestPreloadsRunInTheirReadsTransaction(t *testing.T) {
 }
 
 func TestRowsWithoutATransactionAreRefused(t *testing.T) {
+	t.Parallel()
 	_, db := openSecured(t)
 	must2(db.DB()).SetMaxOpenConns(1)
 	for name, me := range map[string]*gorm.DB{"": db.WithContext(as(ann)), " prepared": db.WithContext(as(ann)).Session(&gorm.Session{PrepareStmt: true})} {
@@ -258,6 +262,7 @@ func rowsOf(db *gorm.DB) error {
 // It is run by hand behind pgbouncer in transaction mode, too, whose address
 // WHODUNIT_PGBOUNCER has.
 func TestTwoHundredReadersOverFourConnections(t *testing.T) {
+	t.Parallel()
 	const readers, connections, reads = 200, 4, 5
 	owner, db := openSecured(t)
 	must2(db.DB()).SetMaxOpenConns(connections)
@@ -297,6 +302,7 @@ func TestTwoHundredReadersOverFourConnections(t *testing.T) {
 }
 
 func TestTheFunctionsOfPolicies(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t, dbtest.Postgres)
 	db := d.Open(t)
 	must(t, history.Migrate(db, &Note{}))
@@ -333,7 +339,9 @@ func TestTheFunctionsOfPolicies(t *testing.T) {
 
 // Where there is no row-level security, AttributeAll changes nothing.
 func TestAttributeAllOnOtherDatabases(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		if d.Kind == dbtest.Postgres {
 			return // it has row-level security
 		}

@@ -288,9 +288,11 @@ func titlesOf(tb testing.TB, db *gorm.DB) []string {
 }
 
 func TestNothingLeaksOnAnyRoad(t *testing.T) {
+	t.Parallel()
 	for _, leak := range leaks {
 		t.Run(leak.name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+				t.Parallel()
 				migrated := d.Open(t)
 				must(t, history.Migrate(migrated, &Note{}))
 				for _, r := range roads {
@@ -329,7 +331,9 @@ func rawTitle(t *testing.T, tx *sql.Tx, title string) {
 }
 
 func TestTellWithinTell(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		got := told(t, d, func(tell func(actor.Actor, func() error) error, raw *sql.Tx, orm *gorm.DB) error {
 			return tell(ann, func() error {
 				rawTitle(t, raw, "1")
@@ -353,7 +357,9 @@ func TestTellWithinTell(t *testing.T) {
 }
 
 func TestTellEndsWithAPanicOrAnError(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		fails := errors.New("the writer's own")
 		got := told(t, d, func(tell func(actor.Actor, func() error) error, raw *sql.Tx, orm *gorm.DB) error {
 			func() {
@@ -375,7 +381,9 @@ func TestTellEndsWithAPanicOrAnError(t *testing.T) {
 
 // The plugin does not see a savepoint that is made and rolled back past it.
 func TestTellAroundSavepointsOfOthers(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		got := told(t, d, func(tell func(actor.Actor, func() error) error, raw *sql.Tx, orm *gorm.DB) error {
 			byAnn := orm.WithContext(as(ann)).Model(&Note{ID: 1})
 			must2(raw.Exec("SAVEPOINT a"))
@@ -396,7 +404,9 @@ func TestTellAroundSavepointsOfOthers(t *testing.T) {
 }
 
 func TestTellAndGORMShareAChangeSet(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		db, plain := open(t, d)
 		ctx := because(actor.NewRequestContext(as(ann), actor.Request{ID: "r-1"}), map[string]string{"reason": "refund"})
 		note := Note{Title: "a"}
@@ -423,7 +433,9 @@ func TestTellAndGORMShareAChangeSet(t *testing.T) {
 }
 
 func TestTellThatCannotTell(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		pool := must2(d.Open(t).DB())
 		dialect := dialectOf(d)
 		refused := func(name string, err error, want string) {
@@ -447,7 +459,9 @@ func TestTellThatCannotTell(t *testing.T) {
 }
 
 func TestACommitWithinTellIsAnError(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		db, _ := open(t, d)
 		tx := must2(must2(db.DB()).Begin())
 		err := dialectOf(d).Tell(as(ann), tx, tx.Commit)
@@ -460,6 +474,7 @@ func TestACommitWithinTellIsAnError(t *testing.T) {
 // An application that writes by GORM, as sqlc does on its own transactions, and by
 // pgx.
 func TestOneApplicationOnThreeRoads(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t, dbtest.Postgres)
 	db, plain := open(t, d)
 	pool, conn := must2(db.DB()), must2(pgx.Connect(context.Background(), d.DSN))
@@ -504,7 +519,9 @@ func TestOneApplicationOnThreeRoads(t *testing.T) {
 
 // A begin without an end, and without a write.
 func TestASetThatWasLeftEmpty(t *testing.T) {
+	t.Parallel()
 	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
 		got := told(t, d, func(tell func(actor.Actor, func() error) error, raw *sql.Tx, orm *gorm.DB) error {
 			must(t, tell(ann, func() error { rawTitle(t, raw, "1"); return nil }))
 			begin, _, err := history.SQLite.TellSQL(as(bob))
