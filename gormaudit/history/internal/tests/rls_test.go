@@ -381,3 +381,39 @@ func TestSpeedOfAttributeAll(t *testing.T) {
 	base := p10(times[0])
 	t.Logf("a read by key: %.2f×, in a transaction %.2f×  (without: %v)", float64(p10(times[1]))/float64(base), float64(p10(times[2]))/float64(base), base)
 }
+
+func TestAMigrationUnderAttributeAll(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t, dbtest.Postgres).Open(t)
+	plugin := history.NewWithConfig(history.Config{AttributeAll: true, Models: []any{&Note{}}})
+	must(t, db.Use(plugin))
+	must2(db.DB()).SetMaxOpenConns(1)
+	for range 2 {
+		must(t, db.AutoMigrate(&document{}))
+		must(t, history.Migrate(db, &Note{}))
+		must(t, history.Verify(db, &Note{}))
+	}
+	note := Note{Title: "a"}
+	me := db.WithContext(as(ann))
+	must(t, me.Create(&note).Error)
+	must(t, me.Model(&note).Update("title", "b").Error)
+	changes := must2(history.Of(me, &note))
+	must(t, history.Revert(me, changes[0]))
+	must(t, me.Transaction(func(tx *gorm.DB) error {
+		was, err := history.At[Note](tx, note.ID, changes[0].At)
+		if was.Title != "b" {
+			t.Errorf("At = %q, want b", was.Title)
+		}
+		return err
+	}))
+	must2(history.Anonymize(me, ann))
+	must2(history.Prune(me, time.Now().Add(time.Hour)))
+	var rows [][]Note
+	must(t, me.FindInBatches(&[]Note{}, 1, func(tx *gorm.DB, _ int) error {
+		rows = append(rows, nil)
+		return tx.Model(&Note{}).Where("true").Update("stars", 1).Error
+	}).Error)
+	if n := must2(db.DB()).Stats().InUse; n != 0 || len(rows) != 1 {
+		t.Errorf("%d connections are in use and %d batches were read, want none and 1", n, len(rows))
+	}
+}
