@@ -5,18 +5,21 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history/historyweb"
 )
 
 const activityPath = "/history/"
 
 // activity is what happened to all notes, and the story of each: the page that
-// comes with the history. Everybody who is signed in sees it.
+// comes with the history. Everybody who is signed in sees it, and may put a note
+// back.
 func (a *app) activity() http.Handler {
 	return historyweb.Handler(a.db, historyweb.Config{
-		Title: "Activity",
-		Home:  "/notes",
-		Names: a.namesByText,
+		Title:      "Activity",
+		Home:       "/notes",
+		Names:      a.namesByText,
+		MayRestore: func(context.Context, actor.Actor, any) (bool, error) { return true, nil },
 		Tables: []historyweb.Table{historyweb.For[Note](historyweb.Table{
 			Columns: map[string]string{"body": "Text", "archived_at": "Archived"},
 			Link:    func(key []string) string { return "/notes/" + key[0] },

@@ -41,6 +41,21 @@ func TestActivityAndStoryOfANote(t *testing.T) {
 		if body := bob.get("/notes?list=trash").Body; !strings.Contains(body, html.EscapeString(story)) {
 			t.Errorf("the trash does not lead to %s", story)
 		}
+		// bob puts it back as it was before somebody's hand was in it.
+		var before string
+		for _, at := range regexp.MustCompile(`moment\?at=[^"]*`).FindAllString(bob.get(story).Body, -1) {
+			if page := words(bob.get("/history/" + html.UnescapeString(at))); strings.Contains(page, "Title Shopping") {
+				before = html.UnescapeString(at)
+			}
+		}
+		moment, err := url.Parse(before)
+		if err != nil || before == "" {
+			t.Fatalf("no moment of the story has the title Shopping: %q, %v", before, err)
+		}
+		form := bob.get("/history/restore?"+moment.RawQuery).form(t, "restore")
+		expect(t, "restore", bob.post("/history/restore", form), http.StatusOK, "Shopping")
+		expectStamps(t, db, "Shopping", stamps{"carol", "bob", "NULL"})
+		expect(t, "an editor that was open", bob.submit(path, path, url.Values{"title": {"Mine"}, "version": {"3"}}), http.StatusConflict, "Shopping")
 		expect(t, "story of no note", bob.get("/history/row?table=notes&key=999"), http.StatusNotFound)
 		expect(t, "activity of a stranger", newBrowser(t, s).get("/history/"), http.StatusUnauthorized)
 	})

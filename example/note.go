@@ -28,6 +28,18 @@ type Note struct {
 	gormaudit.SoftBy[uint]
 }
 
+// BeforeUpdate counts a version where a note is put back as it was, so that an
+// editor which is open notices. changeNote counts by itself.
+func (*Note) BeforeUpdate(tx *gorm.DB) error { //nolint:unparam // GORM asks for an error
+	values, restored := tx.Statement.Dest.(map[string]any)
+	_, title := values["title"]
+	_, body := values["body"]
+	if restored && (title || body) {
+		tx.Statement.SetColumn("Version", gorm.Expr("version + 1"))
+	}
+	return nil
+}
+
 const (
 	maxTitle = 200
 	maxBody  = 10_000

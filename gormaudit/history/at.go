@@ -66,6 +66,7 @@ type past struct {
 	model any // a pointer to a zero T
 	at    time.Time
 
+	key     any              // the row's, as it is recorded
 	columns []string         // that the table has
 	now     []any            // the row's values as the driver gives them, nil where there is none
 	since   []Change         // of the row, oldest first
@@ -87,6 +88,7 @@ func (p *past) find(key any) error {
 	if err != nil {
 		return err
 	}
+	p.key = recorded
 	before, err := p.before(recorded)
 	if err != nil {
 		return err

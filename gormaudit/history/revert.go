@@ -136,6 +136,8 @@ type reversal struct {
 	stored  []storedColumn
 	stamps  map[*schema.Field]bool // see stampsOf
 	moved   bool                   // the key is what it was before the change again
+
+	overwrites bool // what others have written since
 }
 
 func newReversal(tx *gorm.DB, s *schema.Schema, change Change) (*reversal, error) {
@@ -184,7 +186,11 @@ func (r *reversal) update() error {
 	if err != nil {
 		return err
 	}
-	if err := r.check(key, r.places(after)); err != nil {
+	expected := r.places(after)
+	if r.overwrites {
+		expected = nil
+	}
+	if err := r.check(key, expected); err != nil {
 		return err
 	}
 	through, past := r.split()

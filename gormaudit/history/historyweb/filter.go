@@ -77,6 +77,13 @@ func (f filter) Moment(at string) string {
 	return "moment?" + values.Encode()
 }
 
+// Restore is the address that writes the row as it was.
+func (f filter) Restore(at string) string {
+	values := f.values()
+	values.Set("at", at)
+	return "restore?" + values.Encode()
+}
+
 // query is what the filter asks for. What can't be read is a problem, and asks
 // for nothing.
 func (h *handler) query(f filter) (q history.Query, err error) {

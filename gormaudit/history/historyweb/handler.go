@@ -19,7 +19,7 @@ import (
 // It reads through db with the request's context. Mount it at a path that ends in
 // a slash, with all that is below.
 func Handler(db *gorm.DB, config Config) http.Handler {
-	h := &handler{db: db, config: config.withDefaults(), tables: map[string]*Table{}}
+	h := &handler{db: db, config: config.withDefaults(), sites: http.NewCrossOriginProtection(), tables: map[string]*Table{}}
 	for _, t := range config.Tables {
 		if err := t.parse(db); err != nil {
 			panic(err)
@@ -27,12 +27,13 @@ func Handler(db *gorm.DB, config Config) http.Handler {
 		h.tables[t.schema.Table] = &t
 		h.names = append(h.names, t.schema.Table)
 	}
-	return http.NewCrossOriginProtection().Handler(h)
+	return h
 }
 
 type handler struct {
 	db     *gorm.DB
 	config Config
+	sites  *http.CrossOriginProtection
 	tables map[string]*Table
 	names  []string // of tables, in the order of the config
 }
@@ -49,6 +50,7 @@ var pages = map[string]map[string]func(h *handler, v *visit) error{
 	"":               {http.MethodGet: (*handler).activity},
 	"row":            {http.MethodGet: (*handler).story},
 	"moment":         {http.MethodGet: (*handler).moment},
+	"restore":        {http.MethodGet: (*handler).confirm, http.MethodPost: (*handler).restore},
 	"changes.csv":    {http.MethodGet: (*handler).exportCSV},
 	"changes.ndjson": {http.MethodGet: (*handler).exportNDJSON},
 	"style.css":      {http.MethodGet: (*handler).style},
@@ -85,6 +87,10 @@ func (h *handler) serve(v *visit) error {
 	if !ok {
 		return errNotFound
 	}
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
+	if err := v.r.ParseForm(); err != nil {
+		return errNotFound
+	}
 	method := v.r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -92,6 +98,9 @@ func (h *handler) serve(v *visit) error {
 	page, ok := methods[method]
 	if !ok {
 		return errMethod
+	}
+	if err := h.sites.Check(v.r); err != nil { // another site's page sent it
+		return errForbidden
 	}
 	return page(h, v)
 }
@@ -112,6 +121,10 @@ func (h *handler) fail(v *visit, err error) {
 		status, text = http.StatusForbidden, "This is not for you to see."
 	case errors.Is(err, errNotFound), errors.Is(err, gorm.ErrRecordNotFound):
 		status, text = http.StatusNotFound, "There is nothing here."
+	case errors.Is(err, history.ErrNotReversible):
+		status, text = http.StatusConflict, "It can't be written as it was: not all of it is recorded."
+	case absence(err) != "":
+		status, text = http.StatusConflict, absence(err)
 	case errors.Is(err, errMethod):
 		status, text = http.StatusMethodNotAllowed, "This is not done that way."
 	case v.ctx.Err() != nil: // nobody waits for it any more

@@ -27,7 +27,7 @@ type page struct {
 var templates = func() map[string]*template.Template {
 	all := map[string]*template.Template{}
 	layout := template.Must(template.ParseFS(files, "templates/layout.html"))
-	for _, name := range []string{"activity", "story", "moment", "problem"} {
+	for _, name := range []string{"activity", "story", "moment", "confirm", "problem"} {
 		all[name] = template.Must(template.Must(layout.Clone()).ParseFS(files, "templates/"+name+".html"))
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -25,10 +26,7 @@ type storyPage struct {
 
 // rowOf is the row that an address names, if it may be read.
 func (h *handler) rowOf(v *visit) (t *Table, row any, f filter, err error) {
-	f = readFilter(v.r.URL.Query())
-	if f.Table == "" {
-		f = readFilter(v.r.PostForm)
-	}
+	f = readFilter(v.r.Form)
 	t = h.tables[f.Table]
 	if t == nil {
 		return nil, nil, f, errNotFound
@@ -61,17 +59,42 @@ func (h *handler) story(v *visit) error {
 	if page.Days, err = h.days(v.ctx, changes); err != nil {
 		return err
 	}
-	for _, day := range page.Days {
-		for _, set := range day.Sets {
-			for i := range set.Changes {
-				set.Changes[i].Then = f.Moment(set.At.Machine())
-			}
-		}
-	}
+	h.leadToMoments(page.Days, f, changes)
 	if f.Before > 0 {
 		page.Newest = f.Address("row")
 	}
 	return h.render(v, "story", page.Row.Label, page)
+}
+
+// leadToMoments gives each change the address of the row as it was after it. The
+// newest left it as it is.
+func (h *handler) leadToMoments(days []day, f filter, changes []history.Change) {
+	n := 0
+	for _, day := range days {
+		for _, set := range day.Sets {
+			for i := range set.Changes {
+				at := changes[n].At
+				if n > 0 {
+					at = until(at, changes[n-1].At)
+				} else if f.Before == 0 {
+					at = time.Now()
+				}
+				set.Changes[i].Then = f.Moment(h.at(at).Machine())
+				n++
+			}
+		}
+	}
+}
+
+// until is the last moment before the next change: the transaction of this one may
+// have gone on for a while. SQLite counts in milliseconds, the others finer.
+func until(at, next time.Time) time.Time {
+	for _, step := range []time.Duration{time.Millisecond, time.Microsecond} {
+		if last := next.Add(-step); !last.Before(at) {
+			return last
+		}
+	}
+	return at
 }
 
 // momentPage is a row as it was.
@@ -81,7 +104,7 @@ type momentPage struct {
 	At      moment
 	Absence string // why there is no row
 	Values  []value
-	Differs bool // from now
+	Restore string // the address that writes it so, empty if that may not be
 	Problem string
 }
 
@@ -90,15 +113,20 @@ type value struct {
 	Label    string
 	Then     string
 	Segments []segment // from then to now, nil if it is the same
+	Back     []segment // from now to then
 	Hidden   bool
+	stamped  bool // whoever writes stamps it
 }
+
+// differs reports whether restoring would change it.
+func (v value) differs() bool { return len(v.Back) > 0 && !v.stamped }
 
 func (h *handler) moment(v *visit) error {
 	t, row, f, err := h.rowOf(v)
 	if err != nil {
 		return err
 	}
-	at := h.readTime(f, "at", v.r.URL.Query().Get("at"))
+	at := h.readTime(f, "at", v.r.Form.Get("at"))
 	page := momentPage{Filter: f, Row: refer(t, f.Table, f.Key), Problem: f.Problems["at"]}
 	if at.IsZero() {
 		at = time.Now()
@@ -109,8 +137,15 @@ func (h *handler) moment(v *visit) error {
 		return err
 	}
 	if page.Absence == "" {
-		if page.Values, page.Differs, err = h.values(v, t, row, then); err != nil {
+		if page.Values, err = h.values(v, t, row, then); err != nil {
 			return err
+		}
+		may, err := h.config.MayRestore(v.ctx, v.actor, row)
+		if err != nil {
+			return err
+		}
+		if may && slices.ContainsFunc(page.Values, value.differs) {
+			page.Restore = f.Restore(page.At.Machine())
 		}
 	}
 	return h.render(v, "moment", page.Row.Label+" as it was", page)
@@ -130,33 +165,33 @@ func absence(err error) string {
 }
 
 // values are the columns of a row as it was, beside the row of now.
-func (h *handler) values(v *visit, t *Table, row, then any) (values []value, differs bool, err error) {
+func (h *handler) values(v *visit, t *Table, row, then any) (values []value, err error) {
 	now := reflect.New(t.schema.ModelType)
 	now.Elem().Set(reflect.ValueOf(row).Elem())
 	found := v.db.Session(&gorm.Session{}).Unscoped().Limit(1).Find(now.Interface())
 	if found.Error != nil {
-		return nil, false, found.Error
+		return nil, found.Error
 	}
 	for _, name := range t.schema.DBNames {
 		f := t.schema.FieldsByDBName[name]
 		if f.TagSettings["HISTORY"] == "-" && !f.PrimaryKey {
 			continue // the value of now, whenever
 		}
-		shown := value{Label: t.columnLabel(name)}
+		shown := value{Label: t.columnLabel(name), stamped: t.stamped[f]}
 		if f.TagSettings["HISTORY"] != "" {
 			shown.Hidden = true
 			values = append(values, shown)
 			continue
 		}
 		shown.Then = h.fieldText(v, f, reflect.ValueOf(then).Elem())
-		if found.RowsAffected > 0 {
-			if is := h.fieldText(v, f, now.Elem()); is != shown.Then {
-				shown.Segments, differs = diff(shown.Then, is), true
-			}
+		if found.RowsAffected == 0 {
+			shown.Back = excerpt("ins", shown.Then)
+		} else if is := h.fieldText(v, f, now.Elem()); is != shown.Then {
+			shown.Segments, shown.Back = diff(shown.Then, is), diff(is, shown.Then)
 		}
 		values = append(values, shown)
 	}
-	return values, differs || found.RowsAffected == 0, nil
+	return values, nil
 }
 
 // fieldText is a field of a model for people to read.

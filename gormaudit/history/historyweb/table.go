@@ -16,6 +16,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/bycolumn"
 )
 
 // Table says how one table is shown. It is made by [For].
@@ -33,8 +34,10 @@ type Table struct {
 
 	model   any // a *T
 	at      func(db *gorm.DB, row any, at time.Time) (any, error)
+	restore func(db *gorm.DB, row any, at time.Time) error
 	schema  *schema.Schema
-	keyCols []*schema.Field // in the order of a change's key
+	keyCols []*schema.Field        // in the order of a change's key
+	stamped map[*schema.Field]bool // updated_at, updated_by
 }
 
 // For returns a table of the model T.
@@ -43,6 +46,10 @@ func For[T any](t Table) Table {
 	t.at = func(db *gorm.DB, row any, at time.Time) (any, error) {
 		then, err := history.At[T](db, row, at)
 		return &then, err
+	}
+	t.restore = func(db *gorm.DB, row any, at time.Time) error {
+		_, err := history.Restore[T](db, row, at)
+		return err
 	}
 	return t
 }
@@ -59,6 +66,14 @@ func (t *Table) parse(db *gorm.DB) error {
 	t.schema = stmt.Schema
 	if t.Label == "" {
 		t.Label = t.schema.Name
+	}
+	columns, err := bycolumn.Find(t.schema)
+	if err != nil {
+		return fmt.Errorf("historyweb: %w", err)
+	}
+	t.stamped = map[*schema.Field]bool{}
+	for _, f := range t.schema.Fields {
+		t.stamped[f] = f.AutoUpdateTime > 0 || slices.Contains(columns.Updated, f)
 	}
 	t.keyCols = slices.Clone(t.schema.PrimaryFields)
 	slices.SortFunc(t.keyCols, func(a, b *schema.Field) int { return strings.Compare(a.DBName, b.DBName) })

@@ -264,7 +264,7 @@ func TestTheStoryOfARow(t *testing.T) {
 	h := historyweb.Handler(plain, historyweb.Config{Tables: tables, Names: names})
 	w := get(h, alice, "/history/row?table=orders&key=17")
 	page := text(w)
-	expect(t, "story", page, "Order 17", "bob", "10 unchanged lines", "Delivery in [deleted: May][inserted: June].", "As it was then")
+	expect(t, "story", page, "Order 17", "bob", "10 unchanged lines", "Delivery in [deleted: May][inserted: June].", "As it was after this")
 	if strings.Contains(page, "Mr Other") {
 		t.Errorf("the story has another row's changes:\n%s", page)
 	}
@@ -348,6 +348,78 @@ func TestMayReadIsAskedForEverything(t *testing.T) {
 			t.Errorf("%s2 for bob = %d, want 403", page, w.Code)
 		}
 	}
+}
+
+// post is what somebody gets who sends the form that restores from a page of this site, or of
+// another.
+func post(h http.Handler, a actor.Actor, form url.Values, site string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/history/restore", strings.NewReader(form.Encode())).WithContext(as(a))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", site)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestARowIsRestoredAfterAQuestion(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
+		db, plain := shop(t, d.Kind)
+		must(t, db.WithContext(as(alice)).Create(&[]Order{{ID: 17, Customer: "Ms Miller", Price: 900}, {ID: 18}}).Error)
+		time.Sleep(5 * time.Millisecond)
+		then := time.Now().Format(time.RFC3339Nano)
+		time.Sleep(5 * time.Millisecond)
+		must(t, db.WithContext(as(bob)).Model(&Order{ID: 17}).Updates(map[string]any{"customer": "Ms X", "price": 1}).Error)
+		must(t, db.WithContext(as(bob)).Model(&Order{ID: 18}).Update("token", "new").Error)
+		may := historyweb.Config{Tables: tables, MayRestore: func(_ context.Context, a actor.Actor, row any) (bool, error) {
+			return a == alice && row.(*Order).ID != 0, nil
+		}}
+		h := historyweb.Handler(db, may)
+		form := url.Values{"table": {"orders"}, "key": {"17"}, "at": {then}}
+		link := regexp.MustCompile(`href="(restore[^"]*)"`).FindStringSubmatch(get(h, alice, "/history/moment?"+form.Encode()).Body.String())
+		if link == nil {
+			t.Fatal("the moment leads to no restoring")
+		}
+		question := get(h, alice, "/history/"+html.UnescapeString(link[1]))
+		expect(t, "question", text(question), "Customer's name Ms [deleted: X][inserted: Miller]", "Price [deleted: 1][inserted: 900]")
+		if strings.Contains(text(question), "Updated at") {
+			t.Errorf("the question has what is stamped anew:\n%s", text(question))
+		}
+		refused := func(what string, w *httptest.ResponseRecorder, status int) {
+			t.Helper()
+			var order Order
+			must(t, plain.First(&order, 17).Error)
+			if w.Code != status || order.Price != 1 {
+				t.Errorf("%s = %d, want %d; price %d", what, w.Code, status, order.Price)
+			}
+		}
+		refused("GET", get(h, alice, "/history/restore?"+form.Encode()), http.StatusOK)
+		refused("POST by bob", post(h, bob, form, "same-origin"), http.StatusForbidden)
+		refused("question by bob", get(h, bob, "/history/restore?"+form.Encode()), http.StatusForbidden)
+		refused("POST of another site", post(h, alice, form, "cross-site"), http.StatusForbidden)
+		refused("POST by default", post(historyweb.Handler(db, historyweb.Config{Tables: tables}), alice, form, "same-origin"), http.StatusForbidden)
+		hidden := may
+		hidden.MayRead = func(context.Context, actor.Actor, history.Query) (bool, error) { return false, nil }
+		refused("POST of what may not be read", post(historyweb.Handler(db, hidden), alice, form, "same-origin"), http.StatusForbidden)
+		refused("POST without a time", post(h, alice, url.Values{"table": {"orders"}, "key": {"17"}}, "same-origin"), http.StatusNotFound)
+		refused("POST to before there was a row", post(h, alice, url.Values{"table": {"orders"}, "key": {"17"}, "at": {"2001-02-03"}}, "same-origin"), http.StatusConflict)
+		refused("POST of what is not recorded", post(h, alice, url.Values{"table": {"orders"}, "key": {"18"}, "at": {then}}, "same-origin"), http.StatusConflict)
+
+		w := post(h, alice, form, "same-origin")
+		if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "row?key=17&table=orders" {
+			t.Fatalf("POST = %d to %q: %s", w.Code, w.Header().Get("Location"), w.Body)
+		}
+		var order Order
+		must(t, plain.First(&order, 17).Error)
+		if order.Customer != "Ms Miller" || order.Price != 900 {
+			t.Errorf("restored %+v", order)
+		}
+		expect(t, "story", text(get(h, alice, "/history/row?table=orders&key=17")), "user 1")
+		if strings.Contains(get(h, alice, "/history/moment?"+form.Encode()).Body.String(), `href="restore`) {
+			t.Error("what is like that already leads to restoring")
+		}
+	})
 }
 
 func TestWhatIsRecordedIsNoMarkup(t *testing.T) {

@@ -1,0 +1,153 @@
+package tests
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// Kept is a note of which everything is recorded.
+type Kept struct {
+	ID        uint
+	Title     string
+	Body      *string
+	Slug      string `gorm:"<-:create"`
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	DeletedAt gorm.DeletedAt
+	gormaudit.SoftBy[string]
+}
+
+func openKept(t *testing.T, d *dbtest.Database) (db, plain *gorm.DB) {
+	t.Helper()
+	db = d.Open(t)
+	must(t, db.Use(gormaudit.New()))
+	must(t, db.Use(history.New()))
+	must(t, history.Migrate(db, &Kept{}, &Note{}))
+	return db, d.Open(t)
+}
+
+// moment is the database's time, between two writes.
+func moment(t *testing.T, d *dbtest.Database, db *gorm.DB) (now time.Time) {
+	t.Helper()
+	time.Sleep(3 * time.Millisecond)
+	now = time.Now()
+	if d.Kind == dbtest.Postgres {
+		must(t, db.Raw("SELECT clock_timestamp()").Scan(&now).Error)
+	}
+	time.Sleep(3 * time.Millisecond)
+	return now
+}
+
+// A row is put back whole, over whatever others have written, whether it is there,
+// in the trash or gone; and that is a change of who did it.
+func TestRestoreWritesARowAsItWas(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
+		db, plain := openKept(t, d)
+		me, you := db.WithContext(as(ann)), db.WithContext(as(bob))
+		body := "b"
+		must(t, me.Create(&Kept{ID: 1, Title: "a", Body: &body, Slug: "s"}).Error)
+		must(t, me.Model(&Kept{ID: 1}).Update("body", nil).Error)
+		then := moment(t, d, plain)
+		var was Kept
+		must(t, plain.First(&was, 1).Error)
+		for _, spoil := range []struct {
+			name string
+			do   func()
+		}{
+			{"updates", func() {
+				must(t, you.Model(&Kept{ID: 1}).Updates(map[string]any{"title": "x", "body": "y"}).Error)
+				must(t, you.Model(&Kept{ID: 1}).Update("title", "z").Error)
+				must(t, plain.Exec("UPDATE kepts SET slug = 'forged', created_by = '666' WHERE id = 1").Error)
+			}},
+			{"trash", func() { must(t, you.Delete(&Kept{ID: 1}).Error) }},
+			{"deletion", func() { must(t, you.Unscoped().Delete(&Kept{ID: 1}).Error) }},
+			{"update of a row deleted later", func() {
+				must(t, you.Model(&Kept{ID: 1}).Update("body", "y").Error)
+				must(t, you.Unscoped().Delete(&Kept{ID: 1}).Error)
+			}},
+			{"update after that", func() { must(t, you.Model(&Kept{ID: 1}).Update("body", "y").Error) }},
+		} {
+			spoil.do()
+			made, err := history.Restore[Kept](me, 1, then)
+			must(t, err)
+			if made.ID == 0 || made.ChangeSet.Actor != ann || made.Key[0] != "1" {
+				t.Errorf("Restore after %s = %+v, want a change by ann", spoil.name, made)
+			}
+			var now Kept
+			must(t, plain.Unscoped().First(&now, 1).Error)
+			if now.Title != "a" || now.Body != nil || now.Slug != "s" || now.DeletedAt.Valid || now.DeletedBy != nil ||
+				!now.CreatedAt.Equal(was.CreatedAt) || *now.CreatedBy != "42" || *now.UpdatedBy != "42" {
+				t.Errorf("after Restore over %s: %+v by %s and %s, want %+v", spoil.name, now, *now.CreatedBy, *now.UpdatedBy, was)
+			}
+			if !now.UpdatedAt.After(was.UpdatedAt) {
+				t.Errorf("after Restore over %s updated_at = %v, want a later one than %v", spoil.name, now.UpdatedAt, was.UpdatedAt)
+			}
+			if again, err := history.Restore[Kept](you, 1, time.Now().Add(time.Hour)); err != nil || again.ID != 0 {
+				t.Errorf("Restore of what is there = %+v, %v, want nothing", again, err)
+			}
+		}
+	})
+}
+
+func TestRestoreRefusesWhatIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
+		db, plain := openKept(t, d)
+		long := moment(t, d, plain)
+		must(t, db.Create(&[]Note{{ID: 1, Title: "a", Secret: "s", Draft: "d"}, {ID: 2, Title: "a"}}).Error)
+		must(t, db.Create(&Kept{ID: 1, Title: "a"}).Error)
+		then := moment(t, d, plain)
+		must(t, db.Model(&Note{ID: 1}).Updates(map[string]any{"title": "b", "draft": "e"}).Error)
+		must(t, db.Model(&Note{ID: 1}).Update("secret", "t").Error)
+		must(t, db.Unscoped().Delete(&Note{ID: 2}).Error)
+		must(t, db.Unscoped().Delete(&Kept{ID: 1}).Error)
+		refused := func(what string, err, want error) {
+			t.Helper()
+			if !errors.Is(err, want) {
+				t.Errorf("Restore %s = %v, want %v", what, err, want)
+			}
+		}
+		refused("over a redacted column", second(history.Restore[Note](db, 1, then)), history.ErrNotReversible)
+		refused("of a gone row with columns that are left out", second(history.Restore[Note](db, 2, then)), history.ErrNotReversible)
+		refused("to before there was a row", second(history.Restore[Note](db, 1, long)), history.ErrNotYet)
+		refused("of what never was", second(history.Restore[Note](db, 9, then)), gorm.ErrRecordNotFound)
+		refused("to after the deletion", second(history.Restore[Kept](db, 1, time.Now().Add(time.Hour))), history.ErrDeleted)
+		must(t, db.Create(&Kept{ID: 1, Title: "another", Body: ptr("body")}).Error)
+		must2(history.Restore[Kept](db, 1, then))
+		var kept Kept
+		must(t, plain.First(&kept, 1).Error)
+		if kept.Title != "a" || kept.Body != nil {
+			t.Errorf("after Restore over another row: %+v, want what was deleted", kept)
+		}
+		if err := second(history.Restore[Kept](db.Where("id = 1"), 1, then)); err == nil || !strings.Contains(err.Error(), "WHERE") {
+			t.Errorf("Restore with conditions = %v, want an error", err)
+		}
+		// What is left out stays, and a redacted column that has not changed since too.
+		var note Note
+		must(t, plain.First(&note, 1).Error)
+		if note.Title != "b" || note.Secret != "t" {
+			t.Errorf("after refused Restores: %+v", note)
+		}
+		must(t, db.Model(&note).Update("title", "c").Error)
+		must(t, db.Model(&Note{ID: 1}).Update("secret", "t").Error)
+		before := moment(t, d, plain)
+		must(t, db.Model(&Note{ID: 1}).Update("title", "d").Error)
+		must2(history.Restore[Note](db, &Note{ID: 1}, before))
+		must(t, plain.First(&note, 1).Error)
+		if got := fmt.Sprint(note.Title, note.Secret, note.Draft); got != "cte" {
+			t.Errorf("after Restore: title, secret, draft = %q, want cte", got)
+		}
+	})
+}
