@@ -16,7 +16,7 @@ const anonymized = "anonymized"
 // [ChangeSet.Metadata] become NULL. Kind, id, time, route and the changes stay, and
 // with them the trail's structure: [Find] still finds it. It returns how many change
 // sets it changed, and records itself with the actor of db's context, as an
-// [ActionAnonymize] of table change_sets.
+// [ActionAnonymize] of the table whodunit_change_sets.
 //
 // It works in batches of rows, each its own transaction, with pauses in which
 // others write. It can be stopped by the context of db. Then it has recorded

@@ -189,4 +189,18 @@ func (d postgresDialect) inTurn(db *gorm.DB, m *migration, f func(tx *gorm.DB) e
 
 func (d postgresDialect) migrated(*gorm.DB, []table) error { return nil }
 
-func (d postgresDialect) verify(*gorm.DB, *catalogue) error { return nil }
+// verify warns of an account that GRANT … ON ALL TABLES or ALTER DEFAULT PRIVILEGES
+// gave the history, too.
+func (d postgresDialect) verify(db *gorm.DB, _ *catalogue) error {
+	var account *string
+	row := db.Statement.ConnPool.QueryRowContext(contextOf(db), `SELECT max(current_user::text) FROM pg_catalog.pg_class c
+  WHERE c.oid IN (to_regclass($1), to_regclass($2)) AND NOT pg_has_role(c.relowner, 'MEMBER') AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')`,
+		d.qualified(changeSetsTable), d.qualified(changesTable))
+	if err := row.Scan(&account); err != nil {
+		return fmt.Errorf("history: asking for the account's rights: %w", err)
+	}
+	if account != nil {
+		db.Logger.Warn(contextOf(db), "history: the account %s may change what is recorded: grant it rights on tables, not on all of a schema (schema.md)", *account)
+	}
+	return nil
+}

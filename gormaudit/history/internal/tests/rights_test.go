@@ -70,6 +70,27 @@ func TestRightsOfTheApplicationsAccountOnPostgres(t *testing.T) {
 	expect("Migrate of another model", history.Migrate(db, &parent{}), false)
 }
 
+// GRANT … ON ALL TABLES gives an account the history, too.
+func TestVerifyWarnsOfRightsOnTheHistoryOnPostgres(t *testing.T) {
+	d := dbtest.New(t, dbtest.Postgres)
+	must(t, history.Migrate(d.Open(t), &Note{}))
+	db, grant := withRole(t, d)
+	config, logs := logged()
+	db.Logger = config.Logger
+	expect := func(when string, want int) {
+		t.Helper()
+		must(t, history.Verify(db, &Note{}))
+		if got := strings.Count(logs.String(), "may change what is recorded"); got != want {
+			t.Errorf("Verify %s warns %q, want %d warnings", when, logs, want)
+		}
+	}
+	expect("of a writer", 0)
+	grant("SELECT ON whodunit_changes")
+	expect("of a reader", 0)
+	grant("DELETE ON whodunit_changes")
+	expect("of one that may delete", 1)
+}
+
 // A database may give a role the right to each function that is created.
 func TestDefaultPrivilegesDoNotExposeTheFunctions(t *testing.T) {
 	db := dbtest.New(t, dbtest.Postgres).Open(t)
