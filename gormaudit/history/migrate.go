@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -90,6 +91,9 @@ func script(statements []string) string { return strings.Join(statements, ";\n\n
 //
 // Triggers that record more than the models say are right: those of a newer
 // release.
+//
+// It warns, through db's logger, of a column that the database has in another type
+// than the model says: how its values are recorded follows from the model.
 func Verify(db *gorm.DB, models ...any) error {
 	db = db.Session(&gorm.Session{})
 	m, err := located(db, Options{}, models)
@@ -101,12 +105,48 @@ func Verify(db *gorm.DB, models ...any) error {
 	}
 	var errs []error
 	for _, t := range m.tables {
-		errs = append(errs, checkTable(m.dialect, m.found, t))
+		errs = append(errs, checkTable(m.dialect, m.found, t), warnOfTypes(m.quiet(db), t))
 	}
 	if m.found.hasTables() {
 		errs = append(errs, m.dialect.verify(m.quiet(db), m.found))
 	}
 	return errors.Join(errs...)
+}
+
+// warnOfTypes warns of columns whose values may be recorded in a form that is not
+// exact. SQLite's are recorded as they are.
+func warnOfTypes(db *gorm.DB, t table) error {
+	d, err := dialectOf(db)
+	if err != nil || t.native {
+		return err
+	}
+	stored, err := d.stored(db, t.name)
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	for _, c := range t.columns {
+		at := slices.IndexFunc(stored, func(s storedColumn) bool { return s.name == c.name })
+		if at >= 0 && !c.redact && !recordsAlike(d, c, strings.ToLower(stored[at].dbType)) {
+			db.Logger.Warn(contextOf(db), "history: table %q: column %q is a %s, and is recorded as the %s that its model says: what is recorded may not be exact (a tag type:%[3]s?)",
+				t.name, c.name, stored[at].dbType, c.dbType)
+		}
+	}
+	return nil
+}
+
+// recordsAlike reports whether the values of a type can be recorded as those of c.
+func recordsAlike(d columnReader, c column, dbType string) bool {
+	number := func(k kind) bool { return k == kindInteger || k == kindBool }
+	stored := d.kindOf(dbType)
+	if stored != c.kind && (!number(stored) || !number(c.kind)) {
+		return false
+	}
+	for _, setting := range strings.Split(d.settings(dbType), " SET ") {
+		if !strings.Contains(d.settings(c.dbType), setting) {
+			return false
+		}
+	}
+	return true
 }
 
 // Drop removes the triggers of the models: their changes are not recorded any

@@ -66,6 +66,9 @@ func (d postgresDialect) pins(t table) string {
 		}
 	}
 	for _, pin := range postgresPins {
+		if pin == pinZone && t.alive != nil && t.alive.zero != "" {
+			continue // the application's zone says what its zeroValue is
+		}
 		if strings.Contains(needed.String(), pin) {
 			pins.WriteString(pin)
 		}

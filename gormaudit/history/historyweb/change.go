@@ -74,7 +74,7 @@ func worthShowing(c history.Change) (fields []history.Field) {
 
 // isEmpty reports whether there is nothing to read before and after.
 func isEmpty(f history.Field) bool {
-	return !f.Redacted && f.Before.String() == "" && f.After.String() == ""
+	return !f.Redacted && f.Err == nil && f.Before.String() == "" && f.After.String() == ""
 }
 
 // shortText is up to how many letters a value is in the line of its change.
@@ -86,6 +86,12 @@ func (h *handler) field(t *Table, action history.Action, f history.Field) field 
 		shown.Label = t.columnLabel(f.Column)
 	}
 	if f.Redacted {
+		return shown
+	}
+	if f.Err != nil {
+		if shown.Segments = []segment{{Text: "can't be read"}}; f.Column == "" {
+			shown.Label = "Record"
+		}
 		return shown
 	}
 	before, after := h.text(f.Before), h.text(f.After)

@@ -1,11 +1,15 @@
 package tests
 
 import (
+	"bytes"
 	"fmt"
+	"log"
 	"strings"
 	"testing"
+	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
@@ -86,5 +90,53 @@ func sameInAHostileSession(t *testing.T, db *gorm.DB, table, values, update stri
 	sameLines(t, "recorded by a hostile session", recorded[2:], recorded[:2]...)
 	if !strings.Contains(recorded[0], "2026-02-01") {
 		t.Errorf("recorded = %s, want its days in ISO", recorded[0])
+	}
+}
+
+// A zeroValue is what the application's zone makes of it, whatever else the
+// function needs.
+func TestAZeroValueIsOfTheSessionsZone(t *testing.T) {
+	type Zoned struct {
+		ID        uint
+		Day       string         `gorm:"type:zoned_day;default:'2026-02-01'"`
+		DeletedAt gorm.DeletedAt `gorm:"zeroValue:1970-01-02 00:00:01;default:'1970-01-02 00:00:01'"`
+	}
+	db := session(t, dbtest.New(t, dbtest.Postgres), "TimeZone = 'Asia/Tokyo'")
+	must(t, db.Exec("CREATE DOMAIN zoned_day AS date").Error)
+	must(t, history.Migrate(db, &Zoned{}))
+	must(t, db.Exec("INSERT INTO zoneds DEFAULT VALUES").Error)
+	must(t, db.Exec("UPDATE zoneds SET deleted_at = now()").Error)
+	if c := last(t, db, &Zoned{ID: 1}); c.Action != history.ActionSoftDelete {
+		t.Errorf("the action is %s, want soft_delete", c.Action)
+	}
+}
+
+// Where another tool makes the table, the model may not know what it has.
+func TestVerifyWarnsOfOtherTypes(t *testing.T) {
+	type Handmade struct {
+		ID    uint
+		Took  string
+		Score float64
+		Flag  bool
+		Data  string `gorm:"type:json"`
+		At    time.Time
+	}
+	for kind, table := range map[string]string{
+		dbtest.Postgres: "CREATE TABLE handmades (id bigserial PRIMARY KEY, took interval, score numeric, flag boolean, data jsonb, at timestamptz(3))",
+		dbtest.MariaDB:  "CREATE TABLE handmades (id bigint unsigned PRIMARY KEY, took bit(9), score double, flag tinyint(1), data longtext, at datetime(3))",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			d := dbtest.New(t, kind)
+			must(t, d.Open(t).Exec(table).Error)
+			var b bytes.Buffer
+			db := d.Open(t, &gorm.Config{Logger: logger.New(log.New(&b, "", 0), logger.Config{LogLevel: logger.Warn})})
+			_, create, err := history.SQL(db, &Handmade{})
+			must(t, err)
+			runScript(t, db, create)
+			must(t, history.Verify(db, &Handmade{}))
+			if text := b.String(); strings.Count(text, "column") != 1 || !strings.Contains(text, `"took"`) {
+				t.Errorf("the log is %q, want one warning of took", text)
+			}
+		})
 	}
 }

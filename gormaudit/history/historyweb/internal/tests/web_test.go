@@ -181,6 +181,17 @@ func TestTheZeroConfigShowsAllTablesToWhoIsSignedIn(t *testing.T) {
 	}
 }
 
+// A record that somebody has damaged says so, beside the others.
+func TestARecordThatCannotBeReadSaysSo(t *testing.T) {
+	t.Parallel()
+	db, plain := shop(t, dbtest.SQLite)
+	must(t, db.WithContext(as(alice)).Create(&Order{ID: 1}).Error)
+	must(t, plain.Exec("UPDATE whodunit_changes SET layout = 1").Error)
+	must(t, db.WithContext(as(alice)).Model(&Order{ID: 1}).Update("customer", "Carol").Error)
+	page := text(get(historyweb.Handler(db, historyweb.Config{}), bob, "/"))
+	expect(t, "activity", page, "Record can't be read", "Carol")
+}
+
 func TestFiltersAreInTheAddress(t *testing.T) {
 	t.Parallel()
 	db, plain := shop(t, dbtest.SQLite)
