@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -77,7 +79,7 @@ func (t table) valuesOf(ctx context.Context, row reflect.Value) ([]any, error) {
 func (t table) key(values []any) (any, error) {
 	parts := make([]string, len(values))
 	for i, value := range values {
-		raw, err := driver.DefaultParameterConverter.ConvertValue(value)
+		raw, err := t.driverValue(t.keys[i], value)
 		if err != nil {
 			return nil, fmt.Errorf("history: table %q: key column %q: %w", t.name, t.keys[i].name, err)
 		}
@@ -89,6 +91,32 @@ func (t table) key(values []any) (any, error) {
 		}
 	}
 	return joinKey(parts), nil
+}
+
+// driverValue is a key's value as a driver gets it, and an integer's as one: "07" is
+// 7 to the database.
+func (t table) driverValue(c column, value any) (driver.Value, error) {
+	if n := reflect.Indirect(reflect.ValueOf(value)); n.IsValid() && n.CanUint() && n.Uint() > math.MaxInt64 {
+		return strconv.FormatUint(n.Uint(), 10), nil // which database/sql refuses
+	}
+	raw, err := driver.DefaultParameterConverter.ConvertValue(value)
+	if err != nil || c.kind != kindInteger {
+		return raw, err
+	}
+	text, ok := raw.(string)
+	if !ok {
+		return raw, nil
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, nil
+	}
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return strconv.FormatUint(n, 10), nil
+	}
+	if !t.native { // SQLite keeps what it can't convert
+		return nil, errors.New("the key is not an integer")
+	}
+	return raw, nil
 }
 
 func keyText(c column, raw driver.Value) (string, error) {
@@ -103,6 +131,9 @@ func keyText(c column, raw driver.Value) (string, error) {
 		}
 		return string(raw), nil
 	case string:
+		if c.kind == kindBytes {
+			return hex.EncodeToString([]byte(raw)), nil
+		}
 		if c.dbType == "uuid" {
 			return strings.ToLower(raw), nil
 		}

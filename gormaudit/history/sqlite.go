@@ -205,7 +205,13 @@ func (d sqliteDialect) key(t table, row string) string {
 	if len(t.keys) == 1 {
 		return row + "." + quoteDouble(t.keys[0].name)
 	}
-	return keyOf(t, func(c column) string { return "CAST(" + row + "." + quoteDouble(c.name) + " AS TEXT)" })
+	return keyOf(t, func(c column) string {
+		value := row + "." + quoteDouble(c.name)
+		if c.kind == kindBytes {
+			return "lower(hex(" + value + "))"
+		}
+		return "CAST(" + value + " AS TEXT)"
+	})
 }
 
 // value is a column's value in a row, or, of a redacted one, whether it has any.

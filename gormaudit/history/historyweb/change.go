@@ -29,6 +29,7 @@ var verbs = map[history.Action]string{
 	history.ActionSoftDelete: "put in the trash",
 	history.ActionRestore:    "took out of the trash",
 	history.ActionTruncate:   "emptied",
+	history.ActionRename:     "renamed",
 	history.ActionAnonymize:  "anonymized",
 }
 

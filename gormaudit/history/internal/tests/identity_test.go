@@ -1,7 +1,9 @@
 package tests
 
 import (
+	"database/sql/driver"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -314,6 +316,64 @@ func TestARenamedColumnKeepsItsPast(t *testing.T) {
 		must(t, db.First(&now).Error)
 		if now.Name != "a" {
 			t.Errorf("after Revert the name is %q, want a", now.Name)
+		}
+	})
+}
+
+// Blobs has a key of bytes and a text.
+type Blobs struct {
+	A    string `gorm:"primaryKey;type:varchar(20)"`
+	B    raw    `gorm:"primaryKey"`
+	Note string
+}
+
+// raw are bytes that compare.
+type raw string
+
+func (raw) GormDBDataType(db *gorm.DB, _ *schema.Field) string {
+	return map[string]string{"postgres": "bytea", "mysql": "varbinary(20)"}[db.Name()] + map[string]string{"sqlite": "blob"}[db.Name()]
+}
+
+func (r raw) Value() (driver.Value, error) { return []byte(r), nil }
+
+func (r *raw) Scan(value any) error {
+	*r = raw(value.([]byte))
+	return nil
+}
+
+// A key may be given in any form that its column takes.
+func TestAKeyAsItIsGiven(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Account{}, &Blobs{}))
+		must(t, db.Create(&Account{7, 1, "a"}).Error)
+		blobs := Blobs{A: "x,", B: "\x00\xff,~", Note: "a"}
+		must(t, db.Create(&blobs).Error)
+		created := pause()
+		must(t, db.Model(&Account{ID: 7}).Update("balance", 2).Error)
+		must(t, db.Model(&blobs).Update("note", "b").Error)
+		check := func(when string) {
+			seven := uint64(7)
+			for _, key := range []any{7, int8(7), seven, &seven, "7", "07", []byte("7"), Account{ID: 7}, &Account{ID: 7}} {
+				if _, isBytes := key.([]byte); isBytes && d.Kind != dbtest.MariaDB && d.Kind != dbtest.MySQL {
+					continue // which are no number elsewhere
+				}
+				wantAt(t, db, fmt.Sprintf("%s: the key %T", when, key), key, created, Account{7, 1, "a"}, nil)
+			}
+			want := blobs
+			want.Note = "a"
+			wantAt(t, db, when+": a key with bytes", blobs, created, want, nil)
+			if changes, err := history.Of(db, &blobs); err != nil || len(changes) < 2 {
+				t.Errorf("%s: Of a key with bytes = %d changes, %v", when, len(changes), err)
+			}
+		}
+		check("there")
+		must(t, db.Delete(&Account{ID: 7}).Error)
+		must(t, db.Delete(&blobs).Error)
+		check("gone")
+		if _, err := history.At[Account](db, "seven", created); err == nil || errors.Is(err, history.ErrNotYet) {
+			t.Errorf("At of a key that is no number = %v, want an error that says so", err)
 		}
 	})
 }

@@ -316,3 +316,41 @@ func TestAClockThatWasSetBack(t *testing.T) {
 		}
 	})
 }
+
+// A restored database gives the numbers of transactions again: what has the same
+// number and began at another time is another one.
+func TestANumberThatComesAgain(t *testing.T) {
+	d := dbtest.New(t, dbtest.Postgres)
+	db := d.Open(t)
+	must(t, history.Migrate(db, &Account{}))
+	must(t, db.Create(&Account{1, 1, "a"}).Error)
+	created := pause()
+	must(t, db.Create(&Account{2, 1, "b"}).Error)
+	first, second := last(t, db, &Account{ID: 1}), last(t, db, &Account{ID: 2})
+	for _, table := range []string{"whodunit_changes", "whodunit_change_sets"} {
+		must(t, db.Exec("UPDATE "+table+" SET txid = ? WHERE txid = ?", first.ChangeSet.Transaction, second.ChangeSet.Transaction).Error)
+	}
+	wantAt(t, db, "a row whose transaction's number has come again", 1, created, Account{1, 1, "a"}, nil)
+}
+
+// What nobody attributed is a transaction too where the database knows that, and
+// counts by statement elsewhere.
+func TestATransactionThatNobodyAttributed(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, history.Migrate(db, &Account{}))
+		must(t, db.Create(&Account{1, 0, "a"}).Error)
+		var between time.Time
+		must(t, db.Transaction(func(tx *gorm.DB) error {
+			must(t, tx.Model(&Account{ID: 1}).Update("balance", 1).Error)
+			between = pause()
+			return tx.Model(&Account{ID: 1}).Update("owner", "b").Error
+		}))
+		want := Account{1, 1, "a"}
+		if d.Kind == dbtest.Postgres {
+			want.Balance = 0
+		}
+		wantAt(t, db, "between two statements", 1, between, want, nil)
+		wantAt(t, db, "after both", 1, pause(), Account{1, 1, "b"}, nil)
+	})
+}
