@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
@@ -31,6 +32,19 @@ func readFilter(values url.Values) filter {
 	}
 	f.Before, _ = strconv.ParseInt(values.Get("before"), 10, 64)
 	return f
+}
+
+// isText reports whether every database can be asked for all of values:
+// PostgreSQL takes no NUL and nothing but UTF-8.
+func isText(values url.Values) bool {
+	for _, all := range values {
+		for _, value := range all {
+			if strings.Contains(value, "\x00") || !utf8.ValidString(value) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Any reports whether there is any condition.
@@ -121,7 +135,8 @@ func (h *handler) readTime(f filter, name, text string) time.Time {
 		return time.Time{}
 	}
 	for _, layout := range []string{localTime, "2006-01-02T15:04:05", time.DateOnly, time.RFC3339Nano} {
-		if t, err := time.ParseInLocation(layout, text, h.config.Location); err == nil {
+		// No database has a year 0.
+		if t, err := time.ParseInLocation(layout, text, h.config.Location); err == nil && t.UTC().Year() > 0 {
 			return t
 		}
 	}

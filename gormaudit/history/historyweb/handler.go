@@ -88,7 +88,7 @@ func (h *handler) serve(v *visit) error {
 		return errNotFound
 	}
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
-	if err := v.r.ParseForm(); err != nil {
+	if err := v.r.ParseForm(); err != nil || !isText(v.r.Form) {
 		return errNotFound
 	}
 	method := v.r.Method

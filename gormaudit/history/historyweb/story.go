@@ -167,8 +167,7 @@ func absence(err error) string {
 // values are the columns of a row as it was, beside the row of now.
 func (h *handler) values(v *visit, t *Table, row, then any) (values []value, err error) {
 	now := reflect.New(t.schema.ModelType)
-	now.Elem().Set(reflect.ValueOf(row).Elem())
-	found := v.db.Session(&gorm.Session{}).Unscoped().Limit(1).Find(now.Interface())
+	found := v.db.Session(&gorm.Session{}).Unscoped().Clauses(t.only(v.ctx, row)).Limit(1).Find(now.Interface())
 	if found.Error != nil {
 		return nil, found.Error
 	}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
@@ -98,8 +99,22 @@ func (t *Table) row(ctx context.Context, key []string) (any, bool) {
 		if err := f.Set(ctx, row.Elem(), part); err != nil {
 			return nil, false
 		}
+		if _, zero := f.ValueOf(ctx, row.Elem()); zero && len(key) == 1 {
+			return nil, false // no saved row has this one
+		}
 	}
 	return row.Interface(), true
+}
+
+// only is the condition for a row, by all of its key: GORM's own leaves out the
+// parts that are zero.
+func (t *Table) only(ctx context.Context, row any) clause.Where {
+	var where clause.Where
+	for _, f := range t.keyCols {
+		value, _ := f.ValueOf(ctx, reflect.ValueOf(row).Elem())
+		where.Exprs = append(where.Exprs, clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: f.DBName}, Value: value})
+	}
+	return where
 }
 
 // isKey reports whether a column is in the name of a row already. t may be nil.

@@ -1,0 +1,89 @@
+package tests
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/historyweb"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// An address that nobody's page leads to is no fault of the program's, whatever
+// database it runs on.
+func TestOddAddressesAreNoServerErrors(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Order{}, &Line{}))
+		must(t, db.WithContext(as(alice)).Create(&Order{ID: 1, Customer: "Ms One"}).Error)
+		h := historyweb.Handler(db, historyweb.Config{Tables: tables})
+		for _, page := range []string{"", "changes.csv", "changes.ndjson"} {
+			for _, query := range []string{
+				"actor=%00", "actor=%ff", "actor=user:%00", "request=%00", "request=%ff", "column=%00", "column='", "action=%00", "action=%ff", "action=nothing",
+				"since=0000-01-01", "until=0000-01-01T00:00:00Z", "since=0001-01-01T00:00:00%2B23:59", "until=9999-12-31T23:59:59-23:59",
+				"before=9223372036854775807", "before=-1", "table=nothing", "table=%00", "a;b", "x=%zz",
+			} {
+				if got := get(h, alice, "/history/"+page+"?"+query).Code; got >= http.StatusInternalServerError {
+					t.Errorf("%s?%s = %d", page, query, got)
+				}
+			}
+		}
+		for _, page := range []string{"row", "moment", "changes.csv"} {
+			for _, query := range []string{
+				"table=orders&key=0", "table=orders&key=", "table=orders&key=-1", "table=orders&key=1&key=1", "table=orders",
+				"table=orders&key=%00", "table=lines&key=0&key=0", "table=lines&key=0&key=1", "table=nothing&key=1",
+				"table=orders&key=1&at=0000-01-01", "table=orders&key=1&at=0001-01-01T00:00:00%2B23:59", "table=orders&key=1&at=9999-12-31",
+			} {
+				if got := get(h, alice, "/history/"+page+"?"+query).Code; got >= http.StatusInternalServerError {
+					t.Errorf("%s?%s = %d", page, query, got)
+				}
+			}
+		}
+	})
+}
+
+// A part of a key may be 0. GORM leaves a zero key out of its condition, and finds
+// another row.
+func TestARowIsNotAnotherWithAKeyLikeIt(t *testing.T) {
+	t.Parallel()
+	db, _ := shop(t, dbtest.SQLite)
+	tx := db.WithContext(as(alice))
+	must(t, tx.Create(&[]Line{{3, 0, "of the row"}, {3, 1, "of a stranger"}}).Error)
+	time.Sleep(20 * time.Millisecond)
+	then := time.Now()
+	time.Sleep(20 * time.Millisecond)
+	must(t, tx.Exec("UPDATE lines SET text = 'changed' WHERE order_id = 3 AND no = 0").Error)
+	h := historyweb.Handler(db, historyweb.Config{Tables: tables, MayRestore: func(context.Context, actor.Actor, any) (bool, error) { return true, nil }})
+	query := "?table=lines&key=0&key=3&at=" + url.QueryEscape(then.Format(time.RFC3339Nano))
+	for _, state := range []string{"changed", "deleted"} {
+		if state == "deleted" {
+			must(t, tx.Exec("DELETE FROM lines WHERE order_id = 3 AND no = 0").Error)
+		}
+		for _, page := range []string{"moment", "restore"} {
+			got := text(get(h, alice, "/history/"+page+query))
+			expect(t, page+" of what was "+state, got, "the row")
+			if strings.Contains(got, "stranger") {
+				t.Errorf("%s of what was %s shows another row: %s", page, state, got)
+			}
+		}
+		r := httptest.NewRequest(http.MethodPost, "/history/restore"+query, nil)
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r.WithContext(as(alice))); w.Code != http.StatusSeeOther {
+			t.Errorf("restore of what was %s = %d %s, want 303", state, w.Code, w.Body)
+		}
+		var lines []Line
+		must(t, db.Order("no").Find(&lines).Error)
+		if len(lines) != 2 || lines[0] != (Line{3, 0, "of the row"}) || lines[1] != (Line{3, 1, "of a stranger"}) {
+			t.Errorf("lines after the restore of what was %s = %v", state, lines)
+		}
+	}
+}
