@@ -131,8 +131,9 @@ func (p *callbacks) endTransaction(db *gorm.DB) {
 		return // settings are handed down to nested statements
 	}
 	db.Statement.Settings.Delete(keyPool)
-	if db.Error != nil {
+	if err := db.Error; err != nil {
 		db.Rollback()
+		db.Error = err // not that the context has rolled back already
 	} else {
 		db.Commit()
 	}
@@ -190,7 +191,7 @@ func (p *callbacks) beforeExec(db *gorm.DB) {
 // of a transaction: VACUUM can't be in any, and SET would be over with it.
 func mayBeAlone(verb string) bool {
 	switch verb {
-	case "", "SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE", "CALL", "DO", "EXPLAIN":
+	case "", "SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CALL", "DO", "EXPLAIN":
 		return true // GORM builds what has none yet
 	}
 	return false

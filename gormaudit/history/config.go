@@ -21,7 +21,7 @@ type Config struct {
 	// history too, for row-level security on PostgreSQL: see rls.md. Outside a
 	// transaction each runs in one of its own, with its preloads: BEGIN, the actor,
 	// the statement, COMMIT. [gorm.DB.Row], Rows and Scan, whose transaction nobody
-	// would end, are an error there, as are [At] and [AllAt]: open one. By default
+	// would end, are an error there, as is [At]: open one. By default
 	// off. It changes nothing on other databases.
 	AttributeAll bool
 }

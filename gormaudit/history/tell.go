@@ -21,7 +21,8 @@ const (
 )
 
 // Tell runs write, and attributes what that changes in tx to the actor of ctx, in
-// its request and with its metadata, as the [Plugin] does for GORM's statements:
+// its request and with its metadata, as the [Plugin] does for GORM's statements. It
+// is the actor of [actor.FromContext]: no [Config] is asked.
 //
 //	err := history.PostgreSQL.Tell(ctx, tx, func() error {
 //		return queries.WithTx(tx).RenameNote(ctx, params)
@@ -33,9 +34,10 @@ const (
 // them, write goes on as it was. A context in which nobody said who acts tells just
 // that.
 //
-// write must not commit tx: Tell then returns an error, and what was changed may be
-// unattributed. Nor must it roll back to a savepoint that was made before it. On
-// MariaDB and MySQL it holds for the tables of the connection's current database.
+// write must not commit tx, nor roll back to a savepoint that was made before it.
+// Of a commit Tell returns an error, but on PostgreSQL, where it does no harm: what
+// was changed may be unattributed. On MariaDB and MySQL what is told holds for the
+// tables of the connection's current database.
 //
 // It returns the error of write, [ErrMetadata], and an error without calling write
 // where the database can't be told: on SQLite without the history's tables, on

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -406,6 +407,7 @@ func TestAMigrationUnderAttributeAll(t *testing.T) {
 		}
 		return err
 	}))
+	must2(history.Restore[Note](me, note.ID, changes[0].At))
 	must2(history.Anonymize(me, ann))
 	must2(history.Prune(me, time.Now().Add(time.Hour)))
 	var rows [][]Note
@@ -415,5 +417,25 @@ func TestAMigrationUnderAttributeAll(t *testing.T) {
 	}).Error)
 	if n := must2(db.DB()).Stats().InUse; n != 0 || len(rows) != 1 {
 		t.Errorf("%d connections are in use and %d batches were read, want none and 1", n, len(rows))
+	}
+}
+
+// A read that its context ends says so, and holds no connection.
+func TestAReadUnderAttributeAllThatIsCancelled(t *testing.T) {
+	t.Parallel()
+	_, db := openSecured(t)
+	ctx, cancel := context.WithTimeout(as(ann), 50*time.Millisecond)
+	defer cancel()
+	err := db.WithContext(ctx).Raw("SELECT title FROM documents, pg_sleep(5)").Find(&[]string{}).Error
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the read = %v, want %v", err, context.DeadlineExceeded)
+	}
+	if err := db.WithContext(as(ann)).Where("owner_id = 7").First(&document{}).Error; !errors.Is(err, gorm.ErrRecordNotFound) {
+		t.Errorf("First of bob's = %v, want %v", err, gorm.ErrRecordNotFound)
+	}
+	for until := time.Now().Add(time.Second); must2(db.DB()).Stats().InUse > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("a connection is still in use")
+		}
 	}
 }
