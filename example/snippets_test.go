@@ -108,7 +108,7 @@ func _(ctx context.Context, db *gorm.DB, note Note) {
 	db.Use(history.New())
 	history.Migrate(db, &Note{}, &Tag{})
 	{
-		ctx := actor.NewContext(ctx, actor.User(42))
+		ctx = actor.NewContext(ctx, actor.User(42))
 		db.WithContext(ctx).Model(&note).Update("title", "Milk, eggs")
 
 		changes, err := history.Of(db.WithContext(ctx), &note)
