@@ -251,29 +251,34 @@ func (q Query) says(s ChangeSet) bool {
 }
 
 // manySubjects is up to how many tables and rows are asked for one by one, each by
-// its index. SQLite takes 500.
-const manySubjects = 200
+// its index. SQLite takes 500 parts, and a row has three.
+const manySubjects = 150
 
-// sql asks for the newest changes, of each subject as many as there may be of all.
+// sql asks for the newest changes, on each way to a subject for as many as there
+// may be of all.
 func (f *finder) sql(limit int) *gorm.DB {
-	if len(f.subjects) <= 1 || len(f.subjects) > manySubjects {
-		return f.narrow(f.reader.query(f.db), f.subjects...)
+	var ways []*gorm.DB
+	for _, s := range f.subjects {
+		ways = append(ways, f.waysToSubject(s)...)
 	}
-	parts := make([]any, len(f.subjects))
-	for i, s := range f.subjects {
+	if len(ways) <= 1 || len(f.subjects) > manySubjects {
+		return f.narrow(f.reader.query(f.db), ways...)
+	}
+	parts := make([]any, len(ways))
+	for i, way := range ways {
 		part := f.db.Session(&gorm.Session{NewDB: true}).Table(changesTable + " AS changes").Select(f.dialect.changeKey()).
 			Joins("LEFT JOIN whodunit_change_sets AS change_sets ON " + f.dialect.join())
-		parts[i] = f.narrow(part, s).Order("changes.id DESC").Limit(limit)
+		parts[i] = f.narrow(part, way).Order("changes.id DESC").Limit(limit)
 	}
 	union := strings.Repeat(" UNION SELECT * FROM (?) AS part", len(parts))
 	return f.reader.query(f.db).Where("("+f.dialect.changeKey()+") IN (SELECT * FROM ("+strings.TrimPrefix(union, " UNION ")+") AS page)", parts...)
 }
 
-// narrow adds the query's conditions, with subjects in place of its tables and rows.
-func (f *finder) narrow(db *gorm.DB, subjects ...subject) *gorm.DB {
+// narrow adds the query's conditions, with ways in place of its tables and rows.
+func (f *finder) narrow(db *gorm.DB, ways ...*gorm.DB) *gorm.DB {
 	q := f.query
-	if len(subjects) > 0 {
-		db = db.Where(f.either(len(subjects), func(i int) *gorm.DB { return f.ofSubject(subjects[i]) }))
+	if len(ways) > 0 {
+		db = db.Where(f.either(len(ways), func(i int) *gorm.DB { return ways[i] }))
 	}
 	if who := f.who(); len(who) > 0 {
 		db = db.Where(f.either(len(who), func(i int) *gorm.DB { return who[i] }))
@@ -306,18 +311,21 @@ func (f *finder) who() (conditions []*gorm.DB) {
 		conditions = append(conditions, f.condition(condition, args...))
 	}
 	if f.query.Unattributed {
-		conditions = append(conditions, f.condition("change_sets.actor_kind IS NULL"))
+		conditions = append(conditions, f.condition(f.dialect.unattributed()))
 	}
 	return conditions
 }
 
-func (f *finder) ofSubject(s subject) *gorm.DB {
+func (f *finder) waysToSubject(s subject) (ways []*gorm.DB) {
 	if s.key == nil {
 		condition, args := f.ofTable(s.table)
-		return f.condition(condition, args)
+		return []*gorm.DB{f.condition(condition, args)}
 	}
-	condition, args := f.rowOf(s.table, s.key)
-	return f.condition(condition, args)
+	conditions, args := f.waysTo(s.table, s.key)
+	for _, condition := range conditions {
+		ways = append(ways, f.condition(condition, args))
+	}
+	return ways
 }
 
 func (f *finder) condition(sql string, args ...any) *gorm.DB {

@@ -70,7 +70,7 @@ func mysqlTables() []string {
   ` + attribution + `,
   database_user longtext,
   PRIMARY KEY (id, token),
-  KEY whodunit_change_sets_at (at),
+  KEY whodunit_change_sets_request (request_id(64)),
   KEY whodunit_change_sets_actor (actor_id(64)),
   KEY whodunit_change_sets_impersonator (impersonator_id(64))
 )` + mysqlOptions,
@@ -86,7 +86,9 @@ func mysqlTables() []string {
   composite boolean NOT NULL DEFAULT false,
   action varchar(20) NOT NULL,
   fields longtext NOT NULL,
-  KEY whodunit_changes_row (table_name(64), row_key(64)),
+  row_hash int unsigned GENERATED ALWAYS AS (CRC32(row_key)) STORED,
+  KEY whodunit_changes_row (table_name, row_hash),
+  KEY whodunit_changes_table (table_name),
   KEY whodunit_changes_moved (moved_to(64)),
   KEY whodunit_changes_transaction (token, at)
 )` + mysqlOptions,
@@ -534,8 +536,15 @@ func (d mysqlDialect) alike(db *gorm.DB, t table) (string, error) {
 	return fmt.Sprintf("CONVERT(changes.row_key USING %[1]s) COLLATE %[2]s = CONVERT(@key USING %[1]s) COLLATE %[2]s", found.Charset, found.Collation), nil
 }
 
+func (d mysqlDialect) unattributed() string { return "change_sets.actor_kind IS NULL" }
+
 func (d mysqlDialect) isKey(column string) string {
 	return column + " = @key AND CAST(" + column + " AS BINARY) = CAST(CONVERT(@key USING utf8mb4) AS BINARY)"
+}
+
+// isRow has a hash of the key, for an index takes no text of any length.
+func (d mysqlDialect) isRow() string {
+	return "changes.row_hash = CRC32(CONVERT(@key USING utf8mb4)) AND " + d.isKey("changes.row_key")
 }
 
 // zone reads back as a time in the zone that the driver was configured with,

@@ -133,10 +133,12 @@ func (d postgresDialect) objects(o Options, _ []table) []string {
 	statements := []string{
 		fmt.Sprintf(postgresChangeSets, sets),
 		fmt.Sprintf(postgresChanges, changes),
-		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_at ON " + sets + " (at)",
 		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_actor ON " + sets + " (left(actor_id, 128))",
 		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_impersonator ON " + sets + " (left(impersonator_id, 128)) WHERE impersonator_id IS NOT NULL",
-		"CREATE INDEX IF NOT EXISTS whodunit_changes_row ON " + changes + " (row_key, table_name)",
+		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_request ON " + sets + " (request_id) WHERE request_id IS NOT NULL",
+		"CREATE INDEX IF NOT EXISTS whodunit_changes_row ON " + changes + " (table_name, row_key, id)",
+		"CREATE INDEX IF NOT EXISTS whodunit_changes_table ON " + changes + " (table_name, id)",
+		"CREATE INDEX IF NOT EXISTS whodunit_changes_at ON " + changes + " USING brin (at)",
 		"CREATE INDEX IF NOT EXISTS whodunit_changes_moved ON " + changes + " (moved_to, table_name) WHERE moved_to IS NOT NULL",
 		"CREATE INDEX IF NOT EXISTS whodunit_changes_transaction ON " + changes + " (txid, at)",
 		fmt.Sprintf(postgresOpen, open, sets, d.literal(sets)),
@@ -469,7 +471,14 @@ func (d postgresDialect) actorID(column string) string {
 	return "left(" + column + ", 128) = left(?, 128) AND " + column + " = ?"
 }
 
+// unattributed is asked of one change after the other: the planner would rather
+// read all.
+func (d postgresDialect) unattributed() string {
+	return "(SELECT whose.actor_kind FROM whodunit_change_sets AS whose WHERE whose.id = changes.change_set AND whose.txid = changes.txid) IS NULL"
+}
+
 func (d postgresDialect) isKey(column string) string { return column + " = @key" }
+func (d postgresDialect) isRow() string              { return d.isKey("changes.row_key") }
 func (d postgresDialect) zone() string               { return "NULL" }
 
 func (d postgresDialect) triggerText(t table) string {

@@ -97,9 +97,19 @@ func (r reader) row(db *gorm.DB, t table, key any) *gorm.DB {
 }
 
 func (r reader) rowOf(t table, key any) (condition string, args map[string]any) {
-	condition, args = r.ofTable(t)
+	ways, args := r.waysTo(t, key)
+	return "(" + strings.Join(ways, " OR ") + ")", args
+}
+
+// waysTo are the conditions that row asks for, each of which an index serves.
+func (r reader) waysTo(t table, key any) (ways []string, args map[string]any) {
+	condition, args := r.ofTable(t)
 	args["key"], args["truncate"] = key, ActionTruncate
-	return condition + " AND (" + r.dialect.isKey("changes.row_key") + " OR " + r.dialect.isKey("changes.moved_to") + " OR changes.row_key = '' AND changes.action = @truncate)", args
+	return []string{
+		condition + " AND " + r.dialect.isRow(),
+		condition + " AND " + r.dialect.isKey("changes.moved_to"),
+		condition + " AND changes.row_key = '' AND changes.action = @truncate",
+	}, args
 }
 
 // ofTable is the condition that a change is of a table, under any of its names.

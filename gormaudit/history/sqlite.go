@@ -75,6 +75,7 @@ func (d sqliteDialect) objects(o Options, tables []table) []string {
 )`,
 		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_actor ON whodunit_change_sets (actor_id) WHERE actor_id IS NOT NULL",
 		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_impersonator ON whodunit_change_sets (impersonator_id) WHERE impersonator_id IS NOT NULL",
+		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_request ON whodunit_change_sets (request_id) WHERE request_id IS NOT NULL",
 		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_first ON whodunit_change_sets (first) WHERE first IS NOT NULL",
 		`CREATE TABLE IF NOT EXISTS whodunit_changes (
   id integer PRIMARY KEY,
@@ -450,9 +451,12 @@ func (d sqliteDialect) alike(_ *gorm.DB, t table) (string, error) {
 	return "", nil
 }
 
+func (d sqliteDialect) unattributed() string { return "change_sets.actor_kind IS NULL" }
+
 func (d sqliteDialect) packed() string               { return "''" }
 func (d sqliteDialect) actorID(column string) string { return column + " = ? AND " + column + " = ?" }
 func (d sqliteDialect) isKey(column string) string   { return column + " = @key" }
+func (d sqliteDialect) isRow() string                { return d.isKey("changes.row_key") }
 func (d sqliteDialect) zone() string                 { return "NULL" }
 
 func (d sqliteDialect) fields(db *gorm.DB, records []record) (map[int64][]Field, error) {

@@ -2,6 +2,8 @@ package tests
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,6 +13,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
@@ -19,7 +22,7 @@ import (
 // number of changes, and numbers are those from 0 to below it as i.
 var crowds = map[string]string{
 	"postgres": `INSERT INTO whodunit_change_sets (txid, at, actor_kind, actor_id, request_id)
-SELECT i / 10, clock_timestamp() - (count - i) * interval '1 second', CASE WHEN i % 1000 <> 500 THEN 'user' END, i / 10 % 100, 'r-' || i / 10 FROM numbers WHERE i % 10 = 0 ORDER BY i;
+SELECT i / 10, clock_timestamp() - (count - i) * interval '1 second', CASE WHEN i % 1000 <> 500 THEN 'user' END, i / 10 % 100, 'r-' || (i / 10) FROM numbers WHERE i % 10 = 0 ORDER BY i;
 INSERT INTO whodunit_changes (change_set, txid, at, table_name, row_key, action, fields)
 SELECT 1 + i / 10, i / 10, clock_timestamp() - (count - i) * interval '1 second', CASE i % 5 WHEN 0 THEN 'lines' ELSE 'notes' END, CASE i % 2 WHEN 0 THEN 1 ELSE i % 2000 END, 'update', '[]' FROM numbers ORDER BY i;
 ANALYZE whodunit_changes; ANALYZE whodunit_change_sets`,
@@ -29,7 +32,7 @@ INSERT INTO whodunit_changes (change_set, token, at, table_name, row_key, action
 SELECT 1 + i DIV 10, i DIV 10, UTC_TIMESTAMP(6) - INTERVAL count - i SECOND, IF(i % 5 = 0, 'lines', 'notes'), IF(i % 2 = 0, 1, i % 2000), 'update', '[]' FROM numbers ORDER BY i;
 ANALYZE TABLE whodunit_changes, whodunit_change_sets`,
 	"sqlite": `INSERT INTO whodunit_change_sets (id, last, at, actor_kind, actor_id, request_id)
-SELECT 1 + i, 10 + i, strftime('%Y-%m-%d %H:%M:%f', julianday() - (count - i) / 86400.0), 'user', i / 10 % 100, 'r-' || i / 10 FROM numbers WHERE i % 10 = 0 AND i % 1000 <> 500 ORDER BY i;
+SELECT 1 + i, 10 + i, strftime('%Y-%m-%d %H:%M:%f', julianday() - (count - i) / 86400.0), 'user', i / 10 % 100, 'r-' || (i / 10) FROM numbers WHERE i % 10 = 0 AND i % 1000 <> 500 ORDER BY i;
 INSERT INTO whodunit_changes (id, at, table_name, row_key, action)
 SELECT 1 + i, julianday() - (count - i) / 86400.0, iif(i % 5 = 0, 'lines', 'notes'), iif(i % 2 = 0, 1, i % 2000), 'update' FROM numbers ORDER BY i;
 ANALYZE`,
@@ -49,6 +52,93 @@ func crowd(tb testing.TB, plain *gorm.DB, n int) {
 		statement = strings.ReplaceAll(statement, "FROM numbers", numbers)
 		must(tb, plain.Exec(strings.ReplaceAll(statement, "count", strconv.Itoa(n))).Error)
 	}
+}
+
+// Whatever is asked of many changes, none is answered by reading them all.
+func TestPlansUseIndexes(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		_, plain := open(t, d)
+		crowd(t, plain, 50_000)
+		q := func(q history.Query) func(db *gorm.DB) error {
+			q.Limit = 50
+			return func(db *gorm.DB) error { _, err := history.Find(db, q); return err }
+		}
+		for name, ask := range map[string]func(db *gorm.DB) error{
+			"everything":           q(history.Query{}),
+			"a row with many":      q(history.Query{Rows: []any{&Note{ID: 1}}}),
+			"a row with few":       q(history.Query{Rows: []any{&Note{ID: 77}}}),
+			"two rows":             q(history.Query{Rows: []any{&Note{ID: 1}, &Note{ID: 77}}}),
+			"a table":              q(history.Query{Tables: []any{&Note{}}}),
+			"an actor":             q(history.Query{Actors: []actor.Identity{ann.Identity}}),
+			"an actor in a table":  q(history.Query{Actors: []actor.Identity{ann.Identity}, Tables: []any{&Note{}}}),
+			"a request":            q(history.Query{RequestID: "r-7"}),
+			"what nobody said":     q(history.Query{Unattributed: true}),
+			"an hour of yesterday": q(history.Query{Since: time.Now().Add(-9 * time.Hour), Until: time.Now().Add(-8 * time.Hour)}),
+			"a change set": func(db *gorm.DB) error {
+				_, _, err := history.ChangeSetOf(db, must2(history.Find(plain, history.Query{RequestID: "r-7"}))[0].ChangeSet.ID)
+				return err
+			},
+			"the past of a row": func(db *gorm.DB) error {
+				_, err := history.At[Note](db, 77, time.Now().Add(-time.Minute))
+				if errors.Is(err, gorm.ErrRecordNotFound) || errors.Is(err, history.ErrNotYet) || errors.Is(err, history.ErrDeleted) {
+					return nil
+				}
+				return err
+			},
+		} {
+			var sent statements
+			must(t, ask(d.Open(t, &gorm.Config{Logger: &sent})))
+			for _, sql := range sent.all {
+				walks := plain.Name() == "sqlite" && newestFirst[name]
+				if plan := planOf(t, plain, sql); !walks && readsAll(plain, plan) {
+					t.Errorf("%s reads all changes: %s\n%s", name, sql, plan)
+				}
+			}
+		}
+	})
+}
+
+// newestFirst are the questions for which SQLite walks through the table itself,
+// which is in order, and stops.
+var newestFirst = map[string]bool{"everything": true, "what nobody said": true, "an hour of yesterday": true, "a table": true}
+
+func planOf(tb testing.TB, db *gorm.DB, sql string) string {
+	tb.Helper()
+	explain := map[string]string{"postgres": "EXPLAIN ", "mysql": "EXPLAIN ", "sqlite": "EXPLAIN QUERY PLAN "}[db.Name()]
+	var plan []map[string]any
+	rows, err := db.Statement.ConnPool.QueryContext(tb.Context(), explain+sql)
+	must(tb, err)
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		step := map[string]any{}
+		must(tb, db.ScanRows(rows, &step))
+		plan = append(plan, step)
+	}
+	var text strings.Builder
+	for _, step := range plan {
+		fmt.Fprintln(&text, step)
+	}
+	return text.String()
+}
+
+func readsAll(db *gorm.DB, plan string) bool {
+	for step := range strings.Lines(plan) {
+		switch db.Name() {
+		case "postgres":
+			if strings.Contains(step, "Seq Scan on whodunit_changes") {
+				return true
+			}
+		case "sqlite":
+			if strings.Contains(step, "SCAN changes") || strings.Contains(step, "SCAN enclosed") {
+				return true
+			}
+		default:
+			if strings.Contains(step, "table:changes") && strings.Contains(step, "type:ALL") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // A change set of any size is deleted in parts, which can be stopped and goes on.

@@ -21,14 +21,18 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
-// statements is a logger that keeps the last statement.
+// statements is a logger that keeps all statements, and the last one.
 type statements struct {
 	logger.Interface
+	all  []string
 	last string
 }
 
+func (s *statements) LogMode(logger.LogLevel) logger.Interface { return s }
+
 func (s *statements) Trace(_ context.Context, _ time.Time, statement func() (string, int64), _ error) {
 	s.last, _ = statement()
+	s.all = append(s.all, s.last)
 }
 
 // The index of impersonators leaves out the change sets that have none.
