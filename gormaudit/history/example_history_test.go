@@ -186,6 +186,27 @@ func ExampleRevert() {
 	//   title: "Oops" > "Milk"
 }
 
+// What others have written since stays.
+func ExampleConflictError() {
+	db, end := openExample()
+	defer end()
+	page := Page{Title: "Milk"}
+	db.Create(&page)
+	db.Model(&page).Update("title", "Oops")
+	changes, err := history.Of(db, &page)
+	if err != nil {
+		panic(err)
+	}
+	db.Model(&page).Update("title", "Oat milk")
+
+	var conflict *history.ConflictError
+	if err := history.Revert(db, changes[0]); errors.As(err, &conflict) {
+		fmt.Println("somebody has changed", conflict.Columns)
+	}
+	// Output:
+	// somebody has changed [title]
+}
+
 func ExampleChangeSetOf() {
 	db, end := openExample()
 	defer end()

@@ -551,8 +551,8 @@ func TestEveryTypeIsExactOnMariaDB(t *testing.T) {
 			}
 			must(t, history.Migrate(session(t, d, "time_zone = '-03:30'", "sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,IGNORE_SPACE'", "NAMES latin1"), &mysqlWitness{}))
 			wild := session(t, d, "time_zone = '+05:45'", "sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'", "character_set_client = latin1, character_set_connection = latin1")
+			p := property[mysqlWitness]{reader: db, writers: []*gorm.DB{d.Open(t), wild}, table: "witnesses", generate: mysqlGenerators, quote: quoteBack}
 			for seed := range *witnessSeeds {
-				p := property[mysqlWitness]{reader: db, writers: []*gorm.DB{d.Open(t), wild}, table: "witnesses", generate: mysqlGenerators, quote: quoteBack}
 				p.run(t, seed)
 				for _, table := range []string{"witnesses", "whodunit_changes", "whodunit_change_sets"} {
 					must(t, db.Exec("DELETE FROM "+table).Error)
