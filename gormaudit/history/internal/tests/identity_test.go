@@ -40,6 +40,7 @@ func wantAt[T comparable](t *testing.T, db *gorm.DB, what string, key any, at ti
 // A moved key changes no past: the row is found under the key that it had at the
 // time, and its changes under both.
 func TestAMovedKeyChangesNoPast(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
@@ -107,6 +108,7 @@ type Padded struct {
 // A row is found however its key is spelled, if the database takes it for the same:
 // while it is there, and when it is gone.
 func TestAKeyAsTheDatabaseComparesIt(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		code := "ab"
@@ -146,6 +148,7 @@ func TestAKeyAsTheDatabaseComparesIt(t *testing.T) {
 
 // The key 0 is one like any other.
 func TestTheKeyZero(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
@@ -163,6 +166,7 @@ func TestTheKeyZero(t *testing.T) {
 
 // What was meant for the caller's own table reaches none of the history's.
 func TestNothingOfTheCallersQueryReachesTheHistorys(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
@@ -204,6 +208,7 @@ type (
 // Migrate, and what is recorded after it, once each. Another table of the old name
 // has a past of its own.
 func TestARenamedTableKeepsItsPast(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
@@ -284,6 +289,7 @@ func (secondForm) TableName() string { return "forms" }
 // A renamed column keeps its past where its tag says what it was. Without that,
 // Migrate asks.
 func TestARenamedColumnKeepsItsPast(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
@@ -343,6 +349,7 @@ func (r *raw) Scan(value any) error {
 
 // A key may be given in any form that its column takes.
 func TestAKeyAsItIsGiven(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t)
 		must(t, db.Use(history.New()))

@@ -61,6 +61,7 @@ const workloadRows = 4
 // rollbacks. Every change, set and transaction is what the writers noted, and At any
 // time too.
 func TestARandomWorkload(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
