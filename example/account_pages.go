@@ -8,7 +8,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/seed-3826ef92/whodunit/echoauth"
-	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
 // accountForm is what the account page shows.
@@ -49,7 +48,7 @@ func (a *app) changePassword(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := echoauth.Login(c, actor.User(user.ID)); err != nil { // a new session, with the new stamp
+	if err := echoauth.Login(c, user.actor()); err != nil { // a new session, with the new stamp
 		return err
 	}
 	flash(c, "Your password is changed. Everywhere else you are signed out.")

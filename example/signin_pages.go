@@ -7,7 +7,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/seed-3826ef92/whodunit/echoauth"
-	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
 // signInForm is what the sign-in page shows and sends.
@@ -41,7 +40,7 @@ func (a *app) signIn(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := echoauth.Login(c, actor.User(user.ID)); err != nil {
+	if err := echoauth.Login(c, user.actor()); err != nil {
 		return err
 	}
 	a.warnOfScheme(c)

@@ -26,6 +26,10 @@ func TestTwoPeopleOneNote(t *testing.T) {
 		path := fmt.Sprintf("/notes/%d", created.ID)
 		alice.submit(path, path, url.Values{"title": {"Groceries"}, "body": {"Milk, eggs"}, "version": {"1"}})
 		expectStamps(t, db, "Groceries", stamps{"bob", "alice", "NULL"})
+		var byName int // of the session that alice's sign-in began
+		if err := db.QueryRow("SELECT count(*) FROM whodunit_change_sets WHERE actor_name = 'alice'").Scan(&byName); err != nil || byName != 1 {
+			t.Errorf("%d change sets have the name of alice, %v, want 1", byName, err)
+		}
 
 		bob.call("DELETE", "/api"+path, "", nil)
 		expectStamps(t, db, "Groceries", stamps{"bob", "alice", "bob"})

@@ -40,6 +40,14 @@ const (
 // IsAdmin reports whether u may see the users and act as one.
 func (u *User) IsAdmin() bool { return u.Role == Admin }
 
+// actor is u with the name that the history keeps, for those who read it when the
+// account is gone.
+func (u *User) actor() actor.Actor {
+	a := actor.User(u.ID)
+	a.Name = u.Name
+	return a
+}
+
 // IsPerson reports whether u is somebody who can sign in.
 func (u *User) IsPerson() bool { return u.Role != Program }
 

@@ -53,7 +53,7 @@ func (a *app) actAs(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := echoauth.Impersonate(c, actor.User(target.ID)); err != nil {
+	if err := echoauth.Impersonate(c, target.actor()); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/notes")
