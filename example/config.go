@@ -32,7 +32,8 @@ type config struct {
 	// SQLite file, notes.db, in the working directory.
 	databaseURL string
 	// redisURL is REDIS_URL: where sessions are kept. By default they are kept
-	// in the cookie itself.
+	// in the cookie itself, and whoever has a copy of it stays signed in after a
+	// sign-out, until the password changes or a week has passed.
 	redisURL string
 	// redisPrefix is REDIS_PREFIX, for a Redis with more than one tenant. By
 	// default "notes:".

@@ -11,7 +11,7 @@ import (
 )
 
 // tokenLifetime is short, because nothing revokes a token: it outlives a
-// changed password.
+// changed password, and the account.
 const tokenLifetime = time.Hour
 
 // tokens issues and verifies the API's bearer tokens.
