@@ -20,7 +20,7 @@ type Config struct {
 	// By default all tables are shown, but their rows have no pages of their own.
 	Tables []Table
 	// Names returns people's names by the ids that by-columns hold. It is called
-	// once for a page. An id that it does not know is shown with the name that was
+	// once for a page, and once more for somebody who acts as another. An id that it does not know is shown with the name that was
 	// recorded, if any. By default all are.
 	Names func(ctx context.Context, ids []string) (map[string]string, error)
 	// MayRead reports whether somebody may see what a query asks for, before

@@ -6,8 +6,6 @@ import (
 	"html/template"
 	"net/http"
 	"time"
-
-	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
 //go:embed templates style.css
@@ -19,7 +17,7 @@ type page struct {
 	Name  string // of the whole
 	Home  string
 	Zone  string
-	Me    actor.Actor
+	As    string // in whose name whoever is here acts, "" in their own
 	Body  any
 }
 
@@ -40,7 +38,7 @@ func (h *handler) render(v *visit, name, title string, body any) error {
 func (h *handler) renderWith(v *visit, status int, name, title string, body any) error {
 	var out bytes.Buffer
 	err := templates[name].ExecuteTemplate(&out, "layout.html", page{
-		Title: title, Name: h.config.Title, Home: h.config.Home, Zone: h.zone(), Me: v.actor, Body: body,
+		Title: title, Name: h.config.Title, Home: h.config.Home, Zone: h.zone(), As: h.actsAs(v), Body: body,
 	})
 	if err != nil {
 		return err
@@ -50,6 +48,18 @@ func (h *handler) renderWith(v *visit, status int, name, title string, body any)
 	v.wrote = true
 	_, err = v.w.Write(out.Bytes())
 	return err
+}
+
+// actsAs is the name in which whoever is here acts, if that is another's.
+func (h *handler) actsAs(v *visit) string {
+	if v.actor.Impersonator.IsAnonymous() {
+		return ""
+	}
+	names, err := h.config.Names(v.ctx, []string{v.actor.ID})
+	if err != nil {
+		names = nil // the page says so without it
+	}
+	return people{names}.name(v.actor.Identity)
 }
 
 // zone is the time zone that times are shown in.

@@ -87,3 +87,18 @@ func TestARowIsNotAnotherWithAKeyLikeIt(t *testing.T) {
 		}
 	}
 }
+
+// Every page says so while somebody acts as another: what is restored then is in
+// that one's name.
+func TestPagesSayWhoIsActedAs(t *testing.T) {
+	t.Parallel()
+	db, _ := shop(t, dbtest.SQLite)
+	must(t, db.WithContext(as(bob)).Create(&Order{ID: 1, Customer: "Ms One"}).Error)
+	h := historyweb.Handler(db, historyweb.Config{Tables: tables, Names: names})
+	for _, page := range []string{"", "row?table=orders&key=1", "moment?table=orders&key=1", "nothing"} {
+		expect(t, page, text(get(h, alice.As(bob), "/history/"+page)), "You act as bob.")
+		if got := text(get(h, alice, "/history/"+page)); strings.Contains(got, "act as") {
+			t.Errorf("%s says that alice acts as another: %s", page, got)
+		}
+	}
+}
