@@ -196,18 +196,15 @@ func (h *handler) values(v *visit, t *Table, row, then any) (values []value, err
 // fieldText is a field of a model for people to read.
 func (h *handler) fieldText(v *visit, f *schema.Field, row reflect.Value) string {
 	value, _ := f.ValueOf(v.ctx, row)
+	if of := reflect.ValueOf(value); of.Kind() == reflect.Pointer && of.IsNil() {
+		return "" // of a Valuer, too, whose method may want a value
+	}
 	if valuer, ok := value.(driver.Valuer); ok {
 		if raw, err := valuer.Value(); err == nil {
 			value = raw
 		}
 	}
-	of := reflect.ValueOf(value)
-	for of.Kind() == reflect.Pointer {
-		if of.IsNil() {
-			return ""
-		}
-		of = of.Elem()
-	}
+	of := reflect.Indirect(reflect.ValueOf(value))
 	if !of.IsValid() {
 		return ""
 	}

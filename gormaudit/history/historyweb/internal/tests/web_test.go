@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	echo5 "github.com/labstack/echo/v5"
 	"gorm.io/gorm"
@@ -313,6 +314,23 @@ func TestARowAsItWas(t *testing.T) {
 	expect(t, "a time that can't be read", moment("noon"), "This is not a time like")
 	must(t, db.WithContext(as(bob)).Unscoped().Delete(&Order{ID: 17}).Error)
 	expect(t, "after", moment(time.Now().Add(time.Hour).Format(time.RFC3339Nano)), "It had been deleted for good.")
+}
+
+// A nil pointer to a type whose Value method takes a value, such as an empty
+// deleted_by of uuids.
+func TestARowAsItWasWithoutAnOwner(t *testing.T) {
+	t.Parallel()
+	type Parcel struct {
+		ID    uint
+		Owner *uuid.UUID
+	}
+	db := dbtest.New(t, dbtest.SQLite).Open(t)
+	must(t, db.Use(history.New()))
+	must(t, history.Migrate(db, &Parcel{}))
+	must(t, db.WithContext(as(alice)).Create(&Parcel{ID: 17}).Error)
+	h := historyweb.Handler(db, historyweb.Config{Tables: []historyweb.Table{historyweb.For[Parcel](historyweb.Table{})}})
+	w := get(h, alice, "/moment?table=parcels&key=17")
+	expect(t, "moment", text(w), "ID 17", "Owner")
 }
 
 func TestMayReadIsAskedForEverything(t *testing.T) {
