@@ -36,13 +36,13 @@ func WriteNDJSON(w io.Writer, changes iter.Seq2[Change, error]) error {
 var csvColumns = []string{
 	"id", "at", "change_set", "table", "key", "action",
 	"attributed", "actor_kind", "actor_id", "actor_name", "impersonator_kind", "impersonator_id", "impersonator_name",
-	"request_id", "ip", "user_agent", "method", "route", "database_user",
+	"request_id", "ip", "user_agent", "method", "route", "metadata", "database_user",
 	"column", "before", "after", "redacted", "error",
 }
 
 // WriteCSV writes changes as CSV for spreadsheets, after a line with the names of
 // the columns: a line for each column that changed, one without a column for a
-// change of none. The key's parts are joined by commas, values are those of
+// change of none. The key's parts are joined by commas, metadata is JSON, values are those of
 // [Value.String]: NULL and an empty text are both an empty cell, which
 // [WriteNDJSON] tells apart.
 //
@@ -86,7 +86,7 @@ func csvLine(c Change, f Field) []string {
 		strconv.FormatInt(c.ID, 10), c.At.Format(time.RFC3339Nano), strconv.FormatInt(set.ID, 10), c.Table, strings.Join(c.Key, ","), string(c.Action),
 		strconv.FormatBool(set.Attributed), kindOf(who.Identity, set.Attributed), who.ID, who.Name,
 		kindOf(who.Impersonator, who.Impersonator != actor.Identity{}), who.Impersonator.ID, who.Impersonator.Name,
-		set.Request.ID, set.Request.IP, set.Request.UserAgent, set.Request.Method, set.Request.Route, set.DatabaseUser,
+		set.Request.ID, set.Request.IP, set.Request.UserAgent, set.Request.Method, set.Request.Route, metadataCell(set.Metadata), set.DatabaseUser,
 		f.Column, f.Before.String(), f.After.String(), strconv.FormatBool(f.Redacted), "",
 	}
 	if f.Err != nil {
@@ -96,6 +96,15 @@ func csvLine(c Change, f Field) []string {
 		line[i] = safeCell(cell)
 	}
 	return line
+}
+
+// metadataCell is metadata as JSON, "" where there is none.
+func metadataCell(metadata map[string]string) string {
+	if len(metadata) == 0 {
+		return ""
+	}
+	text, _ := json.Marshal(metadata) // of texts: can't fail
+	return string(text)
 }
 
 // safeCell is a cell that is no formula. A number is none, whatever its sign.

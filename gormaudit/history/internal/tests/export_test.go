@@ -136,7 +136,8 @@ func TestWriteCSV(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		t.Parallel()
 		db, plain := open(t, d)
-		must(t, db.WithContext(as(ann.As(bob))).Create(&Note{ID: 1, Title: "=1+2", Stars: -5, Secret: "s"}).Error)
+		ctx := actor.NewMetadataContext(as(ann.As(bob)), map[string]string{"reason": "sale"})
+		must(t, db.WithContext(ctx).Create(&Note{ID: 1, Title: "=1+2", Stars: -5, Secret: "s"}).Error)
 		must(t, plain.Exec("UPDATE notes SET title = '@a, \"b\"', body = '-' WHERE id = 1").Error)
 		var out strings.Builder
 		must(t, history.WriteCSV(&out, history.All(plain, history.Query{})))
@@ -156,18 +157,18 @@ func TestWriteCSV(t *testing.T) {
 				continue
 			}
 			var cells []string
-			for _, name := range []string{"table", "key", "action", "attributed", "actor_id", "impersonator_name", "column", "before", "after", "redacted"} {
+			for _, name := range []string{"table", "key", "action", "attributed", "actor_id", "impersonator_name", "metadata", "column", "before", "after", "redacted"} {
 				cells = append(cells, column(line, name))
 			}
 			got = append(got, strings.Join(cells, "|"))
 		}
 		sameLines(t, "lines", got,
-			`notes|1|update|false|||title|'=1+2|'@a, "b"|false`,
-			`notes|1|update|false|||body||'-|false`,
-			`notes|1|create|true|7|Ann|id||1|false`,
-			`notes|1|create|true|7|Ann|title||'=1+2|false`,
-			`notes|1|create|true|7|Ann|stars||-5|false`,
-			`notes|1|create|true|7|Ann|secret|||true`)
+			`notes|1|update|false||||title|'=1+2|'@a, "b"|false`,
+			`notes|1|update|false||||body||'-|false`,
+			`notes|1|create|true|7|Ann|{"reason":"sale"}|id||1|false`,
+			`notes|1|create|true|7|Ann|{"reason":"sale"}|title||'=1+2|false`,
+			`notes|1|create|true|7|Ann|{"reason":"sale"}|stars||-5|false`,
+			`notes|1|create|true|7|Ann|{"reason":"sale"}|secret|||true`)
 	})
 }
 
