@@ -26,6 +26,7 @@ type catalogue struct {
 	exposed  bool                       // one of the history's functions may be run by others than its owner
 	tables   map[string]*installation
 	mariadb  bool // MariaDB, not MySQL
+	version  int  // of PostgreSQL, as server_version_num
 }
 
 // installation is what a table has for triggers.

@@ -211,7 +211,7 @@ func (d mysqlDialect) refusals() int { return 4 }
 // actor.
 var mysqlTrigger = ` AFTER %s ON %s FOR EACH ROW
 BEGIN
-  IF FALSE THEN DO 'whodunit:mark'; END IF;
+%s  IF FALSE THEN DO 'whodunit:mark'; END IF;
   IF %s THEN%s
     IF NOT (@whodunit_at <=> UTC_TIMESTAMP(6) AND @whodunit_home <=> SCHEMA()) THEN
     BEGIN
@@ -249,13 +249,13 @@ func (d mysqlDialect) record(t table) []string {
 	key := func(row string) string { return d.key(t, row) }
 	create := func(event, when, key, movedTo, action string, field func(c column) string) []string {
 		return d.replace("TRIGGER", d.triggerName(t, event), fmt.Sprintf(mysqlTrigger, strings.ToUpper(event), quoteTable(t.name, d.quote),
-			when, d.refuse(t), d.literal(t.name), key, movedTo, len(t.keys) > 1, action, mapColumns(t.columns, ",\n      ", field)))
+			d.tooLarge(t, event), when, d.refuse(t), d.literal(t.name), key, movedTo, len(t.keys) > 1, action, mapColumns(t.columns, ",\n      ", field)))
 	}
 	return d.defined(t.mark().in(slices.Concat(
 		create("insert", "TRUE", key("NEW"), "NULL", "'create'", func(c column) string {
 			return d.field(c, "NEW."+d.quote(c.name)+" IS NOT NULL", "NULL", d.text("NEW", c))
 		}),
-		create("update", mapColumns(t.watched(), " OR\n    ", d.differs), key("OLD"),
+		create("update", mapColumns(cheapFirst(t.watched()), " OR\n    ", d.differs), key("OLD"),
 			"IF("+mapColumns(t.keys, " OR ", d.differs)+", "+key("NEW")+", NULL)", actionOf(t, d.quote), func(c column) string {
 				return d.field(c, d.differs(c), d.text("OLD", c), d.text("NEW", c))
 			}),
@@ -263,6 +263,31 @@ func (d mysqlDialect) record(t table) []string {
 			return d.field(c, "OLD."+d.quote(c.name)+" IS NOT NULL", d.text("OLD", c), "NULL")
 		}),
 	)))
+}
+
+// tooLarge names the largest column where a change is larger than a packet: the
+// functions that would write it give NULL then, and an error or a warning.
+func (d mysqlDialect) tooLarge(t table, event string) string {
+	var sizes, names []string
+	for _, c := range t.columns {
+		if c.small || c.redact {
+			continue
+		}
+		var size []string
+		for row, missing := range map[string]string{"OLD": "insert", "NEW": "delete"} {
+			if event != missing {
+				size = append(size, "COALESCE(LENGTH("+row+"."+d.quote(c.name)+"), 0)")
+			}
+		}
+		slices.Sort(size)
+		sizes = append(sizes, strings.Join(size, " + "))
+		names = append(names, " WHEN "+sizes[len(sizes)-1]+" THEN "+d.literal(c.name))
+	}
+	if len(sizes) == 0 {
+		return ""
+	}
+	return "  DECLARE EXIT HANDLER FOR 1301\n  BEGIN\n    DECLARE _message text DEFAULT LEFT(CONCAT('whodunit: leave out or redact a column: a change is larger than max_allowed_packet by ', CASE GREATEST(0, " +
+		strings.Join(sizes, ", ") + ")" + strings.Join(names, "") + " END), " + strconv.Itoa(mysqlMessage) + ");\n    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = _message;\n  END;\n"
 }
 
 // mysqlMessage is how long the text of an error may be.
@@ -327,11 +352,12 @@ func (d mysqlDialect) text(row string, c column) string {
 	return "CAST(" + value + " AS CHAR)"
 }
 
-// differs compares bytes: collations think 'a' equal to 'A', and to 'a '.
+// differs compares bytes: collations think 'a' equal to 'A', and to 'a '. CONVERT
+// compares a text where it lies, of which CAST would make copies.
 func (d mysqlDialect) differs(c column) string {
 	before, after := "OLD."+d.quote(c.name), "NEW."+d.quote(c.name)
 	if c.kind == kindText {
-		before, after = "CAST("+before+" AS BINARY)", "CAST("+after+" AS BINARY)"
+		before, after = "CONVERT("+before+" USING binary)", "CONVERT("+after+" USING binary)"
 	}
 	return "NOT (" + before + " <=> " + after + ")"
 }

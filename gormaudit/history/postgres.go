@@ -20,7 +20,8 @@ import (
 // before: where one moves to another partition and a trigger keeps it out, where
 // MERGE moves it, where another trigger writes it again, they are wrong.
 type postgresDialect struct {
-	home string // the schema of the history's tables
+	home   string // the schema of the history's tables
+	chunks bool   // a value that is stored apart has a number, from PostgreSQL 17 on
 }
 
 func (d postgresDialect) kindOf(dbType string) kind {
@@ -300,7 +301,7 @@ func (d postgresDialect) function(t table, name string) string {
 			return d.field(c, "OLD."+quoteDouble(c.name)+postgresIsSet, d.json("OLD", c), "'null'")
 		}),
 		d.literal(d.qualified(changeSetsTable)),
-		mapColumns(t.watched(), " OR\n      ", d.differs), d.pins(t), mapColumns(t.keys, " OR ", d.differs), d.refuse(t))
+		mapColumns(cheapFirst(t.watched()), " OR\n      ", d.differs), d.pins(t), mapColumns(t.keys, " OR ", d.differs), d.refuse(t))
 }
 
 // refuse are the statements that refuse a change which lacks what t requires.
@@ -377,14 +378,35 @@ func (d postgresDialect) differs(c column) string {
 	before, after := "OLD."+quoteDouble(c.name), "NEW."+quoteDouble(c.name)
 	switch c.kind {
 	case kindText, kindDecimal:
-		before, after = before+`::text COLLATE "C"`, after+`::text COLLATE "C"`
-		if typeWord(c.dbType) == "bpchar" { // of any length: the cast drops blanks
-			return fmt.Sprintf("(%s IS DISTINCT FROM %s OR octet_length(OLD.%[3]s) IS DISTINCT FROM octet_length(NEW.%[3]s))", before, after, quoteDouble(c.name))
-		}
+		return "(" + d.apart(c) + d.differsAsText(c) + ")"
+	case kindBytes:
+		return "(" + d.apart(c) + before + " IS DISTINCT FROM " + after + ")"
 	case kindFloat:
 		before, after = "float8send("+before+")", "float8send("+after+")"
 	}
 	return before + " IS DISTINCT FROM " + after
+}
+
+func (d postgresDialect) differsAsText(c column) string {
+	name := quoteDouble(c.name)
+	text := fmt.Sprintf(`OLD.%[1]s::text COLLATE "C" IS DISTINCT FROM NEW.%[1]s::text COLLATE "C"`, name)
+	switch word := typeWord(c.dbType); {
+	case word == "bpchar": // of any length: the cast drops blanks
+		return fmt.Sprintf("(%s OR octet_length(OLD.%[2]s) IS DISTINCT FROM octet_length(NEW.%[2]s))", text, name)
+	case c.small || c.kind == kindDecimal || isCharacter(c.dbType) || word == "text" || word == "varchar":
+		return text
+	}
+	// A cast is dear, and unlike images may be of the same text.
+	return fmt.Sprintf("(ROW(OLD.%[1]s)::record *<> ROW(NEW.%[1]s)::record AND %[2]s)", name, text)
+}
+
+// apart is the first half of a condition on values that are large enough to be
+// stored apart: one that was not written anew is not even read.
+func (d postgresDialect) apart(c column) string {
+	if !d.chunks || c.small {
+		return ""
+	}
+	return fmt.Sprintf("(pg_column_toast_chunk_id(OLD.%[1]s) = pg_column_toast_chunk_id(NEW.%[1]s)) IS NOT TRUE AND ", quoteDouble(c.name))
 }
 
 func (d postgresDialect) literal(text string) string {

@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"gorm.io/gorm"
 )
@@ -22,7 +23,7 @@ const postgresCatalogue = `WITH home AS (
   WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgparentid = 0 AND p.pronamespace = (SELECT oid FROM home)
   AND t.tgname IN ('whodunit_insert', 'whodunit_update', 'whodunit_delete', 'whodunit_truncate')
 )
-SELECT 'home', NULL, (SELECT nspname FROM home)::text, NULL, NULL, NULL
+SELECT 'home', NULL, (SELECT nspname FROM home)::text, current_setting('server_version_num'), NULL, NULL
 UNION ALL SELECT 'own', NULL, c.relname::text, a.attname::text, NULL, NULL
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
   WHERE c.relnamespace = (SELECT oid FROM home) AND c.relname IN ('whodunit_change_sets', 'whodunit_changes') AND a.attnum > 0 AND NOT a.attisdropped
@@ -46,6 +47,7 @@ func (d postgresDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 		switch kind {
 		case "home":
 			c.home = textOf(v[1])
+			c.version, _ = strconv.Atoi(textOf(v[2]))
 		case "own":
 			c.addOwn(textOf(v[1]), textOf(v[2]))
 		case "refusal":
@@ -69,7 +71,9 @@ func (d postgresDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 	return c, err
 }
 
-func (d postgresDialect) in(c *catalogue, _ Options) generator { return postgresDialect{home: c.home} }
+func (d postgresDialect) in(c *catalogue, _ Options) generator {
+	return postgresDialect{home: c.home, chunks: c.version >= 170000}
+}
 
 // mayMigrate asks for the rights on the schema and on the tables that are there.
 func (d postgresDialect) mayMigrate(db *gorm.DB, m *migration) error {

@@ -152,7 +152,7 @@ func (d sqliteDialect) record(t table) []string {
 	statements := append(d.drop(t),
 		fmt.Sprintf("INSERT OR IGNORE INTO whodunit_layouts (id, columns) VALUES (%d, %s)", layout, quoteLiteral(columns)),
 		create("insert", "", "NEW", "NULL", "'create'", "after_#", func(c column) string { return d.value(c, "NEW") }),
-		create("update", "\nWHEN "+mapColumns(keysLast(t.watched()), " OR\n  ", d.differs), "OLD",
+		create("update", "\nWHEN "+mapColumns(cheapFirst(t.watched()), " OR\n  ", d.differs), "OLD",
 			"iif("+mapColumns(t.keys, " OR ", d.differs)+", "+d.key(t, "NEW")+", NULL)", actionOf(t, quoteDouble),
 			"before_#, after_#", d.pair),
 		create("delete", "", "OLD", "NULL", "'delete'", "before_#", func(c column) string { return d.value(c, "OLD") }))
@@ -177,19 +177,6 @@ func (d sqliteDialect) refuse(t table) string {
 func (d sqliteDialect) attach(table) []string { return nil }
 func (d sqliteDialect) triggerCount() int     { return triggersPerTable }
 func (d sqliteDialect) refusals() int         { return 7 }
-
-// keysLast puts first what may differ: the comparison ends there.
-func keysLast(columns []column) []column {
-	var keys, others []column
-	for _, c := range columns {
-		if c.key {
-			keys = append(keys, c)
-		} else {
-			others = append(others, c)
-		}
-	}
-	return append(others, keys...)
-}
 
 // layout says which pair is which column, and is known by the hash of that.
 func (d sqliteDialect) layout(t table) (id int64, columns string) {

@@ -146,6 +146,23 @@ func (t table) watched() []column {
 	return columns
 }
 
+// cheapFirst puts first what is small and may differ: a comparison ends there. A key
+// hardly ever does.
+func cheapFirst(columns []column) []column {
+	rank := func(c column) int {
+		switch {
+		case c.key:
+			return 2
+		case c.small:
+			return 0
+		}
+		return 1
+	}
+	columns = slices.Clone(columns)
+	slices.SortStableFunc(columns, func(a, b column) int { return rank(a) - rank(b) })
+	return columns
+}
+
 // covering adds to t what its triggers record already and t does not know: the
 // columns that the table has. What they redact or leave out stays so. They keep
 // their order.

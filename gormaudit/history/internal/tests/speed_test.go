@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -244,5 +245,47 @@ func TestSpeedOfMetadata(t *testing.T) {
 		}
 		base := p10(times[0])
 		t.Logf("update one row: again %.3f×, with metadata %.3f×  (%v)", float64(p10(times[1]))/float64(base), float64(p10(times[2]))/float64(base), base)
+	})
+}
+
+// largePage has a counter beside a megabyte that stays as it is.
+type largePage struct {
+	ID    uint
+	Views int
+	Body  string
+	Data  string `gorm:"type:json"`
+}
+
+func TestSpeedBesideLargeValues(t *testing.T) {
+	if !*speed {
+		t.Skip("run with -speed, alone on the machine")
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		half := make([]byte, 250_000)
+		for i := range half {
+			half[i] = byte(rand.IntN(256)) // nothing to compress
+		}
+		text := hex.EncodeToString(half)
+		var ways []*gorm.DB
+		for _, with := range []bool{false, false, true} {
+			db := dbtest.New(t, d.Kind).Open(t).WithContext(as(ann))
+			must(t, db.AutoMigrate(&largePage{}))
+			if with {
+				must(t, db.Use(history.New()))
+				must(t, history.Migrate(db, &largePage{}))
+			}
+			must(t, db.Create(&largePage{ID: 1, Body: text, Data: `{"text":"` + text + `"}`}).Error)
+			ways = append(ways, db)
+		}
+		times := make([][]time.Duration, len(ways))
+		for range 300 {
+			for _, way := range rand.Perm(len(ways)) {
+				start := time.Now()
+				must(t, ways[way].Model(&largePage{ID: 1}).UpdateColumn("views", gorm.Expr("views + 1")).Error)
+				times[way] = append(times[way], time.Since(start))
+			}
+		}
+		base := p10(times[0])
+		t.Logf("a counter beside 1 MB: again %.2f×, history %.2f×  (%v)", float64(p10(times[1]))/float64(base), float64(p10(times[2]))/float64(base), base)
 	})
 }
