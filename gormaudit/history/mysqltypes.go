@@ -99,8 +99,11 @@ func mysqlSize(dbType string) int {
 }
 
 func (d mysqlDialect) written(c storedColumn, v Value) clause.Expr {
-	if !v.IsNull() && typeWord(c.dbType) == "bit" {
+	switch word := typeWord(c.dbType); {
+	case word == "bit" && !v.IsNull():
 		return gorm.Expr("CAST(? AS UNSIGNED)", v.text())
+	case word == "timestamp" && v.unix != "": // the session that read it had another clock, perhaps
+		return gorm.Expr("FROM_UNIXTIME(" + v.unix + ")")
 	}
 	return gorm.Expr("?", v.raw)
 }
@@ -110,11 +113,15 @@ func (d mysqlDialect) holds(table string, c storedColumn, v Value) clause.Expr {
 	if v.IsNull() {
 		return gorm.Expr("(? IS NULL)", clause.Column{Table: table, Name: c.name})
 	}
-	recorded := d.text(quoteTable(table, d.quote), column{name: c.name, kind: v.kind})
+	kind, text := v.kind, v.text()
+	if v.unix != "" {
+		kind, text = kindInstant, v.unix
+	}
+	recorded := d.text(quoteTable(table, d.quote), column{name: c.name, kind: kind})
 	if x, isFloat := v.raw.(float64); isFloat {
 		return gorm.Expr("(? + 0e0 <=> ?)", clause.Column{Table: table, Name: c.name}, x)
 	}
-	return gorm.Expr("(CAST("+recorded+" AS BINARY) <=> CAST(CONVERT(? USING utf8mb4) AS BINARY))", v.text())
+	return gorm.Expr("(CAST("+recorded+" AS BINARY) <=> CAST(CONVERT(? USING utf8mb4) AS BINARY))", text)
 }
 
 var unixPattern = regexp.MustCompile(`^[0-9]+(\.[0-9]{1,6})?$`)
@@ -163,7 +170,7 @@ func (d mysqlDialect) setClocks(db *gorm.DB, values []*Value) error {
 		if unix := v.raw.(string); strings.Trim(unix, "0.") == "" { // TIMESTAMP begins a second later
 			v.kind, v.raw = kindTime, zeroDate+" 00:00:00"+strings.TrimPrefix(unix, "0")
 		} else if text, ok := read[i].([]byte); ok {
-			v.kind, v.raw = kindTime, string(text)
+			v.kind, v.raw, v.unix = kindTime, string(text), v.raw.(string)
 		}
 	}
 	return nil

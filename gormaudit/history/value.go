@@ -17,6 +17,7 @@ type Value struct {
 	kind kind
 	raw  driver.Value
 	zone *time.Location // of a time without zone, UTC if nil
+	unix string         // of MariaDB's TIMESTAMP: the seconds since 1970 that are recorded
 }
 
 // kind is how a column's value is written down. It is stored beside the value.

@@ -57,6 +57,18 @@ func TestTimestampsOfMariaDB(t *testing.T) {
 			}
 		}
 	}
+	must(t, db.Exec("SET time_zone = '+11:00'").Error)
+	must(t, db.Exec("UPDATE instants SET at = FROM_UNIXTIME(5), short = NULL WHERE id = 1").Error)
+	must(t, history.Revert(db, last(t, db, &Instant{ID: 1})))
+	must(t, db.Exec("DELETE FROM instants WHERE id = 1").Error)
+	c := last(t, db, &Instant{ID: 1})
+	must(t, db.Exec("SET time_zone = '-02:00'").Error)
+	must(t, history.Revert(db, c))
+	var unix string
+	must(t, db.Raw("SELECT CONCAT(UNIX_TIMESTAMP(at), ' ', UNIX_TIMESTAMP(short)) FROM instants WHERE id = 1").Scan(&unix).Error)
+	if unix != "1709528767.012345 1709528767.01" {
+		t.Errorf("after Revert in another zone, the instants are %s", unix)
+	}
 }
 
 // What PostgreSQL's types hold beside what Go's do.
