@@ -156,3 +156,17 @@ func mapColumns(columns []column, separator string, f func(c column) string) str
 	}
 	return strings.Join(parts, separator)
 }
+
+// isCharacter is true of types whose cast to text drops blanks at the end.
+func isCharacter(dbType string) bool {
+	word := typeWord(dbType)
+	return word == "char" || word == "character" || word == "bpchar"
+}
+
+// typeWord is a type's name as far as it has no space, size or brackets.
+func typeWord(dbType string) string {
+	if end := strings.IndexAny(dbType, " (["); end >= 0 {
+		return dbType[:end]
+	}
+	return dbType
+}

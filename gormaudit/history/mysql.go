@@ -577,11 +577,6 @@ func (d mysqlDialect) isRow() string {
 // which is that of the application's DATETIMEs.
 func (d mysqlDialect) zone() string { return "TIMESTAMP'2000-01-01 00:00:00'" }
 
-func (d mysqlDialect) fields(db *gorm.DB, records []record) (map[int64][]Field, error) {
-	fields := parseFields(records)
-	return fields, d.clocks(db, fields)
-}
-
 func (d mysqlDialect) maintain(tx *gorm.DB, on bool) error {
 	if on {
 		return exec(tx, "REPLACE INTO whodunit_context (connection, maintenance, active, ticket) VALUES (CONNECTION_ID(), true, false, 0)")

@@ -175,3 +175,8 @@ func (d mysqlDialect) setClocks(db *gorm.DB, values []*Value) error {
 	}
 	return nil
 }
+
+func (d mysqlDialect) fields(db *gorm.DB, records []record) (map[int64][]Field, error) {
+	fields := parseFields(records)
+	return fields, d.clocks(db, fields)
+}

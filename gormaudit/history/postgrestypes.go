@@ -76,20 +76,6 @@ func (d postgresDialect) pins(t table) string {
 	return pins.String()
 }
 
-// isCharacter is true of types whose cast to text drops blanks at the end.
-func isCharacter(dbType string) bool {
-	word := typeWord(dbType)
-	return word == "char" || word == "character" || word == "bpchar"
-}
-
-// typeWord is a type's name as far as it has no space, size or brackets.
-func typeWord(dbType string) string {
-	if end := strings.IndexAny(dbType, " (["); end >= 0 {
-		return dbType[:end]
-	}
-	return dbType
-}
-
 const postgresStored = `SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated <> '', a.attidentity = 'a', a.attnotnull
 FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`
 
