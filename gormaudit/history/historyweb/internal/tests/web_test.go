@@ -330,7 +330,7 @@ func TestARowAsItWasWithoutAnOwner(t *testing.T) {
 	must(t, db.WithContext(as(alice)).Create(&Parcel{ID: 17}).Error)
 	h := historyweb.Handler(db, historyweb.Config{Tables: []historyweb.Table{historyweb.For[Parcel](historyweb.Table{})}})
 	w := get(h, alice, "/moment?table=parcels&key=17")
-	expect(t, "moment", text(w), "ID 17", "Owner")
+	expect(t, "moment", text(w), "Id 17", "Owner nothing")
 }
 
 func TestMayReadIsAskedForEverything(t *testing.T) {
