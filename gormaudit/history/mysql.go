@@ -569,8 +569,8 @@ func (d mysqlDialect) isKey(column string) string {
 }
 
 // isRow has a hash of the key, for an index takes no text of any length.
-func (d mysqlDialect) isRow() string {
-	return "changes.row_hash = CRC32(CONVERT(@key USING utf8mb4)) AND " + d.isKey("changes.row_key")
+func (d mysqlDialect) isRow(key string) string {
+	return "changes.row_hash = CRC32(CONVERT(" + key + " USING utf8mb4)) AND CAST(changes.row_key AS BINARY) = CAST(CONVERT(" + key + " USING utf8mb4) AS BINARY)"
 }
 
 // zone reads back as a time in the zone that the driver was configured with,

@@ -500,7 +500,7 @@ func (d postgresDialect) unattributed() string {
 }
 
 func (d postgresDialect) isKey(column string) string { return column + " = @key" }
-func (d postgresDialect) isRow() string              { return d.isKey("changes.row_key") }
+func (d postgresDialect) isRow(key string) string    { return "changes.row_key = " + key }
 func (d postgresDialect) zone() string               { return "NULL" }
 
 func (d postgresDialect) triggerText(t table) string {

@@ -106,9 +106,9 @@ func (r reader) waysTo(t table, key any) (ways []string, args map[string]any) {
 	condition, args := r.ofTable(t)
 	args["key"], args["truncate"] = key, ActionTruncate
 	return []string{
-		condition + " AND " + r.dialect.isRow(),
+		condition + " AND " + r.dialect.isRow("@key"),
 		condition + " AND " + r.dialect.isKey("changes.moved_to"),
-		condition + " AND changes.row_key = '' AND changes.action = @truncate",
+		condition + " AND " + r.dialect.isRow("''") + " AND changes.action = @truncate",
 	}, args
 }
 
@@ -158,7 +158,7 @@ func (r reader) describe(db, fresh *gorm.DB, model any) (table, error) {
 // does not have yet if its triggers have another, which is next then.
 func (r reader) named(db *gorm.DB, t table, n named) (is, next named, err error) {
 	name := r.dialect.literal(n.name)
-	query := "SELECT id, table_name FROM whodunit_changes WHERE action = 'rename' AND (table_name = " + name + " AND row_key = '' OR moved_to = " + name + ")"
+	query := "SELECT id, table_name FROM whodunit_changes AS changes WHERE action = 'rename' AND (table_name = " + name + " AND " + r.dialect.isRow("''") + " OR moved_to = " + name + ")"
 	if n.until != 0 {
 		query += fmt.Sprint(" AND id < ", n.until)
 	} else {

@@ -53,8 +53,8 @@ type recordReader interface {
 	literal(text string) string
 	// isKey is the condition that a column of changes holds the recorded key @key.
 	isKey(column string) string
-	// isRow is isKey for row_key, by an index.
-	isRow() string
+	// isRow is the condition that row_key holds a key, by an index.
+	isRow(key string) string
 	// unattributed is the condition that no program attributed a change.
 	unattributed() string
 	// alike is the condition that a change's key is @key to the column of the key,

@@ -443,7 +443,7 @@ func (d sqliteDialect) unattributed() string { return "change_sets.actor_kind IS
 func (d sqliteDialect) packed() string               { return "''" }
 func (d sqliteDialect) actorID(column string) string { return column + " = ? AND " + column + " = ?" }
 func (d sqliteDialect) isKey(column string) string   { return column + " = @key" }
-func (d sqliteDialect) isRow() string                { return d.isKey("changes.row_key") }
+func (d sqliteDialect) isRow(key string) string      { return "changes.row_key = " + key }
 func (d sqliteDialect) zone() string                 { return "NULL" }
 
 func (d sqliteDialect) fields(db *gorm.DB, records []record) (map[int64][]Field, error) {

@@ -15,11 +15,12 @@ import (
 	"gorm.io/gorm/logger"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
-var speed = flag.Bool("speed", false, "measure the ratios of the table in costs.md, which takes a minute")
+var speed = flag.Bool("speed", false, "measure the ratios of costs.md and benchmarks.md, which takes minutes")
 
 // speedNote has nine columns, seven of them watched.
 type speedNote struct {
@@ -287,5 +288,44 @@ func TestSpeedBesideLargeValues(t *testing.T) {
 		}
 		base := p10(times[0])
 		t.Logf("a counter beside 1 MB: again %.2f×, history %.2f×  (%v)", float64(p10(times[1]))/float64(base), float64(p10(times[2]))/float64(base), base)
+	})
+}
+
+// A page takes as long as a page, however many changes there are.
+func TestSpeedOfReading(t *testing.T) {
+	if !*speed {
+		t.Skip("run with -speed, alone on the machine")
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		questions := []struct {
+			name  string
+			query history.Query
+		}{
+			{"everything", history.Query{}},
+			{"a row with half of all", history.Query{Rows: []any{&Note{ID: 1}}}},
+			{"a table", history.Query{Tables: []any{&Note{}}}},
+			{"an actor", history.Query{Actors: []actor.Identity{ann.Identity}}},
+			{"a request", history.Query{RequestID: "r-7"}},
+			{"unattributed", history.Query{Unattributed: true}},
+			{"an hour ago", history.Query{Until: time.Now().Add(-time.Hour)}},
+		}
+		var dbs []*gorm.DB
+		for _, n := range []int{10_000, 100_000} {
+			_, plain := open(t, dbtest.New(t, d.Kind))
+			crowd(t, plain, n)
+			dbs = append(dbs, plain)
+		}
+		for _, q := range questions {
+			q.query.Limit = 50
+			times := make([][]time.Duration, len(dbs))
+			for range 40 {
+				for _, i := range rand.Perm(len(dbs)) {
+					start := time.Now()
+					must2(history.Find(dbs[i], q.query))
+					times[i] = append(times[i], time.Since(start))
+				}
+			}
+			t.Logf("%-22s %v of 10,000 changes, %v of 100,000", q.name, p10(times[0]), p10(times[1]))
+		}
 	})
 }
