@@ -54,10 +54,10 @@
 // name, request and metadata, [Prune] deletes what is old. The request is the
 // client's word, see [actor.Request].
 //
-// Beside this file, schema.md has the tables, the rights as GRANT lines and
-// restores, attribution.md how to say who acts without GORM, rls.md row-level
-// security, migrations.md what [Migrate] does on each database, gaps.md what is
-// not recorded or not attributed, costs.md what it costs. Tested with SQLite,
-// PostgreSQL 15 and MariaDB 10.11, and with MariaDB in the mode that GORM uses for
-// MySQL. PostgreSQL must be 14 or later.
+// Beside this file, questions.md has what to ask and how, schema.md the tables,
+// the rights as GRANT lines and restores, attribution.md how to say who acts
+// without GORM, rls.md row-level security, migrations.md what [Migrate] does on
+// each database, gaps.md what is not recorded or not attributed, costs.md what
+// it costs. Tested with SQLite, PostgreSQL 15 and MariaDB 10.11, and with
+// MariaDB in the mode that GORM uses for MySQL. PostgreSQL must be 14 or later.
 package history

@@ -1,0 +1,123 @@
+package tests
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// A table as it was is what a SELECT read then.
+func TestAllAtIsWhatASelectRead(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
+		s := newShop(t, d)
+		orders, lines := [][]string{}, [][]string{}
+		for range 6 {
+			s.tick(t)
+			orders, lines = append(orders, rowsNow[Order](t, s.plain)), append(lines, rowsNow[Line](t, s.plain))
+			for range 10 {
+				s.trade(t)
+			}
+			must(t, s.plain.Model(&Line{}).Where("no % 3 = 0 AND no < 1000").Update("no", gorm.Expr("no + 1000")).Error) // keys move, too
+		}
+		for i, then := range s.ticks {
+			sameRows(t, fmt.Sprint("orders at ", i), rowsAt[Order](t, s.plain, then.at), orders[i])
+			sameRows(t, fmt.Sprint("lines at ", i), rowsAt[Line](t, s.plain, then.at), lines[i])
+		}
+	})
+}
+
+func rowsNow[T any](t *testing.T, db *gorm.DB) (rows []string) {
+	t.Helper()
+	var all []T
+	query := db.Unscoped()
+	switch any(all).(type) {
+	case []Line:
+		query = query.Order("order_id, no")
+	default:
+		query = query.Order("id")
+	}
+	must(t, query.Find(&all).Error)
+	for _, row := range all {
+		rows = append(rows, fmt.Sprintf("%+v", row))
+	}
+	return rows
+}
+
+func rowsAt[T any](t *testing.T, db *gorm.DB, at time.Time) (rows []string) {
+	t.Helper()
+	for row, err := range history.AllAt[T](db, at) {
+		must(t, err)
+		rows = append(rows, fmt.Sprintf("%+v", row))
+	}
+	return rows
+}
+
+func sameRows(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s =\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestAllAtOfManyRows(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
+		db, plain := open(t, d)
+		notes := make([]Note, 1200)
+		must(t, db.Create(&notes).Error)
+		then := moment(t, d, plain)
+		must(t, db.Unscoped().Delete(&[]Note{{ID: notes[0].ID}, {ID: notes[700].ID}, {ID: notes[1199].ID}}).Error)
+		must(t, db.Create(&Note{}).Error)
+		must2(plain.DB()).SetMaxOpenConns(1) // it holds no connection
+		n := 0
+		for note, err := range history.AllAt[Note](plain, then) {
+			must(t, err)
+			if n >= len(notes) || note.ID != notes[n].ID {
+				t.Fatalf("row %d has the id %d", n, note.ID)
+			}
+			if note.Title != "" {
+				t.Errorf("note %d has the title %q of later", note.ID, note.Title)
+			}
+			if n++; n == 5 { // before, on and behind this page
+				must(t, plain.Model(&Note{}).Where("id IN ?", []uint{notes[2].ID, notes[300].ID, notes[900].ID}).Update("title", "later").Error)
+				must(t, plain.Unscoped().Delete(&Note{ID: notes[1000].ID}).Error)
+			}
+		}
+		if n != len(notes) {
+			t.Errorf("%d rows, want %d", n, len(notes))
+		}
+		for _, err := range history.AllAt[Note](plain, then) {
+			must(t, err)
+			break
+		}
+		for note, err := range history.AllAt[Note](plain.Where("id > 0"), then) {
+			if err == nil || !strings.Contains(err.Error(), "WHERE") {
+				t.Errorf("AllAt with conditions yields %v, %v, want an error", note, err)
+			}
+		}
+	})
+}
+
+func TestAllAtOfATruncatedTable(t *testing.T) {
+	t.Parallel()
+	db, plain := open(t, dbtest.New(t, dbtest.Postgres))
+	must(t, db.Create(&Note{ID: 1}).Error)
+	then := time.Now()
+	must(t, plain.Exec("TRUNCATE notes").Error)
+	for _, err := range history.AllAt[Note](plain, then) {
+		if !errors.Is(err, history.ErrTruncated) {
+			t.Errorf("AllAt = %v, want ErrTruncated", err)
+		}
+	}
+}
