@@ -28,11 +28,12 @@ const (
 //		return queries.WithTx(tx).RenameNote(ctx, params)
 //	})
 //
-// What is told ends with write, also where that panics, and on PostgreSQL with the
-// transaction at the latest. Within write, GORM's statements in the same
-// transaction and further calls of Tell have the actors of their own contexts; after
-// them, write goes on as it was. A context in which nobody said who acts tells just
-// that.
+// On SQLite, MariaDB and MySQL what is told ends with write, also where that panics.
+// On PostgreSQL it lasts until the next call of Tell, the next statement of GORM's
+// or the end of the transaction: what is written in tx after write, by itself, is
+// the same actor's. Within write, GORM's statements in the same transaction and
+// further calls of Tell have the actors of their own contexts; after them, write
+// goes on as it was. A context in which nobody said who acts tells just that.
 //
 // write must not commit tx, nor roll back to a savepoint that was made before it.
 // Of a commit Tell returns an error, but on PostgreSQL, where it does no harm: what
