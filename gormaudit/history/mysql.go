@@ -624,7 +624,7 @@ func (d mysqlDialect) compilesTriggers() bool    { return false }
 func (d mysqlDialect) checkpoint(context.Context, connection, int64) error { return nil }
 func (d mysqlDialect) perTransaction() bool                                { return false }
 
-func (d mysqlDialect) lockForWrite(context.Context, gorm.ConnPool) {}
+func (d mysqlDialect) lockForWrite(context.Context, gorm.ConnPool) error { return nil }
 
 func (d mysqlDialect) room([]table) []string { return nil }
 

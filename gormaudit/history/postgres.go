@@ -431,7 +431,7 @@ func (d postgresDialect) nativeKeys() bool          { return false }
 func (d postgresDialect) worksWithoutHistory() bool { return true }
 func (d postgresDialect) compilesTriggers() bool    { return false }
 
-func (d postgresDialect) lockForWrite(context.Context, gorm.ConnPool) {}
+func (d postgresDialect) lockForWrite(context.Context, gorm.ConnPool) error { return nil }
 
 // setActor leaves the change sets alone: each home's triggers notice that it is
 // another actor's.

@@ -146,7 +146,9 @@ func newReversal(tx *gorm.DB, s *schema.Schema, change Change) (*reversal, error
 	if err != nil {
 		return r, err
 	}
-	d.lockForWrite(contextOf(tx), tx.Statement.ConnPool) // it reads first
+	if err := d.lockForWrite(contextOf(tx), tx.Statement.ConnPool); err != nil { // it reads first
+		return r, fmt.Errorf("history: Revert: %w", err)
+	}
 	r.dialect = d
 	if r.stamps, err = stampsOf(s); err != nil {
 		return r, err

@@ -307,8 +307,9 @@ func (d sqliteDialect) migrated(*gorm.DB, []table) error { return nil }
 // says. A deferred transaction that has read gets no wait: it fails as soon as
 // another one has written in between. The statement deletes nothing, and is the
 // cheapest that takes the lock.
-func (d sqliteDialect) lockForWrite(ctx context.Context, pool gorm.ConnPool) {
-	_, _ = pool.ExecContext(ctx, "DELETE FROM whodunit_layouts WHERE 0") // it fails where there is no history yet
+func (d sqliteDialect) lockForWrite(ctx context.Context, pool gorm.ConnPool) error {
+	_, err := pool.ExecContext(ctx, "DELETE FROM whodunit_layouts WHERE 0")
+	return err
 }
 
 var sqliteOpen = "INSERT OR REPLACE INTO whodunit_change_sets (id, last, open, at, " + strings.Join(attributionColumns[:], ", ") +

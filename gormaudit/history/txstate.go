@@ -34,8 +34,8 @@ type attributor interface {
 	perTransaction() bool
 	// lockForWrite waits for the right to write, where a transaction that is going
 	// to write must ask for that before it reads: what it has read must not have
-	// changed since.
-	lockForWrite(ctx context.Context, pool gorm.ConnPool)
+	// changed since. It fails where there is no history, too.
+	lockForWrite(ctx context.Context, pool gorm.ConnPool) error
 	// worksWithoutHistory is true if an actor may be set where there is no history.
 	worksWithoutHistory() bool
 	// compilesTriggers is true if a statement is compiled with the triggers of its
