@@ -137,7 +137,7 @@ func (d postgresDialect) objects(o Options, _ []table) []string {
 		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_actor ON " + sets + " (left(actor_id, 128))",
 		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_impersonator ON " + sets + " (left(impersonator_id, 128)) WHERE impersonator_id IS NOT NULL",
 		"CREATE INDEX IF NOT EXISTS whodunit_change_sets_request ON " + sets + " (request_id) WHERE request_id IS NOT NULL",
-		"CREATE INDEX IF NOT EXISTS whodunit_changes_row ON " + changes + " (table_name, row_key, id)",
+		"CREATE INDEX IF NOT EXISTS whodunit_changes_row ON " + changes + " (row_key, table_name, id)",
 		"CREATE INDEX IF NOT EXISTS whodunit_changes_table ON " + changes + " (table_name, id)",
 		"CREATE INDEX IF NOT EXISTS whodunit_changes_at ON " + changes + " USING brin (at)",
 		"CREATE INDEX IF NOT EXISTS whodunit_changes_moved ON " + changes + " (moved_to, table_name) WHERE moved_to IS NOT NULL",
