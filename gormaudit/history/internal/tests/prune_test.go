@@ -19,7 +19,7 @@ func TestPruneDeletesWhatIsOld(t *testing.T) {
 		note := Note{Title: "0"}
 		must(t, db.WithContext(as(ann)).Create(&note).Error)
 		must(t, plain.Exec("UPDATE notes SET title = 'raw'").Error)
-		cut := last(t, db, &note).ChangeSet.At.Add(time.Millisecond)
+		cut := last(t, db, &note).At.Add(time.Millisecond)
 		time.Sleep(4 * time.Millisecond)
 		must(t, db.WithContext(as(ann)).Model(&note).Update("title", "1").Error)
 		must(t, plain.Exec("UPDATE notes SET title = 'raw 2'").Error)
