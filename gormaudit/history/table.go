@@ -174,13 +174,7 @@ func (t table) covering(m mark, has map[string]bool) table {
 	for _, c := range t.columns {
 		known[c.name] = c
 	}
-	for _, name := range append(slices.Clone(t.leftOut), m.LeftOut...) {
-		if _, here := known[name]; (here || has[name]) && !slices.Contains(merged.leftOut, name) {
-			merged.leftOut = append(merged.leftOut, name)
-			delete(known, name)
-		}
-	}
-	slices.Sort(merged.leftOut)
+	merged.leftOut = coveredLeftOut(append(slices.Clone(t.leftOut), m.LeftOut...), has, known)
 	add := func(c column) {
 		if !slices.Contains(merged.leftOut, c.name) {
 			merged.columns = append(merged.columns, c)
@@ -207,6 +201,19 @@ func (t table) covering(m mark, has map[string]bool) table {
 	}
 	merged.arrange()
 	return merged
+}
+
+// coveredLeftOut are those of names that the model or the table has, in order. It
+// takes them out of known.
+func coveredLeftOut(names []string, has map[string]bool, known map[string]column) (leftOut []string) {
+	for _, name := range names {
+		if _, here := known[name]; (here || has[name]) && !slices.Contains(leftOut, name) {
+			leftOut = append(leftOut, name)
+			delete(known, name)
+		}
+	}
+	slices.Sort(leftOut)
+	return leftOut
 }
 
 func (t *table) require(somebody bool, metadata []string) {
