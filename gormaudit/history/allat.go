@@ -54,6 +54,7 @@ func AllAt[T any](db *gorm.DB, at time.Time) iter.Seq2[T, error] {
 type allAt[T any] struct {
 	reader
 	db      *gorm.DB
+	rows    *gorm.DB // as GORM reads them
 	table   table
 	at      time.Time
 	keys    []*schema.Field
@@ -73,7 +74,7 @@ func newAllAt[T any](db *gorm.DB, at time.Time) (*allAt[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &allAt[T]{reader: r, db: fresh, table: t, at: at, keys: t.schema.PrimaryFields, moved: map[string]bool{}}
+	a := &allAt[T]{reader: r, db: fresh, rows: onePlace(db), table: t, at: at, keys: t.schema.PrimaryFields, moved: map[string]bool{}}
 	return a, hintOfTables(fresh.Table(changesTable).Select("coalesce(max(id), 0)").Scan(&a.newest).Error)
 }
 
@@ -133,7 +134,7 @@ func (a *allAt[T]) find(key string) error {
 			return err
 		}
 	}
-	then, err := At[T](a.db.Table(a.table.name), row.Interface(), a.at)
+	then, err := At[T](a.rows.Table(a.table.name), row.Interface(), a.at)
 	switch {
 	case errors.Is(err, ErrNotYet), errors.Is(err, ErrDeleted):
 		return nil
@@ -148,7 +149,7 @@ func (a *allAt[T]) find(key string) error {
 
 // page reads the next rows as they are now, and says whether there may be more.
 func (a *allAt[T]) page() (page []T, more bool, err error) {
-	query := a.db.Session(&gorm.Session{NewDB: true}).Table(a.table.name).Unscoped().Limit(allPage)
+	query := a.rows.Session(&gorm.Session{NewDB: true}).Table(a.table.name).Unscoped().Limit(allPage)
 	for _, f := range a.keys {
 		query = query.Order(clause.OrderByColumn{Column: clause.Column{Name: f.DBName}})
 	}

@@ -48,11 +48,11 @@ func At[T any](db *gorm.DB, key any, at time.Time) (T, error) {
 	if err != nil {
 		return none, err
 	}
-	past := past{reader: r, db: fresh, table: t, model: &row, at: at, then: map[string]Value{}}
+	past := past{reader: r, db: fresh, rows: onePlace(db), table: t, model: &row, at: at, then: map[string]Value{}}
 	if err := past.find(key); err != nil {
 		return none, err
 	}
-	if err := past.scan(fresh, r.dialect, &row); err != nil {
+	if err := past.scan(past.rows, r.dialect, &row); err != nil {
 		return none, err
 	}
 	return row, nil
@@ -62,6 +62,7 @@ func At[T any](db *gorm.DB, key any, at time.Time) (T, error) {
 type past struct {
 	reader
 	db    *gorm.DB
+	rows  *gorm.DB // reads the table as GORM does: a driver gives other values without prepared statements
 	table table
 	model any // a pointer to a zero T
 	at    time.Time
@@ -197,7 +198,7 @@ func (p *past) readMoved(key any, by Change) error {
 
 // read reads the row as it is now.
 func (p *past) read(values []any) error {
-	rows, err := p.db.Session(&gorm.Session{NewDB: true}).Unscoped().Model(p.model).Table(p.table.name).
+	rows, err := p.rows.Session(&gorm.Session{NewDB: true}).Unscoped().Model(p.model).Table(p.table.name).
 		Where(whereKey(p.table.schema, values)).Limit(1).Rows()
 	if err != nil {
 		return err

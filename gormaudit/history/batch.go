@@ -24,7 +24,7 @@ type upkeeper struct {
 
 func newUpkeeper(db *gorm.DB, d dialect) upkeeper {
 	ctx := context.WithValue(contextOf(db), maintenance{}, true)
-	db = db.Session(&gorm.Session{NewDB: true, Context: ctx})
+	db = uncached(db.WithContext(ctx))
 	return upkeeper{d, db, onePlace(db), inTransaction(db)}
 }
 

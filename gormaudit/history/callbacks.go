@@ -180,7 +180,7 @@ func (p *callbacks) beforeExec(db *gorm.DB) {
 	switch verb := firstWord(db.Statement.SQL.String()); {
 	case verb == "SAVEPOINT":
 		if t := openTransactions.known(db.Statement.ConnPool); t != nil {
-			_ = db.AddError(t.savepoint(db.Statement.Context, attributorOf(db), connection{pool: db.Statement.ConnPool}))
+			_ = db.AddError(t.savepoint(db.Statement.Context, attributorOf(db), connection{pool: poolOf(db)}))
 		}
 	case writes(db, verb) && (p.attributesAll(db) || p.pools.known(db, p.pools.of(db)).any()):
 		p.setActor(db, true)
@@ -258,7 +258,7 @@ func (p *callbacks) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
 	pool := p.pools.of(db)
 	s := scope{statement: db.Statement, pool: db.Statement.ConnPool, state: openTransactions.of(db.Statement.ConnPool)}
 	s.runner = pool.statements.in(db, &s.state.cacheUses)
-	in := connection{pool: s.runner}
+	in := connection{pool: unprepared(s.runner)}
 	if known := pool.audited.Load(); known != nil {
 		in.homes = known.otherHomes(db.Statement)
 	}
@@ -299,7 +299,7 @@ func (p *callbacks) clearActor(db *gorm.DB) {
 	if c, ok := s.runner.(*cachedTx); ok {
 		c.release()
 	}
-	if err := s.state.end(context.WithoutCancel(db.Statement.Context), attributorOf(db), connection{pool: s.runner}, s.outer); err != nil && db.Error == nil {
+	if err := s.state.end(context.WithoutCancel(db.Statement.Context), attributorOf(db), connection{pool: unprepared(s.runner)}, s.outer); err != nil && db.Error == nil {
 		p.failed(db, p.pools.of(db), err)
 	}
 }
@@ -324,7 +324,7 @@ func (p *callbacks) afterRaw(db *gorm.DB) {
 	}
 	p.clearActor(db)
 	if t := openTransactions.known(db.Statement.ConnPool); t != nil && db.Error == nil && !db.DryRun && verb == "ROLLBACK" {
-		_ = db.AddError(t.rolledBack(db.Statement.Context, attributorOf(db), connection{pool: db.Statement.ConnPool}))
+		_ = db.AddError(t.rolledBack(db.Statement.Context, attributorOf(db), connection{pool: poolOf(db)}))
 	}
 	p.endTransaction(db)
 }

@@ -115,7 +115,7 @@ func (c *catalogue) inUse() bool {
 
 // read runs a query for a kind of row and five texts, and hands each row to add.
 func (c *catalogue) read(db *gorm.DB, query string, add func(kind string, values [5]*string)) error {
-	rows, err := db.Statement.ConnPool.QueryContext(contextOf(db), query)
+	rows, err := poolOf(db).QueryContext(contextOf(db), query)
 	if err != nil {
 		return fmt.Errorf("looking for triggers: %w", err)
 	}

@@ -166,7 +166,7 @@ func (m *migration) planObjects() {
 func (m *migration) pending() bool { return len(m.stale) > 0 || len(m.objects) > 0 }
 
 // quiet is db for statements that are not the models'.
-func (m *migration) quiet(db *gorm.DB) *gorm.DB { return db.Session(&gorm.Session{NewDB: true}) }
+func (m *migration) quiet(db *gorm.DB) *gorm.DB { return uncached(db) }
 
 // writeObjects creates the history's own objects.
 func (m *migration) writeObjects(db *gorm.DB) error {

@@ -400,7 +400,7 @@ func (d mysqlDialect) audited(db *gorm.DB) (*audited, error) {
 	}
 	a := &audited{homes: homes, unknown: len(homes) > mysqlManyHomes}
 	var current sql.NullString
-	if err := db.Statement.ConnPool.QueryRowContext(contextOf(db), "SELECT DATABASE()").Scan(&current); err != nil {
+	if err := poolOf(db).QueryRowContext(contextOf(db), "SELECT DATABASE()").Scan(&current); err != nil {
 		return nil, err
 	}
 	a.current = current.String
@@ -471,8 +471,7 @@ func (d mysqlDialect) clearActor(ctx context.Context, at connection, _ int64) er
 // call calls a procedure of the current database, if that has a history, and of
 // the other homes.
 func (d mysqlDialect) call(ctx context.Context, at connection, procedure string) error {
-	pool := unprepared(at.pool)
-	_, err := pool.ExecContext(ctx, "CALL "+procedure)
+	_, err := at.pool.ExecContext(ctx, "CALL "+procedure)
 	if isMissingRoutine(err) {
 		err = nil // whatever is written is another database's
 	}
@@ -481,7 +480,7 @@ func (d mysqlDialect) call(ctx context.Context, at connection, procedure string)
 		if err != nil && !isDenied(err) {
 			return err
 		}
-		if _, err = pool.ExecContext(ctx, "CALL "+d.quote(home)+"."+procedure); denied == nil {
+		if _, err = at.pool.ExecContext(ctx, "CALL "+d.quote(home)+"."+procedure); denied == nil {
 			denied = err
 		}
 	}
@@ -496,15 +495,6 @@ func isMissingRoutine(err error) bool {
 }
 
 func isDenied(err error) bool { return containsAny(err, "Error 1370", "Error 1142") }
-
-// unprepared is the transaction under GORM's cache of prepared statements,
-// which a text that is never the same twice would fill.
-func unprepared(pool gorm.ConnPool) gorm.ConnPool {
-	if tx, ok := pool.(*gorm.PreparedStmtTX); ok && tx.Tx != nil {
-		return tx.Tx
-	}
-	return pool
-}
 
 func (d mysqlDialect) at() string              { return "CAST(changes.at AS CHAR)" }
 func (d mysqlDialect) setAt() string           { return "CAST(coalesce(change_sets.at, changes.at) AS CHAR)" }

@@ -103,7 +103,7 @@ func (d mysqlDialect) written(c storedColumn, v Value) clause.Expr {
 	case word == "bit" && !v.IsNull():
 		return gorm.Expr("CAST(? AS UNSIGNED)", v.text())
 	case word == "timestamp" && v.unix != "": // the session that read it had another clock, perhaps
-		return gorm.Expr("FROM_UNIXTIME(" + v.unix + ")")
+		return gorm.Expr("FROM_UNIXTIME(CAST(? AS DECIMAL(20, 6)))", v.unix)
 	}
 	return gorm.Expr("?", v.raw)
 }

@@ -212,6 +212,6 @@ func (s *poolState) forget() {
 // transaction of a statement that is going to write.
 func lockForWrite(db *gorm.DB, by attributor) {
 	if inTransaction(db) {
-		_ = by.lockForWrite(db.Statement.Context, db.Statement.ConnPool) // it fails where there is no history yet
+		_ = by.lockForWrite(db.Statement.Context, poolOf(db)) // it fails where there is no history yet
 	}
 }

@@ -44,7 +44,7 @@ func newReader(db *gorm.DB) (reader, *gorm.DB, error) {
 		}
 	}
 	d, err := dialectOf(db)
-	return reader{dialect: d}, onePlace(db), err
+	return reader{dialect: d}, uncached(onePlace(db)), err
 }
 
 // onePlace makes all queries of a db go to one pool: not one half of an answer to

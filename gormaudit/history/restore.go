@@ -36,7 +36,7 @@ func Restore[T any](db *gorm.DB, key any, at time.Time) (Change, error) {
 	}
 	var made Change
 	err = db.Session(&gorm.Session{NewDB: true}).Transaction(func(tx *gorm.DB) error {
-		p := past{reader: r, db: onePlace(tx), table: t, model: new(T), at: at, then: map[string]Value{}}
+		p := past{reader: r, db: uncached(tx), rows: tx, table: t, model: new(T), at: at, then: map[string]Value{}}
 		if err := p.find(key); err != nil || len(p.since) == 0 {
 			return err
 		}

@@ -146,7 +146,7 @@ func newReversal(tx *gorm.DB, s *schema.Schema, change Change) (*reversal, error
 	if err != nil {
 		return r, err
 	}
-	if err := d.lockForWrite(contextOf(tx), tx.Statement.ConnPool); err != nil { // it reads first
+	if err := d.lockForWrite(contextOf(tx), poolOf(tx)); err != nil { // it reads first
 		return r, fmt.Errorf("history: Revert: %w", err)
 	}
 	r.dialect = d

@@ -29,7 +29,7 @@ func quoteTable(name string, quote func(string) string) string {
 
 // readNames runs a query for names.
 func readNames(db *gorm.DB, query string) (map[string]bool, error) {
-	rows, err := db.Statement.ConnPool.QueryContext(contextOf(db), query)
+	rows, err := poolOf(db).QueryContext(contextOf(db), query)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func execAll(db *gorm.DB, statements []string) error {
 // exec goes past GORM, which would read "?" and "@" in generated SQL as
 // placeholders.
 func exec(db *gorm.DB, statement string, args ...any) error {
-	_, err := db.Statement.ConnPool.ExecContext(db.Statement.Context, statement, args...)
+	_, err := poolOf(db).ExecContext(db.Statement.Context, statement, args...)
 	return err
 }
 
@@ -89,6 +89,32 @@ func containsAny(err error, some ...string) bool {
 		}
 	}
 	return false
+}
+
+// uncached is db for the history's own statements: they stay out of GORM's cache of
+// prepared statements, which keeps each text for a day.
+func uncached(db *gorm.DB) *gorm.DB {
+	db = db.Session(&gorm.Session{NewDB: true, Context: contextOf(db)})
+	db.Statement.ConnPool = poolOf(db)
+	return db
+}
+
+// poolOf is the pool that uncached statements run on.
+func poolOf(db *gorm.DB) gorm.ConnPool { return unprepared(db.Statement.ConnPool) }
+
+// unprepared is the pool or transaction under GORM's cache.
+func unprepared(pool gorm.ConnPool) gorm.ConnPool {
+	switch pool := pool.(type) {
+	case fixedPool:
+		return fixedPool{unprepared(pool.ConnPool)}
+	case *gorm.PreparedStmtDB:
+		return pool.ConnPool
+	case *gorm.PreparedStmtTX:
+		if pool.Tx != nil {
+			return pool.Tx
+		}
+	}
+	return pool
 }
 
 func inTransaction(db *gorm.DB) bool {

@@ -578,7 +578,7 @@ func (d sqliteDialect) busy(err error) bool            { return isBusySQLite(err
 
 // recordChange inserts the change, so that there is one to enclose.
 func (d sqliteDialect) recordChange(tx *gorm.DB, a attribution, record map[string]any) error {
-	ctx, in := tx.Statement.Context, connection{pool: tx.Statement.ConnPool}
+	ctx, in := tx.Statement.Context, connection{pool: poolOf(tx)}
 	set, err := d.setActor(ctx, in, a)
 	if err != nil {
 		return err

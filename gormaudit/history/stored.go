@@ -34,7 +34,7 @@ type restorer interface {
 
 // readStored runs a query for name, type, whether generated, identity, NOT NULL.
 func readStored(db *gorm.DB, query string, args ...any) ([]storedColumn, error) {
-	rows, err := db.Statement.ConnPool.QueryContext(contextOf(db), query, args...)
+	rows, err := poolOf(db).QueryContext(contextOf(db), query, args...)
 	if err != nil {
 		return nil, err
 	}
