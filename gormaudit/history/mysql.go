@@ -265,29 +265,41 @@ func (d mysqlDialect) record(t table) []string {
 	)))
 }
 
-// tooLarge names the largest column where a change is larger than a packet: the
-// functions that would write it give NULL then, and an error or a warning.
+// tooLarge names the column that takes most of a change which is larger than a
+// packet: the functions that would write it give NULL then, and an error or a
+// warning.
 func (d mysqlDialect) tooLarge(t table, event string) string {
 	var sizes, names []string
 	for _, c := range t.columns {
 		if c.small || c.redact {
 			continue
 		}
-		var size []string
-		for row, missing := range map[string]string{"OLD": "insert", "NEW": "delete"} {
-			if event != missing {
-				size = append(size, "COALESCE(LENGTH("+row+"."+d.quote(c.name)+"), 0)")
-			}
-		}
-		slices.Sort(size)
-		sizes = append(sizes, strings.Join(size, " + "))
-		names = append(names, " WHEN "+sizes[len(sizes)-1]+" THEN "+d.literal(c.name))
+		size := d.sizeOf(c, event)
+		sizes = append(sizes, size)
+		names = append(names, " WHEN "+size+" THEN "+d.literal(c.name))
 	}
 	if len(sizes) == 0 {
 		return ""
 	}
-	return "  DECLARE EXIT HANDLER FOR 1301\n  BEGIN\n    DECLARE _message text DEFAULT LEFT(CONCAT('whodunit: leave out or redact a column: a change is larger than max_allowed_packet by ', CASE GREATEST(0, " +
-		strings.Join(sizes, ", ") + ")" + strings.Join(names, "") + " END), " + strconv.Itoa(mysqlMessage) + ");\n    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = _message;\n  END;\n"
+	return "  DECLARE EXIT HANDLER FOR 1301\n  BEGIN\n    DECLARE _message text DEFAULT LEFT(CONCAT('whodunit: leave out or redact ', CASE GREATEST(0, " +
+		strings.Join(sizes, ", ") + ")" + strings.Join(names, "") + " END, ': a change is larger than max_allowed_packet'), " + strconv.Itoa(mysqlMessage) +
+		");\n    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = _message;\n  END;\n"
+}
+
+// sizeOf is about how much of a change a column takes: bytes are recorded in hex.
+func (d mysqlDialect) sizeOf(c column, event string) string {
+	length := func(row string) string { return "COALESCE(LENGTH(" + row + "." + d.quote(c.name) + "), 0)" }
+	size := "IF(" + d.differs(c) + ", " + length("OLD") + " + " + length("NEW") + ", 0)"
+	switch event {
+	case "insert":
+		size = length("NEW")
+	case "delete":
+		size = length("OLD")
+	}
+	if c.kind == kindBytes {
+		size += " * 2"
+	}
+	return size
 }
 
 // mysqlMessage is how long the text of an error may be.
