@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,23 +57,42 @@ type Database struct {
 	dialector func() gorm.Dialector
 }
 
-// Each runs f as a subtest on a new database of every kind.
+// Each runs f as a subtest on a new database of every kind, all at the same time.
 func Each(t *testing.T, f func(t *testing.T, d *Database)) {
 	t.Helper()
-	for _, kind := range Kinds() {
-		t.Run(kind, func(t *testing.T) { f(t, New(t, kind)) })
-	}
+	Beside(t, Kinds(), f)
 }
 
 // EachDriver is Each without MySQL, whose server and driver are MariaDB's: for
 // what it makes no difference to whether rows are returned by RETURNING.
 func EachDriver(t *testing.T, f func(t *testing.T, d *Database)) {
 	t.Helper()
-	for _, kind := range Kinds() {
-		if kind != MySQL {
-			t.Run(kind, func(t *testing.T) { f(t, New(t, kind)) })
-		}
+	Beside(t, drivers(), f)
+}
+
+// EachAlone is EachDriver, one after the other: for what is timed, or
+// counted in one place.
+func EachAlone(t *testing.T, f func(t *testing.T, d *Database)) {
+	t.Helper()
+	for _, kind := range drivers() {
+		t.Run(kind, func(t *testing.T) { f(t, New(t, kind)) })
 	}
+}
+
+// Beside runs f as a subtest on a new database of each of the kinds, all at the
+// same time. They run after the function that calls it has returned.
+func Beside(t *testing.T, kinds []string, f func(t *testing.T, d *Database)) {
+	t.Helper()
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			f(t, New(t, kind))
+		})
+	}
+}
+
+func drivers() []string {
+	return slices.DeleteFunc(Kinds(), func(kind string) bool { return kind == MySQL })
 }
 
 // New returns a new database of a kind.

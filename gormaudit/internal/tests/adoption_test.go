@@ -98,7 +98,7 @@ func TestAdoptingTagsACreatorThatChanges(t *testing.T) {
 	}
 	row := func(id, creator uint) any { return &Chat{ID: id, CreatorID: creator} }
 	for _, dry := range []bool{true, false} {
-		dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
 			initSchema(t, d.Open(t))
 			s := &stage{DB: d.Open(t), plain: d.Open(t)}
 			must(t, s.Use(gormaudit.NewWithConfig(gormaudit.Config{DryRun: dry, Observe: count, Models: []any{&Chat{}}})))
@@ -142,7 +142,7 @@ type Message struct {
 }
 
 func TestAdopting(t *testing.T) {
-	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
 		s := &stage{DB: d.Open(t), plain: d.Open(t)}
 		initSchema(t, s.plain)
 		row := func(id, creator uint) any { return &Chat{ID: id, CreatorID: creator} }

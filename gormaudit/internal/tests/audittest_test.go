@@ -53,7 +53,6 @@ func runSuite[B bys](t *testing.T, kind string) {
 
 func TestSuiteOnOurModels(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		t.Run("texts", func(t *testing.T) { runSuite[texts](t, d.Kind) })
 		t.Run("numbers", func(t *testing.T) { runSuite[numbers](t, d.Kind) })
 		t.Run("pointers", func(t *testing.T) { runSuite[gormaudit.SoftBy[string]](t, d.Kind) })
@@ -122,7 +121,6 @@ var broken = map[string]struct {
 // TestSuiteLooksIntoTheHistory runs on models whose changes are recorded.
 func TestSuiteLooksIntoTheHistory(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db := d.Open(t)
 		must(t, db.Use(gormaudit.New()))
 		must(t, db.Use(history.New()))
@@ -204,7 +202,6 @@ func (r *deed) BeforeCreate(*gorm.DB) error {
 // columns by tags, foreign keys to users, and no hint of gorm.Model.
 func TestSuiteOnOtherModels(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		for name, config := range map[string]*gorm.Config{
 			"plain": {}, "PrepareStmt": {PrepareStmt: true, SkipDefaultTransaction: true}, "translated": {TranslateError: true, DisableNestedTransaction: true},
 		} {

@@ -91,9 +91,9 @@ func TestConfigDryRunTellsWhatIsStamped(t *testing.T) {
 }
 
 func TestConfigDryRunLeavesModelsAlone(t *testing.T) {
-	var w witness
-	config := gormaudit.Config{DryRun: true, Missing: gormaudit.Reject, Observe: w.observe}
-	eachStage(t, config, policyModels, func(t *testing.T, s *stage) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		var w witness
+		s := newStage(t, d, gormaudit.Config{DryRun: true, Missing: gormaudit.Reject, Observe: w.observe}, policyModels...)
 		row := &page{ID: 1, SoftBy: forgedBy("66", "66", "66")}
 		ok(t, s.user(7).Create(row))
 		ok(t, s.WithContext(context.Background()).Create(&page{ID: 2}))

@@ -283,10 +283,11 @@ func TestDroppedValuesAreTold(t *testing.T) {
 		}, []string{"update pages.created_by"}},
 	}
 	for _, dry := range []bool{false, true} {
-		var w witness
-		config := gormaudit.Config{Missing: gormaudit.Reject, Observe: w.observe, Models: eventModels, DryRun: dry}
 		t.Run(fmt.Sprintf("DryRun=%t", dry), func(t *testing.T) {
-			eachStage(t, config, eventModels, func(t *testing.T, s *stage) {
+			dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+				var w witness
+				config := gormaudit.Config{Missing: gormaudit.Reject, Observe: w.observe, Models: eventModels, DryRun: dry}
+				s := newStage(t, d, config, eventModels...)
 				seedEvents(t, s)
 				for _, test := range tests {
 					w.take()

@@ -69,6 +69,7 @@ func TestATableOfTheSameNameInAnotherSchemaIsAnother(t *testing.T) {
 	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB, dbtest.MySQL} {
 		for _, models := range [][]any{{&page{}}, nil} {
 			t.Run(fmt.Sprintf("%s, %d known", kind, len(models)), func(t *testing.T) {
+				t.Parallel()
 				s := newStage(t, dbtest.New(t, kind), gormaudit.Config{Models: models}, &page{})
 				legacy := dbtest.New(t, kind).Open(t)
 				must(t, legacy.Table("pages").AutoMigrate(&freePage{}))
@@ -94,6 +95,7 @@ func TestATableOfTheSameNameInAnotherSchemaIsAnother(t *testing.T) {
 func TestOneModelInTheSchemasOfTenants(t *testing.T) {
 	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t, dbtest.New(t, kind), gormaudit.Config{Models: []any{&page{}}}, &page{})
 			tenant := &stage{plain: dbtest.New(t, kind).Open(t)}
 			must(t, tenant.plain.AutoMigrate(&page{}))

@@ -71,7 +71,6 @@ var lines = []string{
 
 func TestWritePaths(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel() // most of it is waiting for a disk
 		t.Run("texts", func(t *testing.T) { runPaths[texts](t, d.Kind) })
 		t.Run("numbers", func(t *testing.T) { runPaths[numbers](t, d.Kind) })
 		t.Run("pointers", func(t *testing.T) { runPaths[gormaudit.SoftBy[string]](t, d.Kind) })

@@ -142,7 +142,8 @@ func TestConfigID(t *testing.T) {
 		{actor.Service("key"), "NULL NULL"},
 		{actor.Actor{}, "NULL NULL"},
 	}
-	eachStage(t, config, policyModels, func(t *testing.T, s *stage) {
+	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
+		s := newStage(t, d, config, policyModels...)
 		for i, test := range tests {
 			asked = 0
 			n := uint(i + 1)

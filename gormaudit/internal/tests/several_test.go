@@ -181,6 +181,7 @@ func TestUpdateOfSeveralTablesIsToldOfTheRightOne(t *testing.T) {
 func TestUpdateOfTablesOfOneNameInTwoSchemas(t *testing.T) {
 	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t, dbtest.New(t, kind), gormaudit.Config{Models: []any{&item{}}}, &item{})
 			other := &stage{plain: dbtest.New(t, kind).Open(t)}
 			must(t, other.plain.AutoMigrate(&item{}))

@@ -259,6 +259,7 @@ func TestTablesOfOneNameInTwoSchemas(t *testing.T) {
 	// which therefore writes to the table that is known.
 	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			d := dbtest.New(t, kind)
 			db, plain := d.Open(t), d.Open(t)
 			must(t, db.Use(gormaudit.NewWithConfig(gormaudit.Config{Models: []any{&memo{}, &shelved{}}})))
@@ -290,6 +291,7 @@ type bill struct {
 func TestAliasThatIsAKnownTable(t *testing.T) {
 	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t, dbtest.New(t, kind), gormaudit.Config{Models: attackModels}, append(attackModels, &bill{})...)
 			ok(t, s.user(5).Create(&bill{ID: 1}))
 			tx := s.user(7).Table("bills AS targets").Where("id = 1").Updates(forged{"total": 3})

@@ -350,7 +350,6 @@ var columnTypes = []struct {
 func TestColumnTypes(t *testing.T) {
 	schema.RegisterSerializer("reversed", reversed{})
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		s := newStage(t, d, gormaudit.Config{})
 		for _, c := range columnTypes {
 			t.Run(c.name, func(t *testing.T) {

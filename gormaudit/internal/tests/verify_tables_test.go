@@ -232,6 +232,7 @@ func TestVerifyWritesNothing(t *testing.T) {
 func TestVerifyNeedsNoRightsButThoseToWrite(t *testing.T) {
 	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			d := dbtest.New(t, kind)
 			owner := d.Open(t)
 			makeEntries(t, owner, "BIGINT NOT NULL, CONSTRAINT who FOREIGN KEY (created_by) REFERENCES people(id) ON DELETE CASCADE")

@@ -18,7 +18,6 @@ import (
 func TestAllAtIsWhatASelectRead(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		s := newShop(t, d)
 		orders, lines := [][]string{}, [][]string{}
 		for range 6 {
@@ -72,7 +71,6 @@ func sameRows(t *testing.T, what string, got, want []string) {
 func TestAllAtOfManyRows(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := open(t, d)
 		notes := make([]Note, 1200)
 		must(t, db.Create(&notes).Error)

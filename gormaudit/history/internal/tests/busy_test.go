@@ -21,11 +21,8 @@ import (
 // eachSQLite runs f on a new database of every SQLite driver.
 func eachSQLite(t *testing.T, f func(t *testing.T, d *dbtest.Database)) {
 	t.Helper()
-	for _, kind := range dbtest.Kinds() {
-		if strings.HasPrefix(kind, dbtest.SQLite) {
-			t.Run(kind, func(t *testing.T) { f(t, dbtest.New(t, kind)) })
-		}
-	}
+	kinds := slices.DeleteFunc(dbtest.Kinds(), func(kind string) bool { return !strings.HasPrefix(kind, dbtest.SQLite) })
+	dbtest.Beside(t, kinds, f)
 }
 
 // interrupted opens d through a driver that calls back after each statement that

@@ -52,6 +52,7 @@ func hang(kind, dsn string) {
 func TestAKilledProcessLeavesNothing(t *testing.T) {
 	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			d := dbtest.New(t, kind)
 			db, plain := open(t, d)
 			must(t, db.Create(&Note{ID: 1, Title: "a"}).Error)

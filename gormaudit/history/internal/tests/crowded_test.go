@@ -239,7 +239,7 @@ func longestWait(tb testing.TB, db *gorm.DB, f func()) (longest time.Duration) {
 const noise = 250 * time.Millisecond
 
 func TestPruneLetsOthersWrite(t *testing.T) {
-	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d)
 		db = db.WithContext(as(ann))
 		n := 20_000

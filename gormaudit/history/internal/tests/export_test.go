@@ -21,7 +21,6 @@ import (
 func TestTheJSONOfAChangeStays(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &typed{}))
@@ -82,7 +81,6 @@ type typed struct {
 func TestChangesComeBackFromJSON(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := d.Open(t), d.Open(t)
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &Everything{}))
@@ -134,7 +132,6 @@ func TestOtherJSONIsNoChange(t *testing.T) {
 func TestWriteCSV(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := open(t, d)
 		ctx := actor.NewMetadataContext(as(ann.As(bob)), map[string]string{"reason": "sale"})
 		must(t, db.WithContext(ctx).Create(&Note{ID: 1, Title: "=1+2", Stars: -5, Secret: "s"}).Error)

@@ -93,6 +93,7 @@ func eachFailure(t *testing.T, d *dbtest.Database, f func(db *gorm.DB) error) {
 func TestEveryFailingStatementIsAnError(t *testing.T) {
 	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			d := dbtest.New(t, kind)
 			db, plain := open(t, d)
 			must(t, db.WithContext(as(ann)).Create(&[]Note{{ID: 1, Title: "a"}, {ID: 2, Title: "b"}}).Error)
@@ -147,6 +148,7 @@ func TestAWriteFailsWithItsRecord(t *testing.T) {
 	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB} {
 		for _, skip := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/SkipDefaultTransaction %t", kind, skip), func(t *testing.T) {
+				t.Parallel()
 				d := dbtest.New(t, kind)
 				_, plain := open(t, d)
 				pool, left := failing(t, d)
@@ -179,6 +181,7 @@ func TestAWriteFailsWithItsRecord(t *testing.T) {
 func TestMigrateMayFailAnywhere(t *testing.T) {
 	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			d := dbtest.New(t, kind)
 			plain := d.Open(t)
 			pool, left := failing(t, d)

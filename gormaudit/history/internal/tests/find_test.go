@@ -208,7 +208,6 @@ func ids(changes []history.Change) (all []int64) {
 func TestFindIsWhatItsFieldsSay(t *testing.T) {
 	t.Parallel()
 	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		s := newShop(t, d)
 		for range 4 {
 			s.tick(t)
@@ -254,7 +253,6 @@ func TestFindIsWhatItsFieldsSay(t *testing.T) {
 func TestFindReturnsAPageOfAHundred(t *testing.T) {
 	t.Parallel()
 	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := open(t, d)
 		notes := make([]Note, 120)
 		must(t, db.WithContext(as(ann)).Create(&notes).Error)
@@ -308,7 +306,6 @@ func TestFindRefusesWhatItCanNotMean(t *testing.T) {
 func TestAllHoldsNoConnection(t *testing.T) {
 	t.Parallel()
 	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := open(t, d)
 		notes := make([]Note, 600)
 		must(t, db.Create(&notes).Error)
@@ -337,7 +334,6 @@ func TestAllHoldsNoConnection(t *testing.T) {
 func TestPagesWhileOthersWrite(t *testing.T) {
 	t.Parallel()
 	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := open(t, d)
 		must(t, db.Create(&[]Note{{ID: 1}, {ID: 2}, {ID: 3}}).Error)
 		for i := range 10 {

@@ -159,6 +159,7 @@ func TestTheRoleOfASessionIsRecorded(t *testing.T) {
 func TestForgersOnMariaDB(t *testing.T) {
 	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			db, plain := forger(t, kind)
 			alice := must2(history.Of(plain, &Note{ID: 1}))[0].ChangeSet
 			refused(t, db,

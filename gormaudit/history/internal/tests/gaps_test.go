@@ -100,6 +100,7 @@ func TestInsertOrIgnoreLosesNoRecord(t *testing.T) {
 func TestTruncate(t *testing.T) {
 	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			db, plain := open(t, dbtest.New(t, kind))
 			note := Note{Title: "a"}
 			must(t, db.Create(&note).Error)

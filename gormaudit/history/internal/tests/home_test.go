@@ -66,6 +66,7 @@ var homeKinds = []string{dbtest.Postgres, dbtest.MariaDB, dbtest.MySQL}
 func TestOneTransactionInTwoHomes(t *testing.T) {
 	for _, kind := range homeKinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			db, first, second := twoHomes(t, kind)
 			other := homeOf(t, second) + ".notes"
 			must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
@@ -94,6 +95,7 @@ func TestOneTransactionInTwoHomes(t *testing.T) {
 func TestActorsInTurnsInTwoHomes(t *testing.T) {
 	for _, kind := range homeKinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			db, first, second := twoHomes(t, kind)
 			other := homeOf(t, second) + ".notes"
 			must(t, db.Transaction(func(tx *gorm.DB) error {
@@ -127,6 +129,7 @@ func TestActorsInTurnsInTwoHomes(t *testing.T) {
 func TestTwoDatabasesInOneStatement(t *testing.T) {
 	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			db, first, second := twoHomes(t, kind)
 			for _, home := range []*gorm.DB{first, second} {
 				must(t, home.Create(&[]Note{{ID: 1, Title: "a"}, {ID: 2, Title: "a"}, {ID: 3, Title: "a"}}).Error)
@@ -168,6 +171,7 @@ func TestTenantsBySearchPath(t *testing.T) {
 func TestTheFirstTenantOfAnotherProgram(t *testing.T) {
 	for _, kind := range homeKinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			d := dbtest.New(t, kind)
 			db := d.Open(t)
 			must(t, db.AutoMigrate(&Note{}))
@@ -196,6 +200,7 @@ func TestBesideDBResolver(t *testing.T) {
 	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB} {
 		for _, order := range []string{"before", "after"} {
 			t.Run(kind+"/"+order, func(t *testing.T) {
+				t.Parallel()
 				main, source := dbtest.New(t, kind), dbtest.New(t, kind)
 				db := main.Open(t)
 				must(t, history.Migrate(source.Open(t), &Note{}))
@@ -226,6 +231,7 @@ func TestBesideDBResolver(t *testing.T) {
 func TestAtAsksOnePlace(t *testing.T) {
 	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			main, replica := dbtest.New(t, kind), dbtest.New(t, kind)
 			must(t, history.Migrate(replica.Open(t), &Note{}))
 			db, _ := open(t, main)
@@ -296,6 +302,7 @@ const dml = "SELECT, INSERT, UPDATE, DELETE ON notes"
 func TestTheAccountThatWritesOnMariaDB(t *testing.T) {
 	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			d := dbtest.New(t, kind)
 			_, plain := open(t, d)
 			config, logs := logged()

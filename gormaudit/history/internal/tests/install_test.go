@@ -157,6 +157,7 @@ func TestMigrateBesideWriters(t *testing.T) {
 func TestFirstMigratesAtOnce(t *testing.T) {
 	for _, kind := range []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			for range 3 {
 				d := dbtest.New(t, kind)
 				var programs sync.WaitGroup
@@ -244,6 +245,7 @@ func TestAnOlderReleaseTakesNothingAway(t *testing.T) {
 func TestAColumnThatIsGone(t *testing.T) {
 	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			db, plain := open(t, dbtest.New(t, kind))
 			must(t, history.Migrate(db, &olderNote{}))
 			must(t, db.WithContext(as(ann)).Create(&olderNote{ID: 1, Title: "a"}).Error)

@@ -26,7 +26,6 @@ func TestMetadataIsRecorded(t *testing.T) {
 		widest[fmt.Sprint("key ", i)] = `"'\<>&,` + "\t\u2028💶"
 	}
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := open(t, d)
 		for name, want := range map[string]map[string]string{
 			"none": nil, "one": {"reason": "refund"}, "the most": widest,
@@ -49,7 +48,6 @@ func TestMetadataBeyondItsLimitsFailsTheWrite(t *testing.T) {
 		many[fmt.Sprint(i)] = "x"
 	}
 	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := open(t, d)
 		for name, metadata := range map[string]map[string]string{
 			"17 keys":        many,
@@ -73,7 +71,6 @@ func TestMetadataBeyondItsLimitsFailsTheWrite(t *testing.T) {
 func TestAnonymizeClearsMetadata(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := open(t, d)
 		note := Note{Title: "a"}
 		must(t, db.WithContext(because(as(ann), map[string]string{"reason": "Ann's wish"})).Create(&note).Error)
@@ -87,7 +84,6 @@ func TestAnonymizeClearsMetadata(t *testing.T) {
 func TestOtherWordsMakeAnotherChangeSet(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := open(t, d)
 		note := Note{Title: "a"}
 		must(t, db.Transaction(func(tx *gorm.DB) error {
@@ -110,7 +106,6 @@ func TestANameMakesNoOtherChangeSet(t *testing.T) {
 		return a
 	}
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := open(t, d)
 		for _, named := range []actor.Actor{ann, bob.As(ann)} {
 			note := Note{Title: "a"}

@@ -52,7 +52,6 @@ func moment(t *testing.T, d *dbtest.Database, db *gorm.DB) (now time.Time) {
 func TestRestoreWritesARowAsItWas(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := openKept(t, d)
 		me, you := db.WithContext(as(ann)), db.WithContext(as(bob))
 		body := "b"
@@ -103,7 +102,6 @@ func TestRestoreWritesARowAsItWas(t *testing.T) {
 func TestRestoreRefusesWhatIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := openKept(t, d)
 		long := moment(t, d, plain)
 		must(t, db.Create(&[]Note{{ID: 1, Title: "a", Secret: "s", Draft: "d"}, {ID: 2, Title: "a"}}).Error)

@@ -49,7 +49,6 @@ func isRefused(tb testing.TB, what string, err error, words ...string) {
 func TestRequireActor(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := openRequiring(t, d, history.Options{RequireActor: true})
 		price := requiredPrice{ID: 1, Amount: 1}
 		isRefused(t, "Create by nobody", db.Create(&price).Error, "Tell")
@@ -99,7 +98,6 @@ func rawOn(db *gorm.DB, statement string) error {
 func TestRequireActorIsMetOnEachRoad(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := openRequiring(t, d, history.Options{RequireActor: true})
 		must(t, db.WithContext(as(ann)).Create(&requiredPrice{ID: 1, Amount: 1}).Error)
 		for _, r := range roads {
@@ -127,7 +125,6 @@ func TestRequireActorIsMetOnEachRoad(t *testing.T) {
 func TestRequireActorAfterAnEmptyTellSQL(t *testing.T) {
 	t.Parallel()
 	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		for _, o := range []history.Options{{RequireActor: true}, {RequireActor: true, AppendOnly: true}} {
 			db, _ := openRequiring(t, dbtest.New(t, d.Kind), o)
 			pool := must2(db.DB())
@@ -144,7 +141,6 @@ func TestRequireActorAfterAnEmptyTellSQL(t *testing.T) {
 func TestRequireMetadata(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := openRequiring(t, d, history.Options{RequireMetadata: []string{"ticket.no", "reason"}})
 		price := requiredPrice{ID: 1, Amount: 1}
 		both := map[string]string{"reason": "refund", "ticket.no": "4711"}
@@ -175,7 +171,6 @@ func TestRequireMetadata(t *testing.T) {
 func TestAnOlderReleaseTakesNoRequirementAway(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := openRequiring(t, d, history.Options{RequireActor: true})
 		withReason := because(as(ann), map[string]string{"reason": "refund"})
 		must(t, history.Options{RequireMetadata: []string{"reason"}}.Migrate(db, &requiredPrice{}))

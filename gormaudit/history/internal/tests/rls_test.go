@@ -342,7 +342,6 @@ func TestTheFunctionsOfPolicies(t *testing.T) {
 func TestAttributeAllOnOtherDatabases(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		if d.Kind == dbtest.Postgres {
 			return // it has row-level security
 		}

@@ -123,10 +123,7 @@ func TestSpeed(t *testing.T) {
 	if !*speed {
 		t.Skip("run with -speed, alone on the machine")
 	}
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		if d.Kind == dbtest.MySQL {
-			return
-		}
+	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
 		var dbs []*gorm.DB
 		for _, way := range speedWays {
 			dbs = append(dbs, speedDB(t, d.Kind, way).WithContext(as(ann)))
@@ -229,10 +226,7 @@ func TestSpeedOfMetadata(t *testing.T) {
 	if !*speed {
 		t.Skip("run with -speed, alone on the machine")
 	}
-	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		if d.Kind == dbtest.MySQL {
-			return
-		}
+	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
 		db := speedDB(t, d.Kind, "history")
 		reason := because(as(ann), map[string]string{"reason": "refund, ticket 4711", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"})
 		ways := []*gorm.DB{db.WithContext(as(ann)), db.WithContext(as(ann)), db.WithContext(reason)}
@@ -261,7 +255,7 @@ func TestSpeedBesideLargeValues(t *testing.T) {
 	if !*speed {
 		t.Skip("run with -speed, alone on the machine")
 	}
-	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
 		half := make([]byte, 250_000)
 		for i := range half {
 			half[i] = byte(rand.IntN(256)) // nothing to compress
@@ -296,7 +290,7 @@ func TestSpeedOfReading(t *testing.T) {
 	if !*speed {
 		t.Skip("run with -speed, alone on the machine")
 	}
-	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
 		questions := []struct {
 			name  string
 			query history.Query

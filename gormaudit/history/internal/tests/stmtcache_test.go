@@ -206,7 +206,11 @@ type speaker struct {
 
 type loud string
 
-var onScan func()
+// What the next Scan of a loud calls first, for one test at a time.
+var (
+	scanning sync.Mutex
+	onScan   func()
+)
 
 func (l *loud) Scan(value any) error {
 	if f := onScan; f != nil {
@@ -220,6 +224,8 @@ func (l *loud) Scan(value any) error {
 // A statement that is begun again loses the rows of those who read it.
 func TestAStatementRunsWhileItsRowsAreRead(t *testing.T) {
 	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		scanning.Lock()
+		defer scanning.Unlock()
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &speaker{}))

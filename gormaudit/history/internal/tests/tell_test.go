@@ -292,7 +292,6 @@ func TestNothingLeaksOnAnyRoad(t *testing.T) {
 	for _, leak := range leaks {
 		t.Run(leak.name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-				t.Parallel()
 				migrated := d.Open(t)
 				must(t, history.Migrate(migrated, &Note{}))
 				for _, r := range roads {
@@ -333,7 +332,6 @@ func rawTitle(t *testing.T, tx *sql.Tx, title string) {
 func TestTellWithinTell(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		got := told(t, d, func(tell func(actor.Actor, func() error) error, raw *sql.Tx, orm *gorm.DB) error {
 			return tell(ann, func() error {
 				rawTitle(t, raw, "1")
@@ -359,7 +357,6 @@ func TestTellWithinTell(t *testing.T) {
 func TestTellEndsWithAPanicOrAnError(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		fails := errors.New("the writer's own")
 		got := told(t, d, func(tell func(actor.Actor, func() error) error, raw *sql.Tx, orm *gorm.DB) error {
 			func() {
@@ -383,7 +380,6 @@ func TestTellEndsWithAPanicOrAnError(t *testing.T) {
 func TestTellAroundSavepointsOfOthers(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		got := told(t, d, func(tell func(actor.Actor, func() error) error, raw *sql.Tx, orm *gorm.DB) error {
 			byAnn := orm.WithContext(as(ann)).Model(&Note{ID: 1})
 			must2(raw.Exec("SAVEPOINT a"))
@@ -406,7 +402,6 @@ func TestTellAroundSavepointsOfOthers(t *testing.T) {
 func TestTellAndGORMShareAChangeSet(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := open(t, d)
 		ctx := because(actor.NewRequestContext(as(ann), actor.Request{ID: "r-1"}), map[string]string{"reason": "refund"})
 		note := Note{Title: "a"}
@@ -435,7 +430,6 @@ func TestTellAndGORMShareAChangeSet(t *testing.T) {
 func TestTellThatCannotTell(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		pool := must2(d.Open(t).DB())
 		dialect := dialectOf(d)
 		refused := func(name string, err error, want string) {
@@ -461,7 +455,6 @@ func TestTellThatCannotTell(t *testing.T) {
 func TestACommitWithinTellIsAnError(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, _ := open(t, d)
 		tx := must2(must2(db.DB()).Begin())
 		err := dialectOf(d).Tell(as(ann), tx, tx.Commit)
@@ -521,7 +514,6 @@ func TestOneApplicationOnThreeRoads(t *testing.T) {
 func TestASetThatWasLeftEmpty(t *testing.T) {
 	t.Parallel()
 	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		got := told(t, d, func(tell func(actor.Actor, func() error) error, raw *sql.Tx, orm *gorm.DB) error {
 			must(t, tell(ann, func() error { rawTitle(t, raw, "1"); return nil }))
 			begin, _, err := history.SQLite.TellSQL(as(bob))

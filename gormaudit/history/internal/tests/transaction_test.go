@@ -589,6 +589,7 @@ func TestWhoActsAfterSavepointsIsNobodyElse(t *testing.T) {
 func TestAFunctionThatRollsBack(t *testing.T) {
 	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			db, plain := open(t, dbtest.New(t, kind))
 			must(t, plain.Exec("CREATE TABLE jobs (result int)").Error)
 			must(t, plain.Exec(`CREATE FUNCTION twice() RETURNS int MODIFIES SQL DATA BEGIN
@@ -617,6 +618,7 @@ END`).Error)
 func TestAStatementAtTheTimeOfTheOneBefore(t *testing.T) {
 	for _, kind := range []string{dbtest.MariaDB, dbtest.MySQL} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			db, plain := open(t, dbtest.New(t, kind))
 			must2(db.DB()).SetMaxOpenConns(1)
 			note := Note{Title: "a"}

@@ -20,7 +20,6 @@ import (
 func TestOddAddressesAreNoServerErrors(t *testing.T) {
 	t.Parallel()
 	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &Order{}, &Line{}))

@@ -131,7 +131,6 @@ func TestNobodySeesAnything(t *testing.T) {
 func TestActivityIsWhatHappened(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := shop(t, d.Kind)
 		ctx := actor.NewRequestContext(as(bob), actor.Request{ID: "r-1", Method: "PUT", Route: "/orders/:id"})
 		ctx = actor.NewMetadataContext(ctx, map[string]string{"reason": "list price"})
@@ -393,7 +392,6 @@ func post(h http.Handler, a actor.Actor, form url.Values, site string) *httptest
 func TestARowIsRestoredAfterAQuestion(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db, plain := shop(t, d.Kind)
 		must(t, db.WithContext(as(alice)).Create(&[]Order{{ID: 17, Customer: "Ms Miller", Price: 900}, {ID: 18}}).Error)
 		time.Sleep(5 * time.Millisecond)
