@@ -132,8 +132,9 @@ func (p *past) missing(end end, key any, before Change) error {
 // none. It is looked for from the newest, so that a clock which was set back makes
 // no change count without those before it.
 func (p *past) before(key any) (Change, error) {
-	found, err := p.reader.read(p.reader.row(p.db, p.table, key).
-		Where("NOT "+p.dialect.endsAfter(), map[string]any{"at": instantOf(p.at)}).Order("changes.id DESC").Limit(1))
+	found, err := p.reader.read(p.reader.row(p.db, p.table, key, func(changes *gorm.DB) *gorm.DB {
+		return changes.Where("NOT "+p.dialect.endsAfter(), map[string]any{"at": instantOf(p.at)}).Order("changes.id DESC").Limit(1)
+	}).Order("changes.id DESC").Limit(1))
 	if err != nil || len(found) == 0 {
 		return Change{}, err
 	}
@@ -153,7 +154,9 @@ const (
 // follow gathers the changes of the row that had a key after a change.
 func (p *past) follow(key any, after Change) (end, error) {
 	for {
-		changes, err := p.reader.read(p.reader.row(p.db, p.table, key).Where("changes.id > ?", after.ID).Order("changes.id"))
+		changes, err := p.reader.read(p.reader.row(p.db, p.table, key, func(changes *gorm.DB) *gorm.DB {
+			return changes.Where("changes.id > ?", after.ID)
+		}).Order("changes.id"))
 		if err != nil {
 			return 0, err
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -266,12 +265,9 @@ func (f *finder) sql(limit int) *gorm.DB {
 	}
 	parts := make([]any, len(ways))
 	for i, way := range ways {
-		part := f.db.Session(&gorm.Session{NewDB: true}).Table(changesTable + " AS changes").Select(f.dialect.changeKey()).
-			Joins("LEFT JOIN whodunit_change_sets AS change_sets ON " + f.dialect.join())
-		parts[i] = f.narrow(part, way).Order("changes.id DESC").Limit(limit)
+		parts[i] = f.narrow(f.keys(f.db), way).Order("changes.id DESC").Limit(limit)
 	}
-	union := strings.Repeat(" UNION SELECT * FROM (?) AS part", len(parts))
-	return f.reader.query(f.db).Where("("+f.dialect.changeKey()+") IN (SELECT * FROM ("+strings.TrimPrefix(union, " UNION ")+") AS page)", parts...)
+	return f.among(f.db, parts)
 }
 
 // narrow adds the query's conditions, with ways in place of its tables and rows.

@@ -89,16 +89,29 @@ func (r reader) query(db *gorm.DB) *gorm.DB {
 		Joins("LEFT JOIN whodunit_change_sets AS change_sets ON " + r.dialect.join())
 }
 
-// row asks for one row's changes, by its key or by one that it was moved to, and
-// for truncations of its table, which have an empty key.
-func (r reader) row(db *gorm.DB, t table, key any) *gorm.DB {
-	condition, args := r.rowOf(t, key)
-	return r.query(db).Where(condition, args)
+// row asks for one row's changes that narrow leaves, by its key or by one that it
+// was moved to, and for truncations of its table, which have an empty key. narrow
+// may ask for some of them only, in an order of its own.
+func (r reader) row(db *gorm.DB, t table, key any, narrow func(changes *gorm.DB) *gorm.DB) *gorm.DB {
+	ways, args := r.waysTo(t, key)
+	parts := make([]any, len(ways))
+	for i, way := range ways {
+		parts[i] = narrow(r.keys(db).Where(way, args))
+	}
+	return r.among(db, parts)
 }
 
-func (r reader) rowOf(t table, key any) (condition string, args map[string]any) {
-	ways, args := r.waysTo(t, key)
-	return "(" + strings.Join(ways, " OR ") + ")", args
+// keys asks for the keys of changes.
+func (r reader) keys(db *gorm.DB) *gorm.DB {
+	return db.Session(&gorm.Session{NewDB: true}).Table(changesTable + " AS changes").Select(r.dialect.changeKey()).
+		Joins("LEFT JOIN whodunit_change_sets AS change_sets ON " + r.dialect.join())
+}
+
+// among asks for the changes whose keys any of some queries finds. Each of these can
+// follow an index, which a condition with OR in it could not.
+func (r reader) among(db *gorm.DB, parts []any) *gorm.DB {
+	union := strings.Repeat(" UNION SELECT * FROM (?) AS part", len(parts))
+	return r.query(db).Where("("+r.dialect.changeKey()+") IN (SELECT * FROM ("+strings.TrimPrefix(union, " UNION ")+") AS page)", parts...)
 }
 
 // waysTo are the conditions that row asks for, each of which an index serves.

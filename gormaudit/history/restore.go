@@ -119,7 +119,9 @@ func (p *past) whole() Change {
 // newest is the last change of the row, if it came after the others.
 func (p *past) newest() (Change, error) {
 	last := p.since[len(p.since)-1]
-	found, err := p.reader.read(p.reader.row(p.db, p.table, p.key).Where("changes.id > ?", last.ID).Order("changes.id DESC").Limit(1))
+	found, err := p.reader.read(p.reader.row(p.db, p.table, p.key, func(changes *gorm.DB) *gorm.DB {
+		return changes.Where("changes.id > ?", last.ID)
+	}).Order("changes.id DESC").Limit(1))
 	if err != nil || len(found) == 0 {
 		return Change{}, err
 	}

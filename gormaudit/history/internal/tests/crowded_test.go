@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,32 +25,32 @@ import (
 // number of changes, and numbers are those from 0 to below it as i.
 var crowds = map[string]string{
 	"postgres": `INSERT INTO whodunit_change_sets (txid, at, actor_kind, actor_id, request_id)
-SELECT i / 10, clock_timestamp() - (count - i) * interval '1 second', CASE WHEN i % 1000 <> 500 THEN 'user' END, i / 10 % 100, 'r-' || (i / 10) FROM numbers WHERE i % 10 = 0 ORDER BY i;
+SELECT i / 10, now() - (count - i) * interval '1 second', CASE WHEN i % 1000 <> 500 THEN 'user' END, i / 10 % 100, 'r-' || (i / 10) FROM numbers WHERE i % 10 = 0 ORDER BY i;
 INSERT INTO whodunit_changes (change_set, txid, at, table_name, row_key, action, fields)
-SELECT 1 + i / 10, i / 10, clock_timestamp() - (count - i) * interval '1 second', CASE i % 5 WHEN 0 THEN 'lines' ELSE 'notes' END, CASE i % 2 WHEN 0 THEN 1 ELSE i % 2000 END, 'update', '[]' FROM numbers ORDER BY i;
+SELECT 1 + i / 10, i / 10, now() - (count - i) * interval '1 second', CASE i % 5 WHEN 0 THEN 'lines' ELSE 'notes' END, CASE i % 10 WHEN 1 THEN 1 ELSE i % 2000 END, 'update', '[]' FROM numbers ORDER BY i;
 ANALYZE whodunit_changes; ANALYZE whodunit_change_sets`,
 	"mysql": `INSERT INTO whodunit_change_sets (id, token, at, actor_kind, actor_id, request_id)
 SELECT 1 + i DIV 10, i DIV 10, UTC_TIMESTAMP(6) - INTERVAL count - i SECOND, IF(i % 1000 <> 500, 'user', NULL), i DIV 10 % 100, CONCAT('r-', i DIV 10) FROM numbers WHERE i % 10 = 0 ORDER BY i;
 INSERT INTO whodunit_changes (change_set, token, at, table_name, row_key, action, fields)
-SELECT 1 + i DIV 10, i DIV 10, UTC_TIMESTAMP(6) - INTERVAL count - i SECOND, IF(i % 5 = 0, 'lines', 'notes'), IF(i % 2 = 0, 1, i % 2000), 'update', '[]' FROM numbers ORDER BY i;
+SELECT 1 + i DIV 10, i DIV 10, UTC_TIMESTAMP(6) - INTERVAL count - i SECOND, IF(i % 5 = 0, 'lines', 'notes'), IF(i % 10 = 1, 1, i % 2000), 'update', '[]' FROM numbers ORDER BY i;
 ANALYZE TABLE whodunit_changes, whodunit_change_sets`,
 	"sqlite": `INSERT INTO whodunit_change_sets (id, last, at, actor_kind, actor_id, request_id)
 SELECT 1 + i, 10 + i, strftime('%Y-%m-%d %H:%M:%f', julianday() - (count - i) / 86400.0), 'user', i / 10 % 100, 'r-' || (i / 10) FROM numbers WHERE i % 10 = 0 AND i % 1000 <> 500 ORDER BY i;
 INSERT INTO whodunit_changes (id, at, table_name, row_key, action)
-SELECT 1 + i, julianday() - (count - i) / 86400.0, iif(i % 5 = 0, 'lines', 'notes'), iif(i % 2 = 0, 1, i % 2000), 'update' FROM numbers ORDER BY i;
+SELECT 1 + i, julianday() - (count - i) / 86400.0, iif(i % 5 = 0, 'lines', 'notes'), iif(i % 10 = 1, 1, i % 2000), 'update' FROM numbers ORDER BY i;
 ANALYZE`,
 }
 
-// crowd fills an empty history with up to 100,000 changes, one a second until
+// crowd fills an empty history with up to a million changes, one a second until
 // now, ten to a change set: of the users 0 to 99 in the requests r-0 and on, every
-// hundredth set unattributed. Half of them are of the note and the line 1, the
-// others of 1,000 more. It writes the history's own tables, which is quicker than
+// hundredth set unattributed. A tenth of them are of the note 1, the others of
+// 1,800 notes and lines. It writes the history's own tables, which is quicker than
 // to earn it.
 func crowd(tb testing.TB, plain *gorm.DB, n int) {
 	tb.Helper()
 	const digits = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
-	numbers := "FROM (SELECT i FROM (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS i FROM " +
-		digits + " AS a, " + digits + " AS b, " + digits + " AS c, " + digits + " AS e, " + digits + " AS f) AS every WHERE i < count) AS numbers"
+	numbers := "FROM (SELECT i FROM (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d + 100000 * g.d AS i FROM " +
+		digits + " AS a, " + digits + " AS b, " + digits + " AS c, " + digits + " AS e, " + digits + " AS f, " + digits + " AS g) AS every WHERE i < count) AS numbers"
 	for _, statement := range strings.Split(crowds[plain.Name()], ";") {
 		statement = strings.ReplaceAll(statement, "FROM numbers", numbers)
 		must(tb, plain.Exec(strings.ReplaceAll(statement, "count", strconv.Itoa(n))).Error)
@@ -359,4 +360,45 @@ func randomWriters(tb testing.TB, db *gorm.DB, seed uint64) int64 {
 	}
 	writers.Wait()
 	return again.Load()
+}
+
+// The past of a row takes what happened to it since, whatever was before.
+func TestThePastOfARowReadsWhatCameSince(t *testing.T) {
+	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
+		t.Run(kind, func(t *testing.T) {
+			d := dbtest.New(t, kind)
+			must(t, d.Open(t).AutoMigrate(&Note{}))
+			must(t, d.Open(t).Create(&Note{ID: 1}).Error) // older than its history
+			_, plain := open(t, d)
+			crowd(t, plain, 50_000)
+			newest := must2(history.Find(plain, history.Query{Limit: 1}))[0].At
+			var sent statements
+			must2(history.At[Note](d.Open(t, &gorm.Config{Logger: &sent}), 1, newest.Add(-time.Minute)))
+			for _, sql := range sent.all {
+				if n := rowsRead(t, plain, sql); n > 500 {
+					t.Errorf("it reads %d rows or pages, of 5,000 changes of the row: %s", n, sql)
+				}
+			}
+		})
+	}
+}
+
+// rowsRead is how many rows a query reads on MariaDB, how many pages on PostgreSQL.
+func rowsRead(tb testing.TB, db *gorm.DB, sql string) (n int) {
+	tb.Helper()
+	must(tb, db.Connection(func(db *gorm.DB) error {
+		if db.Name() == "postgres" {
+			var plan []string
+			must(tb, db.Raw("EXPLAIN (ANALYZE, BUFFERS) "+sql).Scan(&plan).Error)
+			for _, found := range regexp.MustCompile(`shared hit=(\d+)`).FindAllStringSubmatch(strings.Join(plan, "\n"), -1) {
+				n = max(n, must2(strconv.Atoi(found[1])))
+			}
+			return nil
+		}
+		must(tb, db.Exec("FLUSH STATUS").Error)
+		must(tb, db.Exec("CREATE TEMPORARY TABLE whodunit_read AS SELECT count(*) FROM ("+sql+") AS found").Error)
+		must(tb, db.Raw("SELECT sum(VARIABLE_VALUE) FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME LIKE 'HANDLER_READ_%'").Scan(&n).Error)
+		return db.Exec("DROP TEMPORARY TABLE whodunit_read").Error
+	}))
+	return n
 }
