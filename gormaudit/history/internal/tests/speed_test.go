@@ -20,7 +20,10 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
-var speed = flag.Bool("speed", false, "measure the ratios of costs.md and benchmarks.md, which takes minutes")
+var (
+	speed   = flag.Bool("speed", false, "measure the ratios of costs.md and benchmarks.md, which takes minutes")
+	changes = flag.Int("changes", 100_000, "how many changes the larger histories have that are measured, up to a million")
+)
 
 // speedNote has nine columns, seven of them watched.
 type speedNote struct {
@@ -291,35 +294,62 @@ func TestSpeedOfReading(t *testing.T) {
 		t.Skip("run with -speed, alone on the machine")
 	}
 	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
-		questions := []struct {
-			name  string
-			query history.Query
-		}{
-			{"everything", history.Query{}},
-			{"a row with half of all", history.Query{Rows: []any{&Note{ID: 1}}}},
-			{"a table", history.Query{Tables: []any{&Note{}}}},
-			{"an actor", history.Query{Actors: []actor.Identity{ann.Identity}}},
-			{"a request", history.Query{RequestID: "r-7"}},
-			{"unattributed", history.Query{Unattributed: true}},
-			{"an hour ago", history.Query{Until: time.Now().Add(-time.Hour)}},
-		}
 		var dbs []*gorm.DB
-		for _, n := range []int{10_000, 100_000} {
-			_, plain := open(t, dbtest.New(t, d.Kind))
+		for _, n := range []int{10_000, *changes} {
+			d := dbtest.New(t, d.Kind)
+			must(t, d.Open(t).AutoMigrate(&Note{}))
+			must(t, d.Open(t).Create(&Note{ID: 1}).Error) // older than its history
+			_, plain := open(t, d)
 			crowd(t, plain, n)
 			dbs = append(dbs, plain)
 		}
-		for _, q := range questions {
-			q.query.Limit = 50
-			times := make([][]time.Duration, len(dbs))
-			for range 40 {
-				for _, i := range rand.Perm(len(dbs)) {
-					start := time.Now()
-					must2(history.Find(dbs[i], q.query))
-					times[i] = append(times[i], time.Since(start))
-				}
-			}
-			t.Logf("%-22s %v of 10,000 changes, %v of 100,000", q.name, p10(times[0]), p10(times[1]))
-		}
+		measureReading(t, dbs)
 	})
+}
+
+// measureReading asks histories of two sizes the same questions, in turns.
+func measureReading(t *testing.T, dbs []*gorm.DB) {
+	t.Helper()
+	find := func(q history.Query) func(*gorm.DB, time.Time) error {
+		q.Limit = 50
+		return func(db *gorm.DB, _ time.Time) error { _, err := history.Find(db, q); return err }
+	}
+	between := func(since, until time.Duration) func(*gorm.DB, time.Time) error {
+		return func(db *gorm.DB, newest time.Time) error {
+			return find(history.Query{Since: newest.Add(-since), Until: newest.Add(-until)})(db, newest)
+		}
+	}
+	for _, q := range []struct {
+		name string
+		ask  func(db *gorm.DB, newest time.Time) error
+	}{
+		{"everything", find(history.Query{})},
+		{"a row with a tenth of all", find(history.Query{Rows: []any{&Note{ID: 1}}})},
+		{"Of the same", func(db *gorm.DB, _ time.Time) error { _, err := history.Of(db, &Note{ID: 1}); return err }},
+		{"a row with few", find(history.Query{Rows: []any{&Note{ID: 77}}})},
+		{"a table", find(history.Query{Tables: []any{&Note{}}})},
+		{"an actor with a hundredth", find(history.Query{Actors: []actor.Identity{ann.Identity}})},
+		{"its table too", find(history.Query{Actors: []actor.Identity{ann.Identity}, Tables: []any{&Note{}}})},
+		{"unattributed, a hundredth", find(history.Query{Unattributed: true})},
+		{"a request", find(history.Query{RequestID: "r-7"})},
+		{"until an hour ago", between(10_000*time.Hour, time.Hour)},
+		{"since an hour ago", between(time.Hour, 0)},
+		{"the minute before the last hour", between(61*time.Minute, time.Hour)},
+		{"At a minute ago", func(db *gorm.DB, newest time.Time) error {
+			_, err := history.At[Note](db, 1, newest.Add(-time.Minute))
+			return err
+		}},
+	} {
+		times := make([][]time.Duration, len(dbs))
+		for range 40 {
+			for _, i := range rand.Perm(len(dbs)) {
+				newest := must2(history.Find(dbs[i], history.Query{Limit: 1}))[0].At
+				start := time.Now()
+				must(t, q.ask(dbs[i], newest))
+				times[i] = append(times[i], time.Since(start))
+			}
+		}
+		few, many := p10(times[0]), p10(times[1])
+		t.Logf("%-32s %8.2f ms, %8.2f ms, %.1f×", q.name, few.Seconds()*1000, many.Seconds()*1000, float64(many)/float64(few))
+	}
 }
