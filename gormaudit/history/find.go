@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -138,6 +139,10 @@ type finder struct {
 	query    Query
 	subjects []subject
 	tables   map[string]table // of Tables and Rows
+	busy     bool             // the actors have many change sets
+	walk     bool             // the next page is looked for among the newest changes
+	top      int64            // the id that is too new for it, unless it is the first
+	above    int64            // the highest id that is too old for it
 }
 
 // subject is a table, or a row of it.
@@ -170,7 +175,9 @@ func newFinder(db *gorm.DB, q Query) (*finder, error) {
 		}
 		f.add(t, key)
 	}
-	return f, nil
+	f.busy, err = f.manySets()
+	f.walk = f.busy
+	return f, err
 }
 
 // describe asks for the names of each table once.
@@ -203,10 +210,16 @@ func (f *finder) page(limit int) (page []Change, more bool, err error) {
 	if len(f.query.Columns) > 0 || len(f.query.Metadata) > 0 {
 		read = max(limit, defaultLimit) // few of them may match
 	}
+	walked := f.walk
+	if f.query.Before > 0 {
+		f.top = f.query.Before
+	}
+	f.above = max(f.top-1-walkedChanges, 0)
 	changes, err := f.read(f.sql(read).Order("changes.id DESC").Limit(read))
 	if err != nil {
 		return nil, false, err
 	}
+	f.walk = f.busy && (!walked || len(changes) > read/10) // as long as it finds some
 	for _, c := range changes {
 		if len(page) == limit {
 			return page, true, nil
@@ -217,6 +230,10 @@ func (f *finder) page(limit int) (page []Change, more bool, err error) {
 			continue
 		}
 		page = append(page, c)
+	}
+	if walked && len(changes) < read {
+		f.query.Before = f.above + 1
+		return page, f.above > 0, nil
 	}
 	return page, len(changes) == read, nil
 }
@@ -253,21 +270,74 @@ func (q Query) says(s ChangeSet) bool {
 // its index. SQLite takes 500 parts, and a row has three.
 const manySubjects = 150
 
-// sql asks for the newest changes, on each way to a subject for as many as there
-// may be of all.
+// fewSets is up to how many change sets of the actors are read to find the newest
+// changes among theirs. walkedChanges is how many of the newest changes are looked
+// at before that where there are more: such people are mostly among these.
+const (
+	fewSets       = 50
+	walkedChanges = 10_000
+)
+
+// bySets reports whether the change sets of those who acted lead to the changes.
+// Nothing else does then but a table.
+func (f *finder) bySets() bool {
+	q := f.query
+	return len(q.Actors) > 0 && !q.Unattributed && q.RequestID == "" && !f.walk && !slices.ContainsFunc(f.subjects, func(s subject) bool { return s.key != nil })
+}
+
+// manySets reports whether the actors' change sets are more than are read for a
+// page, and finds the newest change. Where change sets come one after the other, the
+// newest of them will do.
+func (f *finder) manySets() (bool, error) {
+	if !f.bySets() || f.dialect.setsInOrder() {
+		return false, nil
+	}
+	acted := f.acted("change_sets.%s")
+	parts := make([]any, len(acted))
+	for i, condition := range acted {
+		parts[i] = f.db.Session(&gorm.Session{NewDB: true}).Table(changeSetsTable + " AS change_sets").Select("1 AS one").Where(condition).Limit(fewSets)
+	}
+	union := strings.Repeat(" UNION ALL SELECT * FROM (?) AS part", len(parts))
+	var found struct{ Sets, Newest int64 }
+	err := f.db.Raw("SELECT count(*) AS sets, (SELECT coalesce(max(id), 0) FROM whodunit_changes) AS newest FROM ("+
+		strings.TrimPrefix(union, " UNION ALL ")+") AS own", parts...).Scan(&found).Error
+	f.top = found.Newest + 1
+	return found.Sets >= fewSets, hintOfTables(err)
+}
+
+// sql asks for the newest changes, on each way to them for as many as there may be
+// of all.
 func (f *finder) sql(limit int) *gorm.DB {
-	var ways []*gorm.DB
+	var ways, parts []*gorm.DB
 	for _, s := range f.subjects {
 		ways = append(ways, f.waysToSubject(s)...)
 	}
-	if len(ways) <= 1 || len(f.subjects) > manySubjects {
+	switch {
+	case f.bySets():
+		for _, acted := range f.acted("change_sets.%s") {
+			parts = append(parts, f.narrow(f.keys(f.db, f.dialect.changesOfSets()).Where(acted), ways...).Order(f.newestOfSets()))
+		}
+	case len(ways) > 1 && len(f.subjects) <= manySubjects:
+		for _, way := range ways {
+			parts = append(parts, f.narrow(f.keys(f.db, f.dialect.setsOfChanges()), way).Order("changes.id DESC"))
+		}
+	case len(f.query.Actors) > 0 || f.query.Unattributed:
+		parts = append(parts, f.narrow(f.keys(f.db, f.dialect.setsOfChanges()), ways...).Order("changes.id DESC"))
+	default:
 		return f.narrow(f.reader.query(f.db), ways...)
 	}
-	parts := make([]any, len(ways))
-	for i, way := range ways {
-		parts[i] = f.narrow(f.keys(f.db), way).Order("changes.id DESC").Limit(limit)
+	for i := range parts {
+		parts[i] = parts[i].Limit(limit)
 	}
 	return f.among(f.db, parts)
+}
+
+// newestOfSets is the order in which changes are found by their sets.
+func (f *finder) newestOfSets() string {
+	if f.dialect.setsInOrder() {
+		return "change_sets.id DESC, changes.id DESC"
+	}
+	return "changes.id DESC"
 }
 
 // narrow adds the query's conditions, with ways in place of its tables and rows.
@@ -276,7 +346,7 @@ func (f *finder) narrow(db *gorm.DB, ways ...*gorm.DB) *gorm.DB {
 	if len(ways) > 0 {
 		db = db.Where(f.either(len(ways), func(i int) *gorm.DB { return ways[i] }))
 	}
-	if who := f.who(); len(who) > 0 {
+	if who := f.who(); len(who) > 0 && !f.bySets() {
 		db = db.Where(f.either(len(who), func(i int) *gorm.DB { return who[i] }))
 	}
 	if !q.Since.IsZero() {
@@ -296,18 +366,37 @@ func (f *finder) narrow(db *gorm.DB, ways ...*gorm.DB) *gorm.DB {
 	}
 	if q.Before > 0 {
 		db = db.Where("changes.id < ?", q.Before)
+		if f.bySets() && f.dialect.setsInOrder() {
+			db = db.Where("change_sets.id < ?", q.Before)
+		}
+	}
+	if f.walk {
+		db = db.Where("changes.id > ?", f.above)
 	}
 	return db
 }
 
 // who are the conditions on those who acted, any of which may hold.
-func (f *finder) who() (conditions []*gorm.DB) {
-	for _, a := range f.query.Actors {
-		condition, args := f.by(a)
-		conditions = append(conditions, f.condition(condition, args...))
-	}
+func (f *finder) who() []*gorm.DB {
+	conditions := f.acted(f.dialect.setColumn())
 	if f.query.Unattributed {
-		conditions = append(conditions, f.condition(f.dialect.unattributed()))
+		conditions = append(conditions, f.condition("change_sets.actor_kind IS NULL"))
+	}
+	return conditions
+}
+
+// acted are the conditions on a change set that one of the query's actors acted.
+// column is a format for the name of a column.
+func (f *finder) acted(column string) (conditions []*gorm.DB) {
+	for _, a := range f.query.Actors {
+		if a.IsAnonymous() {
+			conditions = append(conditions, f.condition(fmt.Sprintf(column, "actor_kind")+" = ? AND change_sets.actor_id IS NULL", actor.KindAnonymous.String()))
+			continue
+		}
+		for _, role := range []string{"actor", "impersonator"} {
+			kind := fmt.Sprintf(column, role+"_kind") + " = ? AND "
+			conditions = append(conditions, f.condition(kind+f.dialect.actorID(fmt.Sprintf(column, role+"_id")), a.Kind.String(), a.ID, a.ID))
+		}
 	}
 	return conditions
 }

@@ -537,7 +537,20 @@ func (d mysqlDialect) join() string {
 func (d mysqlDialect) within(sets string) string {
 	return "(changes.change_set, changes.token) IN (SELECT change_sets.id, change_sets.token FROM whodunit_change_sets AS change_sets WHERE " + sets + ")"
 }
-func (d mysqlDialect) packed() string { return "changes.fields" }
+func (d mysqlDialect) setsOfChanges() string {
+	return "whodunit_changes AS changes LEFT JOIN whodunit_change_sets AS change_sets ON " + d.join()
+}
+
+// setColumn has a value where there is no set, too. Else the planner would rather
+// begin with all sets.
+func (d mysqlDialect) setColumn() string { return "coalesce(change_sets.%s, '')" }
+
+func (d mysqlDialect) changesOfSets() string {
+	return "whodunit_change_sets AS change_sets JOIN whodunit_changes AS changes ON " + d.join()
+}
+
+func (d mysqlDialect) setsInOrder() bool { return false }
+func (d mysqlDialect) packed() string    { return "changes.fields" }
 
 // actorID compares bytes too: the collation takes "42 " for "42". The first
 // condition is what the index serves.
@@ -563,8 +576,6 @@ func (d mysqlDialect) alike(db *gorm.DB, t table) (string, error) {
 	}
 	return fmt.Sprintf("CONVERT(changes.row_key USING %[1]s) COLLATE %[2]s = CONVERT(@key USING %[1]s) COLLATE %[2]s", found.Charset, found.Collation), nil
 }
-
-func (d mysqlDialect) unattributed() string { return "change_sets.actor_kind IS NULL" }
 
 func (d mysqlDialect) isKey(column string) string {
 	return column + " = @key AND CAST(" + column + " AS BINARY) = CAST(CONVERT(@key USING utf8mb4) AS BINARY)"

@@ -488,15 +488,24 @@ func (d postgresDialect) within(sets string) string {
 	return "(changes.change_set, changes.txid) IN (SELECT change_sets.id, change_sets.txid FROM whodunit_change_sets AS change_sets WHERE " + sets + ")"
 }
 
+// setsOfChanges has a LIMIT, or the planner would rather read all sets. It keeps
+// what it has looked up for the next change of the same set.
+func (d postgresDialect) setsOfChanges() string {
+	return "whodunit_changes AS changes LEFT JOIN LATERAL (SELECT * FROM whodunit_change_sets AS own " +
+		"WHERE own.id = changes.change_set AND own.txid = changes.txid LIMIT 1) AS change_sets ON true"
+}
+
+func (d postgresDialect) setColumn() string { return "change_sets.%s" }
+
+func (d postgresDialect) changesOfSets() string {
+	return "whodunit_change_sets AS change_sets JOIN whodunit_changes AS changes ON " + d.join()
+}
+
+func (d postgresDialect) setsInOrder() bool { return false }
+
 func (d postgresDialect) packed() string { return "changes.fields" }
 func (d postgresDialect) actorID(column string) string {
 	return "left(" + column + ", 128) = left(?, 128) AND " + column + " = ?"
-}
-
-// unattributed is asked of one change after the other: the planner would rather
-// read all.
-func (d postgresDialect) unattributed() string {
-	return "(SELECT whose.actor_kind FROM whodunit_change_sets AS whose WHERE whose.id = changes.change_set AND whose.txid = changes.txid) IS NULL"
 }
 
 func (d postgresDialect) isKey(column string) string { return column + " = @key" }

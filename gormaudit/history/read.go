@@ -94,24 +94,27 @@ func (r reader) query(db *gorm.DB) *gorm.DB {
 // may ask for some of them only, in an order of its own.
 func (r reader) row(db *gorm.DB, t table, key any, narrow func(changes *gorm.DB) *gorm.DB) *gorm.DB {
 	ways, args := r.waysTo(t, key)
-	parts := make([]any, len(ways))
+	parts := make([]*gorm.DB, len(ways))
 	for i, way := range ways {
-		parts[i] = narrow(r.keys(db).Where(way, args))
+		parts[i] = narrow(r.keys(db, r.dialect.setsOfChanges()).Where(way, args))
 	}
 	return r.among(db, parts)
 }
 
-// keys asks for the keys of changes.
-func (r reader) keys(db *gorm.DB) *gorm.DB {
-	return db.Session(&gorm.Session{NewDB: true}).Table(changesTable + " AS changes").Select(r.dialect.changeKey()).
-		Joins("LEFT JOIN whodunit_change_sets AS change_sets ON " + r.dialect.join())
+// keys asks for the keys of changes, which are joined to their sets in from.
+func (r reader) keys(db *gorm.DB, from string) *gorm.DB {
+	return db.Session(&gorm.Session{NewDB: true}).Table(from).Select(r.dialect.changeKey())
 }
 
 // among asks for the changes whose keys any of some queries finds. Each of these can
 // follow an index, which a condition with OR in it could not.
-func (r reader) among(db *gorm.DB, parts []any) *gorm.DB {
+func (r reader) among(db *gorm.DB, parts []*gorm.DB) *gorm.DB {
+	args := make([]any, len(parts))
+	for i, part := range parts {
+		args[i] = part
+	}
 	union := strings.Repeat(" UNION SELECT * FROM (?) AS part", len(parts))
-	return r.query(db).Where("("+r.dialect.changeKey()+") IN (SELECT * FROM ("+strings.TrimPrefix(union, " UNION ")+") AS page)", parts...)
+	return r.query(db).Where("("+r.dialect.changeKey()+") IN (SELECT * FROM ("+strings.TrimPrefix(union, " UNION ")+") AS page)", args...)
 }
 
 // waysTo are the conditions that row asks for, each of which an index serves.
@@ -249,15 +252,6 @@ func (r reader) firstKey(query *gorm.DB) (key any, err error) {
 		key = string(text)
 	}
 	return key, errors.Join(err, rows.Err())
-}
-
-func (r reader) by(i actor.Identity) (condition string, args []any) {
-	if i.IsAnonymous() {
-		return r.dialect.within("actor_kind = ? AND actor_id IS NULL"), []any{actor.KindAnonymous.String()}
-	}
-	kind := i.Kind.String()
-	return r.dialect.within("(actor_kind = ? AND " + r.dialect.actorID("actor_id") + ") OR (impersonator_kind = ? AND " +
-		r.dialect.actorID("impersonator_id") + ")"), []any{kind, i.ID, i.ID, kind, i.ID, i.ID}
 }
 
 func (r reader) read(query *gorm.DB) ([]Change, error) {

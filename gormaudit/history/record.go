@@ -39,6 +39,14 @@ type recordReader interface {
 	inSet(id int64) string
 	join() string
 	within(sets string) string
+	// setsOfChanges is a FROM of changes, each with its change set, if any, which is
+	// looked up for one after the other. setColumn is a format for a column of the set
+	// in a condition that keeps it so. changesOfSets is a FROM of change sets, each
+	// with its changes. setsInOrder is true where these come one set after the other.
+	setsOfChanges() string
+	setColumn() string
+	changesOfSets() string
+	setsInOrder() bool
 	// user and role are the account that a change was made with.
 	user() string
 	role() string
@@ -55,8 +63,6 @@ type recordReader interface {
 	isKey(column string) string
 	// isRow is the condition that row_key holds a key, by an index.
 	isRow(key string) string
-	// unattributed is the condition that no program attributed a change.
-	unattributed() string
 	// alike is the condition that a change's key is @key to the column of the key,
 	// "" where only the same bytes are.
 	alike(db *gorm.DB, t table) (string, error)

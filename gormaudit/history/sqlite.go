@@ -439,8 +439,19 @@ func (d sqliteDialect) alike(_ *gorm.DB, t table) (string, error) {
 	return "", nil
 }
 
-func (d sqliteDialect) unattributed() string { return "change_sets.actor_kind IS NULL" }
+func (d sqliteDialect) setsOfChanges() string {
+	return "whodunit_changes AS changes LEFT JOIN whodunit_change_sets AS change_sets ON " + d.join()
+}
 
+// setColumn has a value where there is no set, too. Else the planner would rather
+// begin with all sets.
+func (d sqliteDialect) setColumn() string { return "coalesce(change_sets.%s, '')" }
+
+func (d sqliteDialect) changesOfSets() string {
+	return "whodunit_change_sets AS change_sets CROSS JOIN whodunit_changes AS changes ON changes.id BETWEEN change_sets.id AND change_sets.last"
+}
+
+func (d sqliteDialect) setsInOrder() bool            { return true }
 func (d sqliteDialect) packed() string               { return "''" }
 func (d sqliteDialect) actorID(column string) string { return column + " = ? AND " + column + " = ?" }
 func (d sqliteDialect) isKey(column string) string   { return column + " = @key" }

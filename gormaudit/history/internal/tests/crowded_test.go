@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -360,6 +361,54 @@ func randomWriters(tb testing.TB, db *gorm.DB, seed uint64) int64 {
 	}
 	writers.Wait()
 	return again.Load()
+}
+
+// Pages of somebody with many change sets are those of his changes, whether these
+// are among the newest or not, also where an old change set has a new change.
+func TestPagesOfABusyActor(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		_, plain := open(t, d)
+		crowd(t, plain, 30_000)
+		var sets, mine []int64
+		must(t, plain.Raw("SELECT id FROM whodunit_change_sets ORDER BY id").Scan(&sets).Error)
+		for i, id := range sets {
+			if i > 200 && i < 1000 && i%3 == 0 || i == 1800 || i > len(sets)-9 {
+				mine = append(mine, id)
+			}
+		}
+		must(t, plain.Exec("UPDATE whodunit_change_sets SET actor_kind = 'user', actor_id = '7'").Error)
+		must(t, plain.Exec("UPDATE whodunit_change_sets SET actor_id = '42' WHERE id IN ?", mine).Error)
+		if half := map[string]string{"postgres": "txid", "mysql": "token"}[plain.Name()]; half != "" {
+			must(t, plain.Exec("UPDATE whodunit_changes SET change_set = ?, "+half+" = (SELECT "+half+" FROM whodunit_change_sets WHERE id = ?) WHERE id IN (16666, 26666, 29666)", mine[5], mine[5]).Error)
+		}
+		want := map[string][]int64{}
+		for _, c := range all(t, plain, history.Query{}) {
+			if c.ChangeSet.Actor.ID == "42" {
+				want["all"] = append(want["all"], c.ID)
+				if c.Table == "notes" {
+					want["notes"] = append(want["notes"], c.ID)
+				}
+			}
+		}
+		for name, q := range map[string]history.Query{"all": {}, "notes": {Tables: []any{&Note{}}}} {
+			q.Actors = []actor.Identity{ann.Identity, {}}
+			if got := ids(all(t, plain, q)); !slices.Equal(got, want[name]) {
+				t.Errorf("All of %s = %d changes, want %d: %v", name, len(got), len(want[name]), got)
+			}
+			var paged []int64
+			for q.Limit = 70; ; {
+				page := ids(must2(history.Find(plain, q)))
+				if len(page) == 0 {
+					break
+				}
+				paged, q.Before = append(paged, page...), page[len(page)-1]
+			}
+			if !slices.Equal(paged, want[name]) {
+				t.Errorf("pages of %s = %d changes, want %d: %v", name, len(paged), len(want[name]), paged)
+			}
+		}
+	})
 }
 
 // The past of a row takes what happened to it since, whatever was before.
