@@ -2,8 +2,8 @@ package history
 
 import (
 	"cmp"
-	"context"
 	"errors"
+	"hash/maphash"
 	"iter"
 	"reflect"
 	"slices"
@@ -20,52 +20,60 @@ import (
 // with conditions is an error: they would judge what the rows hold now.
 //
 // It reads the table in pages, and holds no connection between two. Rows that have
-// not changed since cost no more than that. Those that have are each asked for, and
-// kept until they are yielded: what it takes grows with the changes since. What is
-// written while it reads is taken back like the rest, but for transactions that
-// were under way when it began: where those matter, give it a transaction that
-// sees one snapshot (REPEATABLE READ).
+// not changed since cost no more than that. Each of those that have takes a few
+// queries, and what it keeps of them in memory is bounded. What is written while it
+// reads is taken back like the rest, but for transactions that were under way when
+// it began: where those matter, give it a transaction that sees one snapshot
+// (REPEATABLE READ).
 func AllAt[T any](db *gorm.DB, at time.Time) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		a, err := newAllAt[T](db, at)
+		a, err := newAllAt(db, at, yield)
 		if err == nil {
-			err = a.collect(a.dialect.endsAfter())
+			err = a.collect(a.ended())
 		}
 		for more := true; more && err == nil; {
 			var page []T
-			if page, more, err = a.page(); err == nil && !a.merge(page, yield) {
-				return
+			if page, more, err = a.page(); err == nil {
+				err = a.merge(page)
 			}
 		}
-		if err != nil {
+		for err == nil && len(a.gone) > 0 {
+			err = a.yieldGone()
+		}
+		if err != nil && !errors.Is(err, errEnough) {
 			var none T
 			yield(none, err)
-			return
-		}
-		for _, row := range a.changed {
-			if !yield(row, nil) {
-				return
-			}
 		}
 	}
 }
 
+// errEnough ends AllAt where its caller does.
+var errEnough = errors.New("enough")
+
 // allAt is a table on its way back.
 type allAt[T any] struct {
-	reader
-	db      *gorm.DB
-	rows    *gorm.DB // as GORM reads them
-	table   table
-	at      time.Time
+	past
+	yield   func(T, error) bool
 	keys    []*schema.Field
-	moved   map[string]bool // the recorded keys of rows that changed since
-	changed []T             // these rows as they were, by their keys, but for what was yielded
-	last    []any           // the key of the page's last row
-	done    []any           // the key of the last row that was yielded
-	newest  int64           // the last change that collect has seen
+	touched marks     // the recorded keys in changes since
+	gone    []gone[T] // the rows that were deleted or moved since, by their keys, but for what was yielded
+	bound   []any     // the key up to which gone has them, nil if it has all
+	last    []any     // the key of the page's last row
+	done    []any     // the key of the last row that was looked at
+	newest  int64     // the last change that collect has seen
 }
 
-func newAllAt[T any](db *gorm.DB, at time.Time) (*allAt[T], error) {
+// gone is a row that is no longer there under its key.
+type gone[T any] struct {
+	key []any
+	row any // a pointer to one that has it
+}
+
+// mostGone is how many of them are kept. Where there are more, the changes are read
+// again for the next ones.
+const mostGone = 10_000
+
+func newAllAt[T any](db *gorm.DB, at time.Time, yield func(T, error) bool) (*allAt[T], error) {
 	r, fresh, err := newReader(db)
 	if err != nil {
 		return nil, err
@@ -74,77 +82,79 @@ func newAllAt[T any](db *gorm.DB, at time.Time) (*allAt[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &allAt[T]{reader: r, db: fresh, rows: onePlace(db), table: t, at: at, keys: t.schema.PrimaryFields, moved: map[string]bool{}}
+	a := &allAt[T]{past: past{reader: r, db: fresh, rows: onePlace(db), table: t, at: at}, yield: yield, keys: t.schema.PrimaryFields, touched: newMarks()}
 	return a, hintOfTables(fresh.Table(changesTable).Select("coalesce(max(id), 0)").Scan(&a.newest).Error)
 }
 
-// collect finds rows that have changed since, and what they were.
-func (a *allAt[T]) collect(since string) error {
-	keys, err := a.changedKeys(since)
-	for _, key := range keys {
-		if err == nil && !a.moved[key] {
-			a.moved[key] = true
-			err = a.find(key)
-		}
-	}
-	slices.SortFunc(a.changed, func(x, y T) int { return a.compare(a.keyOf(x), a.keyOf(y)) })
-	return err
+// ended asks for the changes in transactions that ended since.
+func (a *allAt[T]) ended() *gorm.DB {
+	return a.db.Table(a.dialect.endedAfter(), instantOf(a.at))
 }
 
-// changedKeys are the recorded keys in the table's changes that meet a condition.
-func (a *allAt[T]) changedKeys(since string) (keys []string, err error) {
+// later asks for the changes that collect has not seen.
+func (a *allAt[T]) later() *gorm.DB {
+	return a.db.Table(changesTable+" AS changes").Where("changes.id > ?", a.newest)
+}
+
+// collect marks the rows of changes, and keeps the first of those that are gone.
+func (a *allAt[T]) collect(changes *gorm.DB) error {
 	condition, args := a.ofTable(a.table)
-	args["at"], args["newest"] = instantOf(a.at), a.newest
-	rows, err := a.db.Table(changesTable+" AS changes").Select("changes.row_key, changes.moved_to, changes.action, max(changes.id)").
-		Joins("LEFT JOIN whodunit_change_sets AS change_sets ON "+a.dialect.join()).
-		Where(condition+" AND "+since, args).Group("changes.row_key, changes.moved_to, changes.action").Rows()
+	rows, err := changes.Select("changes.id, changes.row_key, changes.moved_to, changes.action").Where(condition, args).Rows()
 	if err != nil {
-		return nil, hintOfTables(err)
+		return hintOfTables(err)
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
+		var id int64
 		var key, movedTo any
 		var action Action
-		var id int64
-		if err := rows.Scan(&key, &movedTo, &action, &id); err != nil {
-			return nil, err
+		if err := rows.Scan(&id, &key, &movedTo, &action); err != nil {
+			return err
 		}
 		if action == ActionTruncate {
-			return nil, ErrTruncated
+			return ErrTruncated
 		}
 		a.newest = max(a.newest, id)
-		for _, k := range []any{key, movedTo} {
-			if k != nil {
-				keys = append(keys, storedKey(k, a.table.native))
+		a.touched.set(storedKey(key, a.table.native))
+		if movedTo != nil {
+			a.touched.set(storedKey(movedTo, a.table.native))
+		}
+		if action == ActionDelete || movedTo != nil {
+			if err := a.keep(storedKey(key, a.table.native)); err != nil {
+				return err
 			}
 		}
 	}
-	return keys, rows.Err()
+	a.cut()
+	return rows.Err()
 }
 
-// find adds what the row of a key was, if there was one.
-func (a *allAt[T]) find(key string) error {
-	values, err := keyValues(a.table.schema, splitKey(key, len(a.table.keys) > 1))
+// keep keeps a row that is gone, unless it has been passed or is beyond the bound.
+func (a *allAt[T]) keep(key string) error {
+	row, err := a.table.withKey(contextOf(a.db), key)
 	if err != nil {
 		return err
 	}
-	row := reflect.New(a.table.schema.ModelType)
-	for i, name := range keyNames(a.table.schema) {
-		if err := a.table.schema.FieldsByDBName[name].Set(contextOf(a.db), row.Elem(), values[i]); err != nil {
-			return err
-		}
-	}
-	then, err := At[T](a.rows.Table(a.table.name), row.Interface(), a.at)
-	switch {
-	case errors.Is(err, ErrNotYet), errors.Is(err, ErrDeleted):
+	g := gone[T]{a.keyOf(row), row.Interface()}
+	if a.done != nil && a.compare(g.key, a.done) <= 0 || a.bound != nil && a.compare(g.key, a.bound) > 0 {
 		return nil
-	case err != nil:
-		return err
 	}
-	if a.done == nil || a.compare(a.keyOf(then), a.done) > 0 {
-		a.changed = append(a.changed, then)
+	if a.gone = append(a.gone, g); len(a.gone) > 2*mostGone {
+		a.cut()
 	}
 	return nil
+}
+
+// cut sorts what is gone and keeps the first of it.
+func (a *allAt[T]) cut() {
+	order := func(x, y gone[T]) int { return a.compare(x.key, y.key) }
+	slices.SortFunc(a.gone, order)
+	a.gone = slices.CompactFunc(a.gone, func(x, y gone[T]) bool { return order(x, y) == 0 })
+	if len(a.gone) > mostGone {
+		clear(a.gone[mostGone:])
+		a.gone = a.gone[:mostGone]
+		a.bound = a.gone[mostGone-1].key
+	}
 }
 
 // page reads the next rows as they are now, and says whether there may be more.
@@ -160,9 +170,9 @@ func (a *allAt[T]) page() (page []T, more bool, err error) {
 		return nil, false, err
 	}
 	if len(page) > 0 {
-		a.last = a.keyOf(page[len(page)-1])
+		a.last = a.keyOf(reflect.ValueOf(page[len(page)-1]))
 	}
-	return page, len(page) == allPage, a.collect("changes.id > @newest")
+	return page, len(page) == allPage, a.collect(a.later())
 }
 
 // after is the condition on the rows behind the last one.
@@ -179,47 +189,86 @@ func (a *allAt[T]) after() clause.Expression {
 	return clause.Or(either...)
 }
 
-// merge yields the rows of a page that have not changed, and those that have where
-// they belong.
-func (a *allAt[T]) merge(page []T, yield func(T, error) bool) bool {
+// merge yields the rows of a page as they were, and those that are gone where they
+// belong.
+func (a *allAt[T]) merge(page []T) error {
 	for _, row := range page {
-		key := a.keyOf(row)
-		for len(a.changed) > 0 && a.compare(a.keyOf(a.changed[0]), key) <= 0 {
-			next := a.changed[0]
-			a.changed, a.done = a.changed[1:], a.keyOf(next)
-			if !yield(next, nil) {
-				return false
+		key := a.keyOf(reflect.ValueOf(row))
+		for len(a.gone) > 0 && a.compare(a.gone[0].key, key) < 0 {
+			if err := a.yieldGone(); err != nil {
+				return err
 			}
 		}
-		if a.moved[a.recorded(row)] {
-			continue
+		recorded, err := a.table.keyIn(contextOf(a.db), reflect.ValueOf(row))
+		if err != nil {
+			return err
 		}
-		if a.done = key; !yield(row, nil) {
-			return false
+		a.done = key
+		switch {
+		case a.touched.has(recorded):
+			err = a.yieldThen(&row)
+		case !a.yield(row, nil):
+			err = errEnough
+		}
+		if err != nil {
+			return err
+		}
+		if len(a.gone) > 0 && a.compare(a.gone[0].key, key) == 0 { // there again
+			if err := a.next(); err != nil {
+				return err
+			}
 		}
 	}
-	return true
+	return nil
 }
 
-func (a *allAt[T]) keyOf(row T) []any {
+// yieldGone yields the first row that is gone. Texts are in another order in the
+// database, which may have the row again and give it later.
+func (a *allAt[T]) yieldGone() error {
+	g := a.gone[0]
+	a.done = g.key
+	if err := a.next(); err != nil {
+		return err
+	}
+	if a.table.spelled() {
+		var there int64
+		values, _ := a.table.valuesIn(contextOf(a.db), reflect.ValueOf(g.row).Elem())
+		err := a.rows.Session(&gorm.Session{NewDB: true}).Table(a.table.name).Where(whereKey(a.table.schema, values)).Count(&there).Error
+		if there > 0 || err != nil {
+			return err
+		}
+	}
+	return a.yieldThen(g.row)
+}
+
+// next goes on to the next row that is gone.
+func (a *allAt[T]) next() error {
+	a.gone = a.gone[1:]
+	if len(a.gone) > 0 || a.bound == nil {
+		return nil
+	}
+	a.bound = nil
+	return a.collect(a.ended())
+}
+
+// yieldThen yields the row of a key as it was, if there was one.
+func (a *allAt[T]) yieldThen(key any) error {
+	row, err := rowAt[T](a.past, key)
+	switch {
+	case errors.Is(err, ErrNotYet), errors.Is(err, ErrDeleted):
+		return nil
+	case err == nil && !a.yield(row, nil):
+		return errEnough
+	}
+	return err
+}
+
+func (a *allAt[T]) keyOf(row reflect.Value) []any {
 	values := make([]any, len(a.keys))
 	for i, f := range a.keys {
-		values[i], _ = f.ValueOf(context.Background(), reflect.ValueOf(row))
+		values[i], _ = f.ValueOf(contextOf(a.db), reflect.Indirect(row))
 	}
 	return values
-}
-
-// recorded is a row's key as it is recorded.
-func (a *allAt[T]) recorded(row T) string {
-	values := make([]any, len(a.table.keys))
-	for i, c := range a.table.keys {
-		values[i], _ = a.table.schema.FieldsByDBName[c.name].ValueOf(context.Background(), reflect.ValueOf(row))
-	}
-	key, err := a.table.key(values)
-	if err != nil {
-		return ""
-	}
-	return storedKey(key, a.table.native)
 }
 
 // compare orders keys: numbers by their size, texts by their bytes.
@@ -241,4 +290,28 @@ func compareKeys(x, y reflect.Value) int {
 	}
 	text := func(v reflect.Value) string { return Value{raw: v.Interface()}.String() }
 	return cmp.Compare(text(x), text(y))
+}
+
+// marks are texts by their hashes: has may be true of one that was not set, which is
+// rare, and set takes no memory.
+type marks struct {
+	seed maphash.Seed
+	bits []uint64
+}
+
+func newMarks() marks { return marks{maphash.MakeSeed(), make([]uint64, 1<<16)} }
+
+func (m marks) set(text string) {
+	word, bit := m.place(text)
+	*word |= bit
+}
+
+func (m marks) has(text string) bool {
+	word, bit := m.place(text)
+	return *word&bit != 0
+}
+
+func (m marks) place(text string) (word *uint64, bit uint64) {
+	hash := maphash.String(m.seed, text)
+	return &m.bits[hash>>6%uint64(len(m.bits))], 1 << (hash & 63)
 }

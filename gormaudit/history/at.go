@@ -38,21 +38,26 @@ var (
 //
 // key is that which the row had at the time, as the database compares it. If it was
 // moved since, the row is found where it is now.
-func At[T any](db *gorm.DB, key any, at time.Time) (T, error) {
-	var row, none T
+func At[T any](db *gorm.DB, key any, at time.Time) (row T, err error) {
 	r, fresh, err := newReader(db)
 	if err != nil {
-		return none, err
+		return row, err
 	}
 	t, err := r.describe(db, fresh, &row)
 	if err != nil {
+		return row, err
+	}
+	return rowAt[T](past{reader: r, db: fresh, rows: onePlace(db), table: t, at: at}, key)
+}
+
+// rowAt is the row of a key in p's past.
+func rowAt[T any](p past, key any) (T, error) {
+	var row, none T
+	p.model, p.then = &row, map[string]Value{}
+	if err := p.find(key); err != nil {
 		return none, err
 	}
-	past := past{reader: r, db: fresh, rows: onePlace(db), table: t, model: &row, at: at, then: map[string]Value{}}
-	if err := past.find(key); err != nil {
-		return none, err
-	}
-	if err := past.scan(past.rows, r.dialect, &row); err != nil {
+	if err := p.scan(p.rows, p.dialect, &row); err != nil {
 		return none, err
 	}
 	return row, nil
@@ -219,10 +224,7 @@ func (p *past) keyValues(key any) ([]any, error) {
 		}
 		return []any{key}, nil
 	}
-	values := make([]any, len(p.table.keys))
-	for i, c := range p.table.keys {
-		values[i], _ = p.table.schema.FieldsByDBName[c.name].ValueOf(contextOf(p.db), given)
-	}
+	values, _ := p.table.valuesIn(contextOf(p.db), given)
 	return values, nil
 }
 

@@ -60,18 +60,43 @@ func (t table) valuesOf(ctx context.Context, row reflect.Value) ([]any, error) {
 	if row.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("history: %w: a %s is no single row", gorm.ErrPrimaryKeyRequired, row.Kind())
 	}
+	values, zero := t.valuesIn(ctx, row)
+	if zero && len(t.keys) == 1 {
+		return nil, gorm.ErrPrimaryKeyRequired
+	}
+	return values, nil
+}
+
+// valuesIn are the values of the key in a row, whether it is set or zero.
+func (t table) valuesIn(ctx context.Context, row reflect.Value) (values []any, zero bool) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	values := make([]any, len(t.keys))
+	values, zero = make([]any, len(t.keys)), true
 	for i, c := range t.keys {
-		value, zero := t.schema.FieldsByDBName[c.name].ValueOf(ctx, row)
-		if zero && len(t.keys) == 1 {
-			return nil, gorm.ErrPrimaryKeyRequired
-		}
-		values[i] = value
+		value, unset := t.schema.FieldsByDBName[c.name].ValueOf(ctx, row)
+		values[i], zero = value, zero && unset
 	}
-	return values, nil
+	return values, zero
+}
+
+// keyIn is the key of a row that was read, as it is recorded.
+func (t table) keyIn(ctx context.Context, row reflect.Value) (string, error) {
+	values, _ := t.valuesIn(ctx, row)
+	key, err := t.key(values)
+	return storedKey(key, t.native), err
+}
+
+// withKey is a row that has a recorded key and nothing else.
+func (t table) withKey(ctx context.Context, key string) (reflect.Value, error) {
+	row := reflect.New(t.schema.ModelType)
+	values, err := keyValues(t.schema, splitKey(key, len(t.keys) > 1))
+	for i, value := range values {
+		if err == nil {
+			err = t.schema.FieldsByDBName[keyNames(t.schema)[i]].Set(ctx, row.Elem(), value)
+		}
+	}
+	return row, err
 }
 
 // key returns the recorded form of a key's values, if the database spells them

@@ -524,6 +524,12 @@ func (d mysqlDialect) endsAfter() string {
 		"WHERE later.token = changes.token ORDER BY later.at DESC LIMIT 1) > CAST(@at AS DATETIME(6)))"
 }
 
+// endedAfter reads the times of all changes, from an index.
+func (d mysqlDialect) endedAfter() string {
+	return "(SELECT DISTINCT token FROM whodunit_changes WHERE at > " + d.recordedInstant() + ") AS ended " +
+		"STRAIGHT_JOIN whodunit_changes AS changes ON changes.token = ended.token"
+}
+
 func (d mysqlDialect) inSet(int64) string { return "change_sets.id = ?" }
 func (d mysqlDialect) set() string        { return "coalesce(change_sets.id, 0)" }
 func (d mysqlDialect) user() string {
@@ -537,6 +543,7 @@ func (d mysqlDialect) join() string {
 func (d mysqlDialect) within(sets string) string {
 	return "(changes.change_set, changes.token) IN (SELECT change_sets.id, change_sets.token FROM whodunit_change_sets AS change_sets WHERE " + sets + ")"
 }
+
 func (d mysqlDialect) setsOfChanges() string {
 	return "whodunit_changes AS changes LEFT JOIN whodunit_change_sets AS change_sets ON " + d.join()
 }

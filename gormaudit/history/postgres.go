@@ -474,6 +474,11 @@ func (d postgresDialect) endsAfter() string {
 		"WHERE later.txid = changes.txid AND later.began = changes.began ORDER BY later.at DESC LIMIT 1) > " + at + ")"
 }
 
+func (d postgresDialect) endedAfter() string {
+	return "(SELECT DISTINCT txid, began FROM whodunit_changes WHERE at > " + d.recordedInstant() + ") AS ended " +
+		"JOIN whodunit_changes AS changes ON changes.txid = ended.txid AND changes.began = ended.began"
+}
+
 func (d postgresDialect) inSet(int64) string { return "change_sets.id = ?" }
 func (d postgresDialect) set() string        { return "coalesce(change_sets.id, 0)" }
 func (d postgresDialect) join() string {

@@ -30,8 +30,11 @@ type recordReader interface {
 	recordedInstant() string
 	// transaction is the same for all changes of one transaction, as far as that is
 	// known. endsAfter is the condition that the last of them is later than @at.
+	// endedAfter is a FROM of changes, with a placeholder for a time: of all those
+	// for which that is so, and maybe some others.
 	transaction() string
 	endsAfter() string
+	endedAfter() string
 	// set is the id of a change's set, inSet the condition with a placeholder
 	// that it is id. join is the condition that joins a change to its set,
 	// within that on a change which is in one of the sets that meet a condition.

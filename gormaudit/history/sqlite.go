@@ -407,6 +407,15 @@ func (d sqliteDialect) endsAfter() string {
 		"WHERE (tied.id = coalesce(change_sets.first, change_sets.id) OR tied.first = coalesce(change_sets.first, change_sets.id)) AND later.at > " + sqliteInstant("@at") + "))"
 }
 
+// endedAfter are all changes from the first that is later on, and those before it in
+// its transaction: no other writes in between.
+func (d sqliteDialect) endedAfter() string {
+	return "(SELECT coalesce((SELECT coalesce(own.first, own.id) FROM whodunit_change_sets AS own " +
+		"WHERE own.id = (SELECT max(id) FROM whodunit_change_sets WHERE id <= later.id) AND own.last >= later.id), later.id) AS id " +
+		"FROM (SELECT min(id) AS id FROM whodunit_changes WHERE at > " + d.recordedInstant() + ") AS later) AS ended " +
+		"CROSS JOIN whodunit_changes AS changes ON changes.id >= ended.id"
+}
+
 func (d sqliteDialect) inSet(id int64) string {
 	if id < 0 {
 		return d.set() + " = ?"

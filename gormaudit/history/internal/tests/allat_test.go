@@ -3,6 +3,7 @@ package tests
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +105,62 @@ func TestAllAtOfManyRows(t *testing.T) {
 				t.Errorf("AllAt with conditions yields %v, %v, want an error", note, err)
 			}
 		}
+	})
+}
+
+// What it keeps in memory does not grow with what has changed since.
+func TestAllAtTakesBoundedMemory(t *testing.T) {
+	var most []uint64
+	for _, n := range []int{2_000, 25_000} {
+		d := dbtest.New(t, dbtest.SQLite)
+		_, plain := open(t, d)
+		must(t, plain.Exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO notes (id, title, body) SELECT i, '0', hex(zeroblob(400)) FROM n", n).Error)
+		then := moment(t, d, plain)
+		must(t, plain.Exec("UPDATE notes SET body = '' WHERE id % 10 = 0").Error)
+		must(t, plain.Exec("DELETE FROM notes WHERE id % 10 <> 0").Error)
+		var memory runtime.MemStats
+		rows, peak := 0, uint64(0)
+		for note, err := range history.AllAt[Note](plain, then) {
+			must(t, err)
+			if rows++; note.ID != uint(rows) || note.Body == nil || len(*note.Body) != 800 {
+				t.Fatalf("row %d is the note %d", rows, note.ID)
+			}
+			if rows%1000 == 1 {
+				runtime.GC()
+				runtime.ReadMemStats(&memory)
+				peak = max(peak, memory.HeapAlloc)
+			}
+		}
+		if rows != n {
+			t.Errorf("%d rows, want %d", rows, n)
+		}
+		most = append(most, peak)
+	}
+	t.Logf("%v bytes", most)
+	if most[1] > most[0]+6<<20 { // 10,000 keys
+		t.Errorf("it takes %d bytes of 25,000 changes, %d of 2,000", most[1], most[0])
+	}
+}
+
+type Code struct {
+	Code string `gorm:"primaryKey;size:50"`
+	N    int
+}
+
+// The order of texts is the database's, and each comes once.
+func TestAllAtOfTexts(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := d.Open(t), d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Code{}))
+		must(t, db.Create(&[]Code{{"a", 1}, {"B", 1}, {"c", 1}, {"D", 1}}).Error)
+		then := moment(t, d, plain)
+		must(t, db.Delete(&[]Code{{Code: "a"}, {Code: "B"}, {Code: "D"}}).Error)
+		must(t, db.Create(&[]Code{{"B", 2}, {"e", 2}}).Error)
+		rows := rowsAt[Code](t, plain, then)
+		slices.Sort(rows)
+		sameRows(t, "codes", rows, []string{"{Code:B N:1}", "{Code:D N:1}", "{Code:a N:1}", "{Code:c N:1}"})
 	})
 }
 

@@ -353,3 +353,44 @@ func measureReading(t *testing.T, dbs []*gorm.DB) {
 		t.Logf("%-32s %8.2f ms, %8.2f ms, %.1f×", q.name, few.Seconds()*1000, many.Seconds()*1000, float64(many)/float64(few))
 	}
 }
+
+// A table as it was a minute ago, when a few of its rows had not changed yet.
+func TestSpeedOfAllAt(t *testing.T) {
+	if !*speed {
+		t.Skip("run with -speed, alone on the machine")
+	}
+	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
+		must(t, d.Open(t).AutoMigrate(&Note{}))
+		notes := make([]Note, 100_000)
+		for i := range notes {
+			notes[i].Title = "the title of a note"
+		}
+		must(t, d.Open(t).CreateInBatches(&notes, 1000).Error) // older than its history
+		_, plain := open(t, d)
+		crowd(t, plain, *changes)
+		then := must2(history.Find(plain, history.Query{Limit: 1}))[0].At.Add(-time.Minute)
+		read := func() error { return plain.Find(&[]Note{}).Error }
+		ways := []func() error{read, read, func() error {
+			n := 0
+			for _, err := range history.AllAt[Note](plain, then) {
+				if n++; err != nil {
+					return err
+				}
+			}
+			if n != len(notes) {
+				t.Errorf("%d rows, want %d", n, len(notes))
+			}
+			return nil
+		}}
+		times := make([][]time.Duration, len(ways))
+		for range 12 {
+			for _, way := range rand.Perm(len(ways)) {
+				start := time.Now()
+				must(t, ways[way]())
+				times[way] = append(times[way], time.Since(start))
+			}
+		}
+		base := p10(times[0])
+		t.Logf("reading 100,000 rows: again %.2f×, a minute ago %.2f×  (%v)", float64(p10(times[1]))/float64(base), float64(p10(times[2]))/float64(base), base)
+	})
+}
