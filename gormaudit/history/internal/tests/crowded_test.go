@@ -29,7 +29,7 @@ var crowds = map[string]string{
 SELECT i / 10, now() - (count - i) * interval '1 second', CASE WHEN i % 1000 <> 500 THEN 'user' END, i / 10 % 100, 'r-' || (i / 10) FROM numbers WHERE i % 10 = 0 ORDER BY i;
 INSERT INTO whodunit_changes (change_set, txid, at, table_name, row_key, action, fields)
 SELECT 1 + i / 10, i / 10, now() - (count - i) * interval '1 second', CASE i % 5 WHEN 0 THEN 'lines' ELSE 'notes' END, CASE i % 10 WHEN 1 THEN 1 ELSE i % 2000 END, 'update', '[]' FROM numbers ORDER BY i;
-ANALYZE whodunit_changes; ANALYZE whodunit_change_sets`,
+VACUUM ANALYZE whodunit_changes; VACUUM ANALYZE whodunit_change_sets`,
 	"mysql": `INSERT INTO whodunit_change_sets (id, token, at, actor_kind, actor_id, request_id)
 SELECT 1 + i DIV 10, i DIV 10, UTC_TIMESTAMP(6) - INTERVAL count - i SECOND, IF(i % 1000 <> 500, 'user', NULL), i DIV 10 % 100, CONCAT('r-', i DIV 10) FROM numbers WHERE i % 10 = 0 ORDER BY i;
 INSERT INTO whodunit_changes (change_set, token, at, table_name, row_key, action, fields)
