@@ -52,12 +52,16 @@ func twoHomes(t *testing.T, kind string) (db, first, second *gorm.DB) {
 func titles(tb testing.TB, db *gorm.DB, model any) (lines []string) {
 	tb.Helper()
 	for _, line := range trail(tb, db, model) {
-		parts := strings.Split(line, "; ")
-		lines = append(lines, strings.Join(slices.DeleteFunc(parts, func(part string) bool {
-			return strings.Contains(part, ">") && !strings.HasPrefix(part, "title ") || strings.HasSuffix(part, "redacted")
-		}), "; "))
+		lines = append(lines, titleOf(line))
 	}
 	return lines
+}
+
+// titleOf is the line of a change with its title alone.
+func titleOf(line string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(line, "; "), func(part string) bool {
+		return strings.Contains(part, ">") && !strings.HasPrefix(part, "title ") || strings.HasSuffix(part, "redacted")
+	}), "; ")
 }
 
 var homeKinds = []string{dbtest.Postgres, dbtest.MariaDB, dbtest.MySQL}

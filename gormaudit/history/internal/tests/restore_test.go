@@ -107,18 +107,24 @@ func TestRestoredOnPostgres(t *testing.T) {
 	for _, format := range []string{"plain", "custom"} {
 		t.Run(format, func(t *testing.T) {
 			_, home := dumped(t, dbtest.Postgres)
-			mine, owners := postgresAccount(t)
-			file := filepath.Join(t.TempDir(), "dump")
-			tool(t, nil, "pg_dump", "--format="+format, "--schema="+home, "--file="+file, "--no-owner", dbtest.Address(t, "WHODUNIT_POSTGRES"))
-			if format == "plain" {
-				tool(t, nil, "psql", "--quiet", "--set=ON_ERROR_STOP=1", "--file="+file, mine)
-			} else {
-				tool(t, nil, "pg_restore", "--exit-on-error", "--no-owner", "--dbname="+mine, file)
-			}
-			checkRestored(t, func() *gorm.DB { return openDialector(t, postgres.Open(mine+"&search_path="+home)) })
-			_ = owners
+			restored := restorePostgres(t, dbtest.Address(t, "WHODUNIT_POSTGRES"), home, format)
+			checkRestored(t, func() *gorm.DB { return openDialector(t, restored) })
 		})
 	}
+}
+
+// restorePostgres restores a dump of a schema in a new database.
+func restorePostgres(t *testing.T, from, home, format string) gorm.Dialector {
+	t.Helper()
+	mine, _ := postgresAccount(t)
+	file := filepath.Join(t.TempDir(), "dump")
+	tool(t, nil, "pg_dump", "--format="+format, "--schema="+home, "--file="+file, "--no-owner", from)
+	if format == "plain" {
+		tool(t, nil, "psql", "--quiet", "--set=ON_ERROR_STOP=1", "--file="+file, mine)
+	} else {
+		tool(t, nil, "pg_restore", "--exit-on-error", "--no-owner", "--dbname="+mine, file)
+	}
+	return postgres.Open(mine + "&search_path=" + home)
 }
 
 // A dump without privileges loses the REVOKE: anybody may execute the functions.
@@ -141,6 +147,13 @@ var definerPattern = regexp.MustCompile("DEFINER=[^ *]+")
 
 func TestRestoredOnMariaDB(t *testing.T) {
 	d, home := dumped(t, dbtest.MariaDB)
+	restored := restoreMariaDB(t, d, home)
+	checkRestored(t, func() *gorm.DB { return openDialector(t, restored) })
+}
+
+// restoreMariaDB restores a dump of a database in a new one.
+func restoreMariaDB(t *testing.T, d *dbtest.Database, home string) gorm.Dialector {
+	t.Helper()
 	config := must2(mysqldriver.ParseDSN(d.DSN))
 	host, port, _ := strings.Cut(config.Addr, ":")
 	dump := tool(t, nil, "mariadb-dump", "--host="+host, "--port="+port, "--user="+config.User, "--password="+config.Passwd, "--routines", "--triggers", home)
@@ -149,7 +162,7 @@ func TestRestoredOnMariaDB(t *testing.T) {
 	account := mysqlAccount(t, empty, logger.Discard, "ALL ON "+homeOf(t, empty.Open(t))+".*")
 	mine := must2(mysqldriver.ParseDSN(account.Dialector.(*mysql.Dialector).DSN))
 	tool(t, dump, "mariadb", "--host="+host, "--port="+port, "--user="+mine.User, "--password="+mine.Passwd, mine.DBName)
-	checkRestored(t, func() *gorm.DB { return openDialector(t, mysql.Open(mine.FormatDSN())) })
+	return mysql.Open(mine.FormatDSN())
 }
 
 // Tables of two schemas, and names that are cut, have objects of their own.

@@ -257,33 +257,39 @@ func TestAQuotedZeroValueIsNone(t *testing.T) {
 	})
 }
 
-// A table may have more columns than a function takes arguments, or a query
-// placeholders of old.
-func TestAWideTable(t *testing.T) {
+// wideRow is a pointer to the row 1 of 300 columns, of which every third is NULL and
+// the others hold their number.
+func wideRow() reflect.Value {
 	fields := []reflect.StructField{{Name: "ID", Type: reflect.TypeFor[uint]()}}
 	for i := range 300 {
 		fields = append(fields, reflect.StructField{Name: fmt.Sprint("C", i), Type: reflect.TypeFor[*string](), Tag: `gorm:"size:5"`})
 	}
-	wide := reflect.StructOf(fields)
+	row := reflect.New(reflect.StructOf(fields))
+	row.Elem().Field(0).SetUint(1)
+	for i := range 300 {
+		if i%3 > 0 {
+			row.Elem().Field(i + 1).Set(reflect.ValueOf(ptr(fmt.Sprint(i))))
+		}
+	}
+	return row
+}
+
+// A table may have more columns than a function takes arguments, or a query
+// placeholders of old.
+func TestAWideTable(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db := d.Open(t).Table("wides").Session(&gorm.Session{})
-		row := reflect.New(wide)
+		row := wideRow()
 		must(t, history.Migrate(db, row.Interface()))
-		row.Elem().Field(0).SetUint(1)
-		for i := range 300 {
-			if i%3 > 0 {
-				row.Elem().Field(i + 1).Set(reflect.ValueOf(ptr(fmt.Sprint(i))))
-			}
-		}
 		must(t, db.Create(row.Interface()).Error)
-		changed := reflect.New(wide)
+		changed := reflect.New(row.Type().Elem())
 		changed.Elem().Field(0).SetUint(1)
 		must(t, db.Save(changed.Interface()).Error)
 		must(t, db.Delete(changed.Interface()).Error)
 		changes := must2(history.Of(db, row.Interface()))
 		must(t, history.Revert(db, changes[0]))
 		must(t, history.Revert(db, changes[1]))
-		now := reflect.New(wide)
+		now := reflect.New(row.Type().Elem())
 		must(t, db.First(now.Interface(), 1).Error)
 		if !reflect.DeepEqual(now.Interface(), row.Interface()) {
 			t.Errorf("the row is %+v, want %+v", now.Elem(), row.Elem())
