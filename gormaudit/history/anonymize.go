@@ -32,10 +32,20 @@ func Anonymize(db *gorm.DB, person actor.Actor) (int64, error) {
 	if person.IsAnonymous() {
 		return 0, fmt.Errorf("history: anonymizing: %s is no person", person)
 	}
+	p := pluginOf(db)
+	if p == nil {
+		p = New()
+	}
+	by, err := p.config.attribution(contextOf(db))
+	if err != nil {
+		return 0, err
+	}
 	u := newUpkeeper(db, d)
 	n, err := u.anonymize(person.Identity)
 	if err == nil {
-		err = u.db.Transaction(func(tx *gorm.DB) error { return recordAnonymized(tx, d, person.Identity) })
+		err = u.db.Transaction(func(tx *gorm.DB) error {
+			return d.recordChange(tx, by, map[string]any{"table_name": changeSetsTable, "row_key": person.String(), "action": ActionAnonymize})
+		})
 	}
 	if err != nil {
 		return n, fmt.Errorf("history: anonymizing: %w", err)
@@ -56,17 +66,4 @@ func (u upkeeper) anonymize(person actor.Identity) (n int64, err error) {
 		}
 	}
 	return n, nil
-}
-
-func recordAnonymized(tx *gorm.DB, d dialect, person actor.Identity) error {
-	p := pluginOf(tx)
-	if p == nil {
-		p = New()
-	}
-	w, err := p.config.attribution(tx.Statement.Context)
-	if err != nil {
-		return err
-	}
-	record := map[string]any{"table_name": changeSetsTable, "row_key": person.String(), "action": ActionAnonymize}
-	return d.recordChange(tx, w, record)
 }

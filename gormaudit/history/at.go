@@ -92,7 +92,7 @@ func (p *past) find(key any) error {
 	}
 	recorded, err := p.recordedKey(p.db, p.table, values)
 	if err != nil {
-		return err
+		return fmt.Errorf("history: table %q: %w", p.table.name, err)
 	}
 	p.key = recorded
 	before, err := p.before(recorded)
@@ -240,7 +240,7 @@ func (p *past) undo() error {
 		for _, f := range c.Fields {
 			switch {
 			case f.Err != nil:
-				return fmt.Errorf("history: change %d: column %q: %w", c.ID, f.Column, f.Err)
+				return fmt.Errorf("%w: change %d, column %q", f.Err, c.ID, f.Column)
 			case f.Redacted:
 				p.then[f.Column] = Value{}
 			default:

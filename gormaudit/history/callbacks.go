@@ -252,7 +252,7 @@ func writes(db *gorm.DB, verb string) bool {
 func (p *callbacks) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
 	a, err := p.config.attribution(db.Statement.Context)
 	if err != nil {
-		_ = db.AddError(fmt.Errorf("history: %w", err))
+		_ = db.AddError(err)
 		return db.Statement.ConnPool
 	}
 	pool := p.pools.of(db)

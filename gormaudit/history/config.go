@@ -35,7 +35,7 @@ func (c Config) attribution(ctx context.Context) (a attribution, err error) {
 	}
 	a.request, _ = actor.RequestFromContext(ctx)
 	if id, by := a.actor.ID, a.actor.Impersonator.ID; !isStorable(id) || !isStorable(by) {
-		return attribution{}, fmt.Errorf("the id of actor %q can't be stored: it has a zero byte or is not valid UTF-8", a.actor)
+		return attribution{}, fmt.Errorf("history: the id of actor %q can't be stored: it has a zero byte or is not valid UTF-8", a.actor)
 	}
 	a.metadata, err = encodeMetadata(actor.MetadataFromContext(ctx))
 	return a, err

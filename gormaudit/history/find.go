@@ -171,7 +171,7 @@ func newFinder(db *gorm.DB, q Query) (*finder, error) {
 		}
 		key, err := r.keyOfRow(fresh, t, row)
 		if err != nil {
-			return nil, fmt.Errorf("table %q: %w", t.name, err)
+			return nil, fmt.Errorf("history: table %q: %w", t.name, err)
 		}
 		f.add(t, key)
 	}

@@ -207,7 +207,7 @@ func unmarshalValue(k kind, text json.RawMessage) (Value, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	if len(text) == 0 || decoder.Decode(&in) != nil {
-		return v, fmt.Errorf("history: a value is missing")
+		return v, errors.New("a value is missing")
 	}
 	switch in := in.(type) {
 	case nil:
@@ -229,7 +229,7 @@ func unmarshalValue(k kind, text json.RawMessage) (Value, error) {
 		v.raw = raw
 		return v, err
 	default:
-		return v, fmt.Errorf("history: %s is not a value", text)
+		return v, fmt.Errorf("%s is not a value", text)
 	}
 	return v, nil
 }

@@ -58,7 +58,7 @@ func splitKey(key string, composite bool) []string {
 // valuesOf are the values of a row's key.
 func (t table) valuesOf(ctx context.Context, row reflect.Value) ([]any, error) {
 	if row.Kind() != reflect.Struct {
-		return nil, fmt.Errorf("history: %w: a %s is no single row", gorm.ErrPrimaryKeyRequired, row.Kind())
+		return nil, fmt.Errorf("%w: a %s is not one row", gorm.ErrPrimaryKeyRequired, row.Kind())
 	}
 	values, zero := t.valuesIn(ctx, row)
 	if zero && len(t.keys) == 1 {
@@ -106,10 +106,10 @@ func (t table) key(values []any) (any, error) {
 	for i, value := range values {
 		raw, err := t.driverValue(t.keys[i], value)
 		if err != nil {
-			return nil, fmt.Errorf("history: table %q: key column %q: %w", t.name, t.keys[i].name, err)
+			return nil, fmt.Errorf("key column %q: %w", t.keys[i].name, err)
 		}
 		if parts[i], err = keyText(t.keys[i], raw); err != nil {
-			return nil, fmt.Errorf("history: table %q: key column %q: %w", t.name, t.keys[i].name, err)
+			return nil, fmt.Errorf("key column %q: %w", t.keys[i].name, err)
 		}
 		if len(values) == 1 && t.native {
 			return raw, nil

@@ -233,10 +233,11 @@ func (m *migration) recordRename(db *gorm.DB, t table) error {
 		return nil
 	}
 	by, err := Config{Actor: actor.FromContext}.attribution(contextOf(db))
-	if err == nil {
-		tx := m.quiet(db).WithContext(context.WithValue(contextOf(db), maintenance{}, true))
-		err = m.dialect.recordChange(tx, by, map[string]any{"table_name": former, "row_key": "", "moved_to": t.name, "action": ActionRename})
+	if err != nil {
+		return err
 	}
+	tx := m.quiet(db).WithContext(context.WithValue(contextOf(db), maintenance{}, true))
+	err = m.dialect.recordChange(tx, by, map[string]any{"table_name": former, "row_key": "", "moved_to": t.name, "action": ActionRename})
 	if err != nil {
 		return fmt.Errorf("history: table %q: recording that it was %q: %w", t.name, former, err)
 	}

@@ -164,7 +164,7 @@ func (d mysqlDialect) setClocks(db *gorm.DB, values []*Value) error {
 	}
 	read, err := readExpr(db, "SELECT "+strings.Join(parts, ", "), nil)
 	if err != nil {
-		return fmt.Errorf("history: reading times: %w", err)
+		return fmt.Errorf("reading times: %w", err)
 	}
 	for i, v := range values {
 		if unix := v.raw.(string); strings.Trim(unix, "0.") == "" { // TIMESTAMP begins a second later

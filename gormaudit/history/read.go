@@ -242,7 +242,7 @@ func (r reader) recordedKey(db *gorm.DB, t table, values []any) (any, error) {
 func (r reader) firstKey(query *gorm.DB) (key any, err error) {
 	rows, err := query.Limit(1).Rows()
 	if err != nil {
-		return nil, fmt.Errorf("history: looking for a row's key: %w", err)
+		return nil, fmt.Errorf("looking for a row's key: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
 	if rows.Next() {
@@ -261,7 +261,7 @@ func (r reader) read(query *gorm.DB) ([]Change, error) {
 	}
 	fields, err := r.dialect.fields(query.Session(&gorm.Session{NewDB: true}), records)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("history: reading changes: %w", err)
 	}
 	changes := make([]Change, len(records))
 	for i, rec := range records {

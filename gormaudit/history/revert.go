@@ -100,7 +100,7 @@ func (c Change) reversible() error {
 	}
 	for _, f := range c.Fields {
 		if f.Err != nil {
-			return fmt.Errorf("%w: table %q, column %q: %w", ErrNotReversible, c.Table, f.Column, f.Err)
+			return fmt.Errorf("%w: table %q, column %q: %s", ErrNotReversible, c.Table, f.Column, strings.TrimPrefix(f.Err.Error(), "history: "))
 		}
 		if f.Redacted && c.Action != ActionCreate {
 			return fmt.Errorf("%w: table %q, column %q: its values are not recorded", ErrNotReversible, c.Table, f.Column)

@@ -101,7 +101,7 @@ func (d Dialect) attribution(ctx context.Context) (attributor, attribution, erro
 	}
 	a, err := Config{Actor: actor.FromContext}.attribution(ctx)
 	if err != nil {
-		return nil, attribution{}, fmt.Errorf("history: %w", err)
+		return nil, attribution{}, err
 	}
 	return by, a, nil
 }

@@ -94,7 +94,7 @@ func parseValue(k kind, text *string, zone *time.Location) (Value, error) {
 	}
 	raw, err := parseRaw(k, *text)
 	if err != nil {
-		return Value{}, fmt.Errorf("history: recorded value of kind %q: %w", rune(k), err)
+		return Value{}, fmt.Errorf("recorded value of kind %q: %w", rune(k), err)
 	}
 	return Value{kind: k, raw: raw, zone: zone}, nil
 }

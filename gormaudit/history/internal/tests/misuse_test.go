@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"gorm.io/gorm/logger"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
@@ -216,3 +218,54 @@ func TestTriggersOfTwoReleasesAreOutdated(t *testing.T) {
 		t.Errorf("Verify = %v, want ErrOutdated", err)
 	}
 }
+
+// Every error says once whose it is, also one that passes through several hands.
+func TestErrorsSayOnceWhoseTheyAre(t *testing.T) {
+	t.Parallel()
+	type Doc struct {
+		ID    uint
+		Title string
+		Score float64
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		t.Parallel()
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Doc{}))
+		must(t, db.WithContext(as(ann)).Create(&Doc{ID: 1, Title: "a"}).Error)
+		time.Sleep(5 * time.Millisecond)
+		must(t, db.WithContext(as(ann)).Model(&Doc{ID: 1}).Update("score", 2).Error)
+		damage := `UPDATE whodunit_changes SET fields = '[["score","f","a","b"]]' WHERE action = 'update'`
+		if strings.HasPrefix(d.Kind, dbtest.SQLite) {
+			must(t, db.Exec("INSERT INTO whodunit_layouts VALUES (1, 'x')").Error)
+			damage = "UPDATE whodunit_changes SET layout = 1 WHERE action = 'update'"
+		}
+		must(t, db.Exec(damage).Error)
+		changes := must2(history.Of(db, &Doc{ID: 1}))
+		long := db.WithContext(actor.NewMetadataContext(as(ann), map[string]string{"k": strings.Repeat("x", 5000)}))
+		odd := db.WithContext(as(actor.User("a\x00")))
+		text := must2(json.Marshal(changes[0]))
+		var valueless, back history.Change
+		must(t, json.Unmarshal(text, &back))
+		whole := must2(json.Marshal(changes[1]))
+		errs := map[string]error{
+			"a record that can't be read":    changes[0].Fields[0].Err,
+			"At before it":                   errorOf(history.At[Doc](db, 1, changes[1].At)),
+			"Revert of it":                   history.Revert(db, changes[0]),
+			"a write with too much metadata": long.Create(&Doc{ID: 2}).Error,
+			"a write by an odd id":           odd.Create(&Doc{ID: 2}).Error,
+			"Anonymize with too much":        errorOf(history.Anonymize(long, ann)),
+			"Tell with too much":             history.Dialect("sqlite").Tell(long.Statement.Context, nil, nil),
+			"Of a row without key":           errorOf(history.Of(db, &Doc{})),
+			"Of several":                     errorOf(history.Of(db, &[]Doc{})),
+			"JSON without values":            json.Unmarshal([]byte(strings.NewReplacer(`"before":null,`, "", `"after":`, `"then":`).Replace(string(whole))), &valueless),
+		}
+		for what, err := range errs {
+			if err == nil || !strings.HasPrefix(err.Error(), "history: ") || strings.Count(err.Error(), "history: ") != 1 {
+				t.Errorf("%s = %v, want an error that says once that it is history's", what, err)
+			}
+		}
+	})
+}
+
+func errorOf[T any](_ T, err error) error { return err }
