@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// The activity tells who did what, also what somebody did by hand in the
-// database, and each note has its story there, deleted ones too.
+// The activity tells who did what, also what the application did not do, and each
+// note has its story there, deleted ones too.
 func TestActivityAndStoryOfANote(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *server, db *sql.DB) {
 		alice, bob := signIn(t, s, "alice", seedPassword), signIn(t, s, "bob", seedPassword)
@@ -30,8 +30,8 @@ func TestActivityAndStoryOfANote(t *testing.T) {
 		story := fmt.Sprintf("/history/row?table=notes&key=%d", created.ID)
 		for _, page := range []string{"/", story} {
 			expectInOrder(t, page, words(bob.get(page)),
-				"bob", "put in the trash",
-				", by hand", "changed", "Title changed from Shopping → to By hand",
+				"bob", "put", "in the trash",
+				"Unknown", "changed", "Title changed from Shopping → to By hand",
 				"alice as bob", "Title changed from Groceries → to Shopping",
 				"bob", "Text changed from Milk and bread → to Milk, eggs and bread",
 				"carol", "created", "Groceries")

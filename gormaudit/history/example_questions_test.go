@@ -67,7 +67,7 @@ func tell(changes []history.Change, err error) {
 		panic(err)
 	}
 	for _, c := range changes {
-		who := "somebody by hand"
+		who := "somebody unknown"
 		if c.ChangeSet.Attributed {
 			who = c.ChangeSet.Actor.String()
 		}
@@ -81,7 +81,7 @@ func ExampleFind_table() {
 	defer end()
 	tell(history.Find(db, history.Query{Tables: []any{&Order{}, &Line{}}, Since: monday}))
 	// Output:
-	// somebody by hand update orders 18
+	// somebody unknown update orders 18
 	// user:1 delete orders 17
 	// user:1 delete lines 2
 	// user:1 delete lines 1
@@ -112,7 +112,7 @@ func ExampleFind_unattributed() {
 	defer end()
 	tell(history.Find(db, history.Query{Unattributed: true}))
 	// Output:
-	// somebody by hand update orders 18
+	// somebody unknown update orders 18
 }
 
 // What happened to an order and to its lines, deleted ones too? A deleted line's

@@ -34,7 +34,8 @@ var actionLabels = []actionOption{
 	{string(history.ActionSoftDelete), "put in the trash"},
 	{string(history.ActionRestore), "taken out of the trash"},
 	{string(history.ActionDelete), "deleted for good"},
-	{string(history.ActionTruncate), "emptied"},
+	{string(history.ActionTruncate), "emptied a table"},
+	{string(history.ActionRename), "renamed a table"},
 }
 
 // day is what happened on one day, newest first.
@@ -137,14 +138,12 @@ type who struct {
 	Filter string // the address of what they did
 }
 
-// who says who made a change set: also that nobody said, as when it was made by
-// hand in the database.
+// who says who made a change set. Where no program said, the account of the
+// database is all that is known: psql, a migration and a job that forgot to say who
+// it is look alike.
 func (p people) who(s history.ChangeSet) who {
-	switch {
-	case !s.Attributed && s.DatabaseUser != "":
-		return who{Name: s.DatabaseUser, Note: "by hand", Filter: filter{Unattributed: true}.Address("./")}
-	case !s.Attributed:
-		return who{Name: "somebody", Note: "by hand", Filter: filter{Unattributed: true}.Address("./")}
+	if !s.Attributed {
+		return who{Name: "Unknown", Note: account(s), Filter: filter{Unattributed: true}.Address("./")}
 	}
 	acted, as := s.Actor.Identity, ""
 	if by := s.Actor.Impersonator; by != (actor.Identity{}) {
@@ -157,10 +156,22 @@ func (p people) who(s history.ChangeSet) who {
 	return w
 }
 
+// account is by which account of the database a change set was written, "" where
+// there are none.
+func account(s history.ChangeSet) string {
+	switch {
+	case s.DatabaseUser == "":
+		return ""
+	case s.DatabaseRole != "" && s.DatabaseRole != s.DatabaseUser:
+		return "through the database account " + s.DatabaseUser + " as " + s.DatabaseRole
+	}
+	return "through the database account " + s.DatabaseUser
+}
+
 func (p people) name(i actor.Identity) string {
 	switch {
 	case i.IsAnonymous():
-		return "somebody not signed in"
+		return "Somebody not signed in"
 	case i.Kind == actor.KindUser && p.names[i.ID] != "":
 		return p.names[i.ID]
 	case i.Name != "":

@@ -12,41 +12,50 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 )
 
-// change is one change as people see it.
+// change is one change as people see it: "put" a row "in the trash".
 type change struct {
 	ID     int64
 	Verb   string
 	Row    rowRef
+	Rest   string
 	Fields []field
 	Then   string // in a row's own story: the address of the row as it was
 }
 
-// verbs are what somebody did.
-var verbs = map[history.Action]string{
-	history.ActionCreate:     "created",
-	history.ActionUpdate:     "changed",
-	history.ActionDelete:     "deleted",
-	history.ActionSoftDelete: "put in the trash",
-	history.ActionRestore:    "took out of the trash",
-	history.ActionTruncate:   "emptied",
-	history.ActionRename:     "renamed",
-	history.ActionAnonymize:  "anonymized",
+// verbs are what somebody did: the words before the row, and after it.
+var verbs = map[history.Action][2]string{
+	history.ActionCreate:     {"created"},
+	history.ActionUpdate:     {"changed"},
+	history.ActionDelete:     {"deleted"},
+	history.ActionSoftDelete: {"put", "in the trash"},
+	history.ActionRestore:    {"took", "out of the trash"},
+	history.ActionTruncate:   {"emptied"},
+	history.ActionRename:     {"renamed"},
+	history.ActionAnonymize:  {"anonymized"},
 }
 
-// field is one column that changed.
+// field is one column that changed: with both values where they are short, else
+// with what differs.
 type field struct {
 	Label         string
-	Verb          string // "raised", "lowered" or "changed", where both values are short
-	Before, After string
-	Hidden        bool // that it changed is known, not what
+	Verb          string // what was done to it
+	Before, After string // empty if there was nothing to read
+	Hidden        bool   // what it held is not known
 	Segments      []segment
 }
 
 func (h *handler) change(c history.Change) change {
 	t := h.tables[c.Table]
-	shown := change{ID: c.ID, Verb: verbs[c.Action], Row: refer(t, c.Table, c.Key)}
-	if shown.Verb == "" {
-		shown.Verb = string(c.Action)
+	words, known := verbs[c.Action]
+	if !known {
+		words[0] = string(c.Action)
+	}
+	shown := change{ID: c.ID, Verb: words[0], Row: refer(t, c.Table, c.Key), Rest: words[1]}
+	switch {
+	case c.Action == history.ActionAnonymize:
+		shown.Row = rowRef{Label: strings.Join(c.Key, " ")}
+	case len(c.Key) == 0:
+		shown.Row = rowRef{Label: "the table " + c.Table}
 	}
 	for _, f := range worthShowing(c) {
 		if whole := c.Action == history.ActionCreate || c.Action == history.ActionDelete; whole && (t.isKey(f.Column) || isEmpty(f)) {
@@ -87,6 +96,9 @@ func (h *handler) field(t *Table, action history.Action, f history.Field) field 
 		shown.Label = t.columnLabel(f.Column)
 	}
 	if f.Redacted {
+		if shown.Verb = "hidden"; action == history.ActionUpdate {
+			shown.Verb = "changed, hidden"
+		}
 		return shown
 	}
 	if f.Err != nil {
@@ -102,7 +114,10 @@ func (h *handler) field(t *Table, action history.Action, f history.Field) field 
 	case action == history.ActionDelete:
 		shown.Segments = excerpt("del", before)
 	case isShort(before) && isShort(after):
-		shown.Verb, shown.Before, shown.After = verb(t, f), orNothing(before), orNothing(after)
+		shown.Verb, shown.Before, shown.After = verb(t, f), before, after
+		if before == "" && after == "" {
+			shown.Before, shown.After = emptiness(f.Before), emptiness(f.After)
+		}
 	default:
 		shown.Segments = diff(before, after)
 	}
@@ -113,18 +128,23 @@ func isShort(text string) bool {
 	return utf8.RuneCountInString(text) <= shortText && !strings.Contains(text, "\n")
 }
 
-func orNothing(text string) string {
-	if text == "" {
-		return "nothing"
+// emptiness tells what looks like nothing apart.
+func emptiness(v history.Value) string {
+	if v.IsNull() {
+		return "NULL"
 	}
-	return text
+	return "an empty text"
 }
 
 // verb is what was done to a value: numbers go up and down.
 func verb(t *Table, f history.Field) string {
 	before, ok := number(t, f.Column, f.Before)
 	after, also := number(t, f.Column, f.After)
-	switch {
+	switch old, now := f.Before.String(), f.After.String(); {
+	case old == "" && now != "":
+		return "set to"
+	case old != "" && now == "":
+		return "cleared, it was"
 	case !ok || !also:
 		return "changed"
 	case before < after:

@@ -1,6 +1,7 @@
 package historyweb
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,8 +14,16 @@ import (
 type segment struct {
 	Op   string // "", "del", "ins" or "fold"
 	Text string
-	N    int // of lines or words that are folded away
-	Unit string
+	N    int    // of what is folded away
+	Unit string // what that is, in the singular
+}
+
+// Folded says what is folded away.
+func (s segment) Folded() string {
+	if s.N == 1 {
+		return "1 " + s.Unit
+	}
+	return fmt.Sprintf("%d %ss", s.N, s.Unit)
 }
 
 // How much of what is the same stays around what is not.
@@ -28,7 +37,7 @@ const (
 func diff(before, after string) []segment {
 	before, after = cut(before), cut(after)
 	if !strings.Contains(before, "\n") && !strings.Contains(after, "\n") {
-		return fold(diffTokens(words(before), words(after)), contextWords, "unchanged words")
+		return fold(diffTokens(words(before), words(after)), contextWords, "unchanged word")
 	}
 	old, now := lines(before), lines(after)
 	var found []segment
@@ -39,7 +48,7 @@ func diff(before, after string) []segment {
 		found = append(found, diffTokens(words(deleted), words(inserted))...)
 		done = d.End
 	}
-	return fold(append(found, same(old[done:])...), contextLines, "unchanged lines")
+	return fold(append(found, same(old[done:])...), contextLines, "unchanged line")
 }
 
 // alike is the least part that two texts must share to be shown word by word:
@@ -103,7 +112,7 @@ func excerpt(op, text string) []segment {
 	}
 	head := strings.ToValidUTF8(text[:excerptLength], "")
 	rest := text[len(head):]
-	return []segment{{Op: op, Text: head}, {Op: "fold", Text: rest, N: utf8.RuneCountInString(rest), Unit: "more letters"}}
+	return []segment{{Op: op, Text: head}, {Op: "fold", Text: rest, N: utf8.RuneCountInString(rest), Unit: "more letter"}}
 }
 
 // fold puts the middle of what is the same away, leaving some of it around what
@@ -112,7 +121,7 @@ func fold(segments []segment, context int, unit string) []segment {
 	var folded []segment
 	for i, s := range segments {
 		parts := words(s.Text)
-		if unit == "unchanged lines" {
+		if unit == "unchanged line" {
 			parts = lines(s.Text)
 		}
 		head, tail := context, context

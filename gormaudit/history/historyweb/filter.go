@@ -121,7 +121,7 @@ func (h *handler) query(f filter) (q history.Query, err error) {
 	if f.Actor != "" {
 		who, ok := readIdentity(f.Actor)
 		if !ok {
-			f.Problems["actor"] = "This is nobody: write an id, or user:42, service:billing, system:archiver, anonymous."
+			f.Problems["actor"] = "Write an id, or a kind and an id: user:42, service:billing, system:archiver, anonymous."
 		}
 		q.Actors = []actor.Identity{who}
 	}

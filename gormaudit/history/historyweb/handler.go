@@ -40,9 +40,9 @@ type handler struct {
 
 // What a page ends with when it is not shown.
 var (
-	errForbidden = errors.New("not for you")
+	errForbidden = errors.New("forbidden")
 	errNotFound  = errors.New("there is no such page")
-	errMethod    = errors.New("not done that way")
+	errMethod    = errors.New("the page does not take this method")
 )
 
 // pages are the names of the pages, and what each shows.
@@ -97,12 +97,21 @@ func (h *handler) serve(v *visit) error {
 	}
 	page, ok := methods[method]
 	if !ok {
+		v.w.Header().Set("Allow", allowed(methods))
 		return errMethod
 	}
 	if err := h.sites.Check(v.r); err != nil { // another site's page sent it
 		return errForbidden
 	}
 	return page(h, v)
+}
+
+// allowed are the methods of a page, in the form of a header.
+func allowed[T any](methods map[string]T) string {
+	if len(methods) > 1 {
+		return "GET, HEAD, POST"
+	}
+	return "GET, HEAD"
 }
 
 // secure tells browsers and caches what no page here needs.
@@ -115,18 +124,21 @@ func secure(header http.Header) {
 
 // fail answers with an error: once the answer has begun, by breaking it off.
 func (h *handler) fail(v *visit, err error) {
-	status, text := http.StatusInternalServerError, "Something went wrong. It is written down."
+	status, text := http.StatusInternalServerError, "Something went wrong. The reason is in the program's log."
 	switch {
 	case errors.Is(err, errForbidden):
-		status, text = http.StatusForbidden, "This is not for you to see."
+		status, text = http.StatusForbidden, "You may not see this."
+		if v.r.Method == http.MethodPost {
+			text = "You may not do this."
+		}
 	case errors.Is(err, errNotFound), errors.Is(err, gorm.ErrRecordNotFound):
 		status, text = http.StatusNotFound, "There is nothing here."
 	case errors.Is(err, history.ErrNotReversible):
-		status, text = http.StatusConflict, "It can't be written as it was: not all of it is recorded."
+		status, text = http.StatusConflict, "This can't be restored: not all of it is recorded."
 	case absence(err) != "":
 		status, text = http.StatusConflict, absence(err)
 	case errors.Is(err, errMethod):
-		status, text = http.StatusMethodNotAllowed, "This is not done that way."
+		status, text = http.StatusMethodNotAllowed, "This page can't be asked that way."
 	case v.ctx.Err() != nil: // nobody waits for it any more
 	default:
 		slog.ErrorContext(v.ctx, "historyweb: a page failed", "path", v.r.URL.Path, "error", err)

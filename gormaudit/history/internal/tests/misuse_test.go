@@ -228,7 +228,6 @@ func TestErrorsSayOnceWhoseTheyAre(t *testing.T) {
 		Score float64
 	}
 	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
-		t.Parallel()
 		db := d.Open(t)
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &Doc{}))

@@ -3,7 +3,6 @@ package tests
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -54,7 +53,7 @@ func TestOddAddressesAreNoServerErrors(t *testing.T) {
 // another row.
 func TestARowIsNotAnotherWithAKeyLikeIt(t *testing.T) {
 	t.Parallel()
-	db, _ := shop(t, dbtest.SQLite)
+	db, _ := shop(t, dbtest.New(t, dbtest.SQLite))
 	tx := db.WithContext(as(alice))
 	must(t, tx.Create(&[]Line{{3, 0, "of the row"}, {3, 1, "of a stranger"}}).Error)
 	time.Sleep(20 * time.Millisecond)
@@ -74,9 +73,7 @@ func TestARowIsNotAnotherWithAKeyLikeIt(t *testing.T) {
 				t.Errorf("%s of what was %s shows another row: %s", page, state, got)
 			}
 		}
-		r := httptest.NewRequest(http.MethodPost, "/history/restore"+query, nil)
-		w := httptest.NewRecorder()
-		if h.ServeHTTP(w, r.WithContext(as(alice))); w.Code != http.StatusSeeOther {
+		if w := ask(h, alice, http.MethodPost, "/history/restore"+query, nil, nil); w.Code != http.StatusSeeOther {
 			t.Errorf("restore of what was %s = %d %s, want 303", state, w.Code, w.Body)
 		}
 		var lines []Line
@@ -91,7 +88,7 @@ func TestARowIsNotAnotherWithAKeyLikeIt(t *testing.T) {
 // that one's name.
 func TestPagesSayWhoIsActedAs(t *testing.T) {
 	t.Parallel()
-	db, _ := shop(t, dbtest.SQLite)
+	db, _ := shop(t, dbtest.New(t, dbtest.SQLite))
 	must(t, db.WithContext(as(bob)).Create(&Order{ID: 1, Customer: "Ms One"}).Error)
 	h := historyweb.Handler(db, historyweb.Config{Tables: tables, Names: names})
 	for _, page := range []string{"", "row?table=orders&key=1", "moment?table=orders&key=1", "nothing"} {

@@ -1,0 +1,122 @@
+package tests
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/historyweb"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// Each action is a sentence, among all tables and in the story of its row.
+func TestEveryActionIsASentence(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := shop(t, d)
+		tx := db.WithContext(as(alice))
+		delivered := time.Date(2026, 3, 9, 8, 0, 0, 0, time.UTC)
+		must(t, tx.Create(&Order{ID: 17, Token: "s3cret"}).Error)
+		must(t, tx.Model(&Order{ID: 17}).Updates(map[string]any{"delivered_at": delivered, "customer": "Ms Miller", "token": "n3w"}).Error)
+		must(t, tx.Model(&Order{ID: 17}).Updates(map[string]any{"delivered_at": nil, "customer": ""}).Error)
+		must(t, tx.Delete(&Order{ID: 17}).Error)
+		must(t, tx.Unscoped().Model(&Order{ID: 17}).Update("deleted_at", nil).Error)
+		must(t, tx.Exec("UPDATE orders SET id = 18 WHERE id = 17").Error)
+		must(t, tx.Unscoped().Delete(&Order{ID: 18}).Error)
+		h := historyweb.Handler(plain, historyweb.Config{Tables: tables, Names: names, Location: time.UTC})
+		want := []string{
+			"deleted Order 18 Price [deleted: 0] Paid [deleted: no] Token hidden",
+			"changed Order 17 Id changed from 17 → to 18",
+			"took Order 17 out of the trash",
+			"put Order 17 in the trash",
+			"changed Order 17 Customer's name cleared, it was Ms Miller Delivered at cleared, it was 9 March 2026, 08:00:00",
+			"changed Order 17 Customer's name set to Ms Miller Token changed, hidden Delivered at set to 9 March 2026, 08:00:00",
+			"created Order 17 Price [inserted: 0] Paid [inserted: no] Token hidden",
+		}
+		page := text(get(h, alice, "/"))
+		for _, sentence := range want {
+			expect(t, "activity", page, sentence)
+		}
+		story := text(get(h, alice, "/row?table=orders&key=17"))
+		for _, sentence := range want[1:] {
+			expect(t, "story", story, strings.Replace(sentence, "Order 17", "it", 1))
+		}
+		for _, nothing := range []string{"nothing", "history:", "updated"} {
+			if strings.Contains(page+story, nothing) {
+				t.Errorf("a sentence has %q:\n%s\n%s", nothing, page, story)
+			}
+		}
+	})
+}
+
+// What happens to tables and people, not to rows.
+func TestActionsWithoutARow(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := shop(t, d)
+		tx := db.WithContext(as(alice))
+		must(t, tx.Create(&Order{ID: 17}).Error)
+		_, err := history.Anonymize(tx, actor.User(9))
+		must(t, err)
+		if d.Kind == dbtest.Postgres {
+			must(t, plain.Exec("TRUNCATE lines").Error)
+		}
+		must(t, plain.Exec("ALTER TABLE orders RENAME TO former").Error)
+		must(t, history.Migrate(tx.Table("former"), &Order{}))
+		page := text(get(historyweb.Handler(plain, historyweb.Config{}), alice, "/"))
+		expect(t, "activity", page, "renamed the table orders", "anonymized user:9")
+		if d.Kind == dbtest.Postgres {
+			expect(t, "activity", page, "emptied the table lines")
+			h := historyweb.Handler(plain, historyweb.Config{Tables: tables})
+			expect(t, "activity of tables", text(get(h, alice, "/?table=lines")), "emptied the table lines")
+		}
+	})
+}
+
+// Where nobody said who acts, the page doesn't guess: psql, a migration and a job
+// that forgot its actor look alike to the database.
+func TestNobodySaidWho(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := shop(t, d)
+		request := actor.NewRequestContext(context.Background(), actor.Request{Method: "PUT", Route: "/orders/:id"})
+		must(t, plain.Create(&Line{OrderID: 1, No: 1, Text: "by SQL"}).Error)
+		must(t, db.WithContext(context.Background()).Create(&Line{OrderID: 1, No: 2, Text: "by a job"}).Error)
+		must(t, db.WithContext(request).Create(&Line{OrderID: 1, No: 3, Text: "in a request"}).Error)
+		must(t, db.WithContext(as(actor.Actor{})).Create(&Line{OrderID: 1, No: 4, Text: "by a visitor"}).Error)
+		w := get(historyweb.Handler(plain, historyweb.Config{Tables: tables}), alice, "/")
+		page := text(w)
+		if strings.Contains(w.Body.String(), "by hand") || strings.Contains(w.Body.String(), "past every") {
+			t.Errorf("the page knows what nobody said:\n%s", page)
+		}
+		if n := strings.Count(page, "Unknown"); n != 3 {
+			t.Errorf("%d change sets are of somebody unknown, want 3:\n%s", n, page)
+		}
+		expect(t, "activity", page, "Somebody not signed in", "PUT /orders/:id")
+		if d.Kind == dbtest.Postgres {
+			expect(t, "activity", page, "Unknown, through the database account postgres")
+		}
+	})
+}
+
+// NULL and an empty text both look like nothing.
+func TestNullBecomesAnEmptyText(t *testing.T) {
+	t.Parallel()
+	type Memo struct {
+		ID   uint
+		Text *string
+	}
+	db := dbtest.New(t, dbtest.SQLite).Open(t)
+	must(t, db.Use(history.New()))
+	must(t, history.Migrate(db, &Memo{}))
+	must(t, db.WithContext(as(alice)).Create(&Memo{ID: 1}).Error)
+	must(t, db.WithContext(as(alice)).Model(&Memo{ID: 1}).Update("text", gorm.Expr("''")).Error)
+	must(t, db.WithContext(as(alice)).Model(&Memo{ID: 1}).Update("text", nil).Error)
+	page := text(get(historyweb.Handler(db, historyweb.Config{}), alice, "/"))
+	expect(t, "activity", page, "Text changed from NULL → to an empty text", "Text changed from an empty text → to NULL")
+}
