@@ -21,6 +21,11 @@ import (
 // created_* and deleted_* are what they were. Columns left out of the history
 // (history:-) stay as they are.
 //
+// A column that counts versions for an optimistic lock must not go back: somebody
+// who has an old version of the row open would overwrite what was restored. Leave it
+// out (history:-), and count it in a BeforeUpdate hook, which Restore runs, as the
+// notes of the example do.
+//
 // [ErrNotReversible] says that something is not recorded: a redacted column that
 // has changed since, or any column of a deleted row that is redacted or left out.
 // Nothing is written
