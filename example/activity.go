@@ -21,6 +21,7 @@ func (a *app) activity() http.Handler {
 		Names:      a.namesByText,
 		MayRestore: func(context.Context, actor.Actor, any) (bool, error) { return true, nil },
 		Tables: []historyweb.Table{historyweb.For[Note](historyweb.Table{
+			Title:   "title",
 			Columns: map[string]string{"body": "Text", "archived_at": "Archived"},
 			Link:    func(key []string) string { return "/notes/" + key[0] },
 		})},

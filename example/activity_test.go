@@ -56,6 +56,7 @@ func TestActivityAndStoryOfANote(t *testing.T) {
 		expect(t, "restore", bob.post("/history/restore", form), http.StatusOK, "Shopping")
 		expectStamps(t, db, "Shopping", stamps{"carol", "bob", "NULL"})
 		expect(t, "an editor that was open", bob.submit(path, path, url.Values{"title": {"Mine"}, "version": {"3"}}), http.StatusConflict, "Shopping")
+		expect(t, "activity without the slash", bob.get("/history"), http.StatusOK, "Activity")
 		expect(t, "story of no note", bob.get("/history/row?table=notes&key=999"), http.StatusNotFound)
 		expect(t, "activity of a stranger", newBrowser(t, s).get("/history/"), http.StatusUnauthorized)
 	})

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/keyed"
 )
 
 // Query says which changes are asked for. The zero Query is everything, newest
@@ -165,11 +166,15 @@ func newFinder(db *gorm.DB, q Query) (*finder, error) {
 		f.add(t, nil)
 	}
 	for _, row := range q.Rows {
+		set, isSet := row.(keyed.Row)
+		if isSet {
+			row = set.Model
+		}
 		t, err := f.describe(db, row)
 		if err != nil {
 			return nil, err
 		}
-		key, err := r.keyOfRow(fresh, t, row)
+		key, err := r.keyOfRow(fresh, t, row, isSet)
 		if err != nil {
 			return nil, fmt.Errorf("history: table %q: %w", t.name, err)
 		}

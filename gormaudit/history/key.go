@@ -55,13 +55,13 @@ func splitKey(key string, composite bool) []string {
 	return parts
 }
 
-// valuesOf are the values of a row's key.
-func (t table) valuesOf(ctx context.Context, row reflect.Value) ([]any, error) {
+// valuesOf are the values of a row's key. Zero is that of a row only if it is set.
+func (t table) valuesOf(ctx context.Context, row reflect.Value, isSet bool) ([]any, error) {
 	if row.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("%w: a %s is not one row", gorm.ErrPrimaryKeyRequired, row.Kind())
 	}
 	values, zero := t.valuesIn(ctx, row)
-	if zero && len(t.keys) == 1 {
+	if zero && !isSet && len(t.keys) == 1 {
 		return nil, gorm.ErrPrimaryKeyRequired
 	}
 	return values, nil
@@ -121,10 +121,7 @@ func (t table) key(values []any) (any, error) {
 // driverValue is a key's value as a driver gets it, and an integer's as one: "07" is
 // 7 to the database.
 func (t table) driverValue(c column, value any) (driver.Value, error) {
-	if n := reflect.Indirect(reflect.ValueOf(value)); n.IsValid() && n.CanUint() && n.Uint() > math.MaxInt64 {
-		return strconv.FormatUint(n.Uint(), 10), nil // which database/sql refuses
-	}
-	raw, err := driver.DefaultParameterConverter.ConvertValue(value)
+	raw, err := driver.DefaultParameterConverter.ConvertValue(argument(value))
 	if err != nil || c.kind != kindInteger {
 		return raw, err
 	}
@@ -186,10 +183,18 @@ func (t table) spelled() bool {
 	})
 }
 
+// argument is a value of a key as database/sql takes it: no number beyond int64.
+func argument(value any) any {
+	if n := reflect.Indirect(reflect.ValueOf(value)); n.IsValid() && n.CanUint() && n.Uint() > math.MaxInt64 {
+		return strconv.FormatUint(n.Uint(), 10)
+	}
+	return value
+}
+
 func whereKey(s *schema.Schema, values []any) clause.Expression {
 	conditions := make([]clause.Expression, len(values))
 	for i, name := range keyNames(s) {
-		conditions[i] = clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: name}, Value: values[i]}
+		conditions[i] = clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: name}, Value: argument(values[i])}
 	}
 	return clause.And(conditions...)
 }

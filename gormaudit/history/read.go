@@ -204,9 +204,10 @@ func (r reader) named(db *gorm.DB, t table, n named) (is, next named, err error)
 	return n, next, rows.Err()
 }
 
-// keyOfRow is the recorded key of a row that a caller has.
-func (r reader) keyOfRow(db *gorm.DB, t table, row any) (any, error) {
-	values, err := t.valuesOf(contextOf(db), reflect.Indirect(reflect.ValueOf(row)))
+// keyOfRow is the recorded key of a row that a caller has. isSet is true if its key
+// may be zero.
+func (r reader) keyOfRow(db *gorm.DB, t table, row any, isSet bool) (any, error) {
+	values, err := t.valuesOf(contextOf(db), reflect.Indirect(reflect.ValueOf(row)), isSet)
 	if err != nil {
 		return nil, err
 	}

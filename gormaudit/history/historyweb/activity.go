@@ -1,7 +1,6 @@
 package historyweb
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"time"
@@ -16,6 +15,8 @@ const pageSize = 50
 // activity is the page of all tables.
 type activityPage struct {
 	Filter  filter
+	Who     string   // what the filter says of it, for people to read
+	People  []string // to choose from
 	Tables  []tableOption
 	Actions []actionOption
 	Days    []day
@@ -58,7 +59,7 @@ type word struct{ Name, Text string }
 
 func (h *handler) activity(v *visit) error {
 	f := readFilter(v.r.URL.Query())
-	changes, more, err := h.find(v, f)
+	changes, more, err := h.find(v, &f)
 	if err != nil {
 		return err
 	}
@@ -66,9 +67,13 @@ func (h *handler) activity(v *visit) error {
 	for _, name := range h.names {
 		page.Tables = append(page.Tables, tableOption{name, h.tables[name].Label})
 	}
-	if page.Days, err = h.days(v.ctx, changes); err != nil {
+	if page.Days, err = h.days(v, changes); err != nil {
 		return err
 	}
+	if page.Who, err = h.whoAsked(v, f); err != nil {
+		return err
+	}
+	page.People = v.people.choices(changes)
 	if more {
 		page.Older = f.Older("./", changes[len(changes)-1].ID)
 	}
@@ -79,24 +84,28 @@ func (h *handler) activity(v *visit) error {
 }
 
 // find is a page of what a filter asks for, and whether there is more.
-func (h *handler) find(v *visit, f filter) (changes []history.Change, more bool, err error) {
-	q, err := h.query(f)
-	if err != nil {
-		return nil, false, err
-	}
-	if q, err = h.mayRead(v, q); err != nil || len(f.Problems) > 0 {
+func (h *handler) find(v *visit, f *filter) (changes []history.Change, more bool, err error) {
+	q, err := h.query(v, *f)
+	if err != nil || len(f.Problems) > 0 {
 		return nil, false, err
 	}
 	q.Limit = pageSize + 1
 	if changes, err = history.Find(v.db, q); len(changes) > pageSize {
 		return changes[:pageSize], true, err
 	}
+	if len(changes) == 0 && f.Actor != "" && len(q.Actors) < 2 && !isExact(f.Actor) {
+		f.Problems["actor"] = "Nobody who made the latest changes is called this, nor has this id."
+	}
 	return changes, false, err
 }
 
 // days groups changes by their day and change set.
-func (h *handler) days(ctx context.Context, changes []history.Change) (days []day, err error) {
-	people, err := h.people(ctx, changes)
+func (h *handler) days(v *visit, changes []history.Change) (days []day, err error) {
+	people, err := h.people(v, h.idsIn(changes))
+	if err != nil {
+		return nil, err
+	}
+	titles, err := h.titles(v, changes)
 	if err != nil {
 		return nil, err
 	}
@@ -113,73 +122,9 @@ func (h *handler) days(ctx context.Context, changes []history.Change) (days []da
 		}
 		last = c.ChangeSet.ID
 		s := &today.Sets[len(today.Sets)-1]
-		s.Changes = append(s.Changes, h.change(c))
+		s.Changes = append(s.Changes, h.change(c, people, titles))
 	}
 	return days, nil
-}
-
-// people knows the names of those who made changes.
-type people struct{ names map[string]string }
-
-func (h *handler) people(ctx context.Context, changes []history.Change) (people, error) {
-	ids := history.Users(changes)
-	if len(ids) == 0 {
-		return people{}, nil
-	}
-	names, err := h.config.Names(ctx, ids)
-	return people{names}, err
-}
-
-// who is somebody as people see them.
-type who struct {
-	Name   string
-	As     string // in whose name they acted
-	Note   string // what kind of somebody it is
-	Filter string // the address of what they did
-}
-
-// who says who made a change set. Where no program said, the account of the
-// database is all that is known: psql, a migration and a job that forgot to say who
-// it is look alike.
-func (p people) who(s history.ChangeSet) who {
-	if !s.Attributed {
-		return who{Name: "Unknown", Note: account(s), Filter: filter{Unattributed: true}.Address("./")}
-	}
-	acted, as := s.Actor.Identity, ""
-	if by := s.Actor.Impersonator; by != (actor.Identity{}) {
-		acted, as = by, p.name(s.Actor.Identity)
-	}
-	w := who{Name: p.name(acted), As: as, Filter: filter{Actor: acted.String()}.Address("./")}
-	if acted.Kind == actor.KindService || acted.Kind == actor.KindSystem {
-		w.Note = "a program"
-	}
-	return w
-}
-
-// account is by which account of the database a change set was written, "" where
-// there are none.
-func account(s history.ChangeSet) string {
-	switch {
-	case s.DatabaseUser == "":
-		return ""
-	case s.DatabaseRole != "" && s.DatabaseRole != s.DatabaseUser:
-		return "through the database account " + s.DatabaseUser + " as " + s.DatabaseRole
-	}
-	return "through the database account " + s.DatabaseUser
-}
-
-func (p people) name(i actor.Identity) string {
-	switch {
-	case i.IsAnonymous():
-		return "Somebody not signed in"
-	case i.Kind == actor.KindUser && p.names[i.ID] != "":
-		return p.names[i.ID]
-	case i.Name != "":
-		return i.Name
-	case i.Kind == actor.KindUser:
-		return "user " + i.ID
-	}
-	return i.ID
 }
 
 // wordsOf are a change set's, by their names.

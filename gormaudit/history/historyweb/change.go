@@ -44,13 +44,13 @@ type field struct {
 	Segments      []segment
 }
 
-func (h *handler) change(c history.Change) change {
+func (h *handler) change(c history.Change, people people, titles titles) change {
 	t := h.tables[c.Table]
 	words, known := verbs[c.Action]
 	if !known {
 		words[0] = string(c.Action)
 	}
-	shown := change{ID: c.ID, Verb: words[0], Row: refer(t, c.Table, c.Key), Rest: words[1]}
+	shown := change{ID: c.ID, Verb: words[0], Row: titles.refer(t, c.Table, c.Key), Rest: words[1]}
 	switch {
 	case c.Action == history.ActionAnonymize:
 		shown.Row = rowRef{Label: strings.Join(c.Key, " ")}
@@ -61,7 +61,7 @@ func (h *handler) change(c history.Change) change {
 		if whole := c.Action == history.ActionCreate || c.Action == history.ActionDelete; whole && (t.isKey(f.Column) || isEmpty(f)) {
 			continue
 		}
-		shown.Fields = append(shown.Fields, h.field(t, c.Action, f))
+		shown.Fields = append(shown.Fields, h.field(t, c.Action, f, people))
 	}
 	return shown
 }
@@ -90,7 +90,7 @@ func isEmpty(f history.Field) bool {
 // shortText is up to how many letters a value is in the line of its change.
 const shortText = 40
 
-func (h *handler) field(t *Table, action history.Action, f history.Field) field {
+func (h *handler) field(t *Table, action history.Action, f history.Field, people people) field {
 	shown := field{Label: humanize(f.Column), Hidden: f.Redacted}
 	if t != nil {
 		shown.Label = t.columnLabel(f.Column)
@@ -108,6 +108,9 @@ func (h *handler) field(t *Table, action history.Action, f history.Field) field 
 		return shown
 	}
 	before, after := h.text(f.Before), h.text(f.After)
+	if t.isBy(f.Column) {
+		before, after = people.named(idIn(f.Before)), people.named(idIn(f.After))
+	}
 	switch {
 	case action == history.ActionCreate:
 		shown.Segments = excerpt("ins", after)
@@ -145,7 +148,7 @@ func verb(t *Table, f history.Field) string {
 		return "set to"
 	case old != "" && now == "":
 		return "cleared, it was"
-	case !ok || !also:
+	case !ok || !also, t.isBy(f.Column):
 		return "changed"
 	case before < after:
 		return "raised"
@@ -187,6 +190,24 @@ func (h *handler) text(v history.Value) string {
 		return text
 	}
 	return truthText(text)
+}
+
+// idIn is the id that a by-column holds, as text: "" for nobody's.
+func idIn(v history.Value) string {
+	raw, _ := v.Value()
+	return idText(raw, v.String())
+}
+
+// idText is an id that is in the database as raw: a UUID perhaps as its bytes. 0 is
+// nobody's.
+func idText(raw any, text string) string {
+	if bytes, ok := raw.([]byte); ok && len(bytes) == 16 {
+		return fmt.Sprintf("%x-%x-%x-%x-%x", bytes[:4], bytes[4:6], bytes[6:8], bytes[8:10], bytes[10:])
+	}
+	if text == "0" {
+		return ""
+	}
+	return text
 }
 
 func truthText(text string) string {

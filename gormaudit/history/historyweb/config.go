@@ -2,6 +2,7 @@ package historyweb
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
@@ -19,9 +20,11 @@ type Config struct {
 	// Tables are the tables to show, made by [For]: changes of others are left out.
 	// By default all tables are shown, but their rows have no pages of their own.
 	Tables []Table
-	// Names returns people's names by the ids that by-columns hold. It is called
-	// once for a page, and once more for somebody who acts as another. An id that it does not know is shown with the name that was
-	// recorded, if any. By default all are.
+	// Names returns people's names by the ids that actors have and by-columns hold.
+	// It is called once for a page, and once more where the filter is given a name:
+	// that is looked for among those who made the latest 200 changes. An id that it
+	// does not know is shown with the name that was recorded, if any. By default all
+	// are.
 	Names func(ctx context.Context, ids []string) (map[string]string, error)
 	// MayRead reports whether somebody may see what a query asks for, before
 	// anything is read for it: a page, or an export of the same. A query asks for one
@@ -32,6 +35,10 @@ type Config struct {
 	// MayRestore reports whether somebody may write a row as it was. row is a
 	// pointer to a model with its key set. By default nobody may.
 	MayRestore func(ctx context.Context, a actor.Actor, row any) (bool, error)
+	// CrossOrigin says from which other origins the form that restores may come, as
+	// behind a proxy that changes the Host header: the origin that people see is
+	// another one then. By default from none.
+	CrossOrigin *http.CrossOriginProtection
 	// Location is the time zone that times are shown and read in. By default
 	// [time.Local].
 	Location *time.Location
@@ -49,6 +56,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MayRestore == nil {
 		c.MayRestore = func(context.Context, actor.Actor, any) (bool, error) { return false, nil }
+	}
+	if c.CrossOrigin == nil {
+		c.CrossOrigin = http.NewCrossOriginProtection()
 	}
 	if c.Location == nil {
 		c.Location = time.Local

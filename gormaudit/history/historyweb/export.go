@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/keyed"
 )
 
 func (h *handler) exportCSV(v *visit) error {
@@ -24,9 +25,9 @@ func (h *handler) export(v *visit, contentType, extension string, write func(io.
 	if len(f.Key) > 0 {
 		var row any
 		_, row, _, err = h.rowOf(v)
-		q.Rows = []any{row}
-	} else if q, err = h.query(f); err == nil {
-		q, err = h.mayRead(v, q)
+		q.Rows = []any{keyed.Row{Model: row}}
+	} else {
+		q, err = h.query(v, f)
 	}
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package historyweb
 
 import (
+	"errors"
 	"net/url"
 	"strconv"
 	"strings"
@@ -98,9 +99,9 @@ func (f filter) Restore(at string) string {
 	return "restore?" + values.Encode()
 }
 
-// query is what the filter asks for. What can't be read is a problem, and asks
-// for nothing.
-func (h *handler) query(f filter) (q history.Query, err error) {
+// query is what the filter asks for, if it may be read. What can't be read is a
+// problem, and asks for nothing.
+func (h *handler) query(v *visit, f filter) (q history.Query, err error) {
 	switch {
 	case f.Table == "":
 		for _, name := range h.names {
@@ -118,16 +119,42 @@ func (h *handler) query(f filter) (q history.Query, err error) {
 		q.Columns = []string{f.Column}
 	}
 	q.Unattributed, q.RequestID, q.Before = f.Unattributed, f.Request, f.Before
-	if f.Actor != "" {
-		who, ok := readIdentity(f.Actor)
-		if !ok {
-			f.Problems["actor"] = "Write an id, or a kind and an id: user:42, service:billing, system:archiver, anonymous."
-		}
-		q.Actors = []actor.Identity{who}
-	}
 	q.Since = h.readTime(f, "since", f.Since)
 	q.Until = h.readTime(f, "until", f.Until)
-	return q, nil
+	if q.Actors, err = h.actors(v, f, q); err != nil {
+		return q, err
+	}
+	return h.mayRead(v, q)
+}
+
+// actors are those whom the filter asks for: by kind and id, or by an id or a name
+// alone.
+func (h *handler) actors(v *visit, f filter, q history.Query) ([]actor.Identity, error) {
+	if f.Actor == "" {
+		return nil, nil
+	}
+	who, ok := readIdentity(f.Actor)
+	if !ok {
+		f.Problems["actor"] = "Write a name, an id, or a kind and an id: user:42, service:billing, system:archiver, anonymous."
+	}
+	if !ok || isExact(f.Actor) || len(f.Problems) > 0 {
+		return []actor.Identity{who}, nil
+	}
+	called, err := h.called(v, q, f.Actor)
+	if errors.Is(err, errForbidden) { // who may read what this one did, perhaps
+		err = nil
+	}
+	return append(called, who), err
+}
+
+// whoAsked is who the filter asks for, with their name.
+func (h *handler) whoAsked(v *visit, f filter) (string, error) {
+	who, ok := readIdentity(f.Actor)
+	if f.Actor == "" || !ok || !isExact(f.Actor) || who.Kind != actor.KindUser {
+		return f.Actor, nil
+	}
+	people, err := h.people(v, []string{who.ID})
+	return people.choice(who), err
 }
 
 func (h *handler) readTime(f filter, name, text string) time.Time {
@@ -144,18 +171,38 @@ func (h *handler) readTime(f filter, name, text string) time.Time {
 	return time.Time{}
 }
 
-// readIdentity reads "user:42", or an id alone for a user's.
+// readIdentity reads "user:42", "bob (user:42)", or an id alone for a user's.
 func readIdentity(text string) (actor.Identity, bool) {
+	if who, ok := exactly(text); ok {
+		return who, true
+	}
+	return actor.Identity{Kind: actor.KindUser, ID: text}, !strings.HasSuffix(text, ":")
+}
+
+// isExact reports whether a text says a kind, so that it is nobody's name.
+func isExact(text string) bool {
+	_, ok := exactly(text)
+	return ok
+}
+
+func exactly(text string) (who actor.Identity, ok bool) {
 	if text == actor.KindAnonymous.String() {
 		return actor.Identity{}, true
 	}
-	kind, id, found := strings.Cut(text, ":")
-	if !found {
-		return actor.Identity{Kind: actor.KindUser, ID: text}, true
+	if _, within, found := cutLast(strings.TrimSuffix(text, ")"), " ("); found && strings.HasSuffix(text, ")") {
+		if who, ok = exactly(within); ok {
+			return who, true
+		}
 	}
-	who := actor.Identity{ID: id}
-	if who.Kind.UnmarshalText([]byte(kind)) != nil || who.IsAnonymous() {
-		return actor.Identity{Kind: actor.KindUser, ID: text}, !strings.HasSuffix(text, ":")
+	kind, id, _ := strings.Cut(text, ":")
+	who.ID = id
+	return who, who.Kind.UnmarshalText([]byte(kind)) == nil && !who.IsAnonymous()
+}
+
+func cutLast(text, at string) (before, after string, found bool) {
+	i := strings.LastIndex(text, at)
+	if i < 0 {
+		return text, "", false
 	}
-	return who, true
+	return text[:i], text[i+len(at):], true
 }

@@ -19,7 +19,7 @@ import (
 // It reads through db with the request's context. Mount it at a path that ends in
 // a slash, with all that is below.
 func Handler(db *gorm.DB, config Config) http.Handler {
-	h := &handler{db: db, config: config.withDefaults(), sites: http.NewCrossOriginProtection(), tables: map[string]*Table{}}
+	h := &handler{db: db, config: config.withDefaults(), tables: map[string]*Table{}}
 	for _, t := range config.Tables {
 		if err := t.parse(db); err != nil {
 			panic(err)
@@ -33,7 +33,6 @@ func Handler(db *gorm.DB, config Config) http.Handler {
 type handler struct {
 	db     *gorm.DB
 	config Config
-	sites  *http.CrossOriginProtection
 	tables map[string]*Table
 	names  []string // of tables, in the order of the config
 }
@@ -58,18 +57,19 @@ var pages = map[string]map[string]func(h *handler, v *visit) error{
 
 // visit is one request of somebody.
 type visit struct {
-	w     http.ResponseWriter
-	r     *http.Request
-	ctx   context.Context
-	actor actor.Actor
-	db    *gorm.DB
-	wrote bool // something of the answer is on its way
+	w      http.ResponseWriter
+	r      *http.Request
+	ctx    context.Context
+	actor  actor.Actor
+	db     *gorm.DB
+	people people // that the page knows by name
+	wrote  bool   // something of the answer is on its way
 }
 
 // ServeHTTP implements [http.Handler].
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
-	v := &visit{w: w, r: r, ctx: r.Context(), db: h.db.WithContext(r.Context())}
+	v := &visit{w: w, r: r, ctx: r.Context(), db: h.db.WithContext(r.Context()), people: people{}}
 	who, ok := actor.FromContext(v.ctx)
 	if !ok || who.IsAnonymous() {
 		h.problem(v, http.StatusUnauthorized, "Sign in to see the history.")
@@ -100,7 +100,7 @@ func (h *handler) serve(v *visit) error {
 		v.w.Header().Set("Allow", allowed(methods))
 		return errMethod
 	}
-	if err := h.sites.Check(v.r); err != nil { // another site's page sent it
+	if err := h.config.CrossOrigin.Check(v.r); err != nil { // another site's page sent it
 		return errForbidden
 	}
 	return page(h, v)

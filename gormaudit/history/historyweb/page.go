@@ -55,11 +55,8 @@ func (h *handler) actsAs(v *visit) string {
 	if v.actor.Impersonator.IsAnonymous() {
 		return ""
 	}
-	names, err := h.config.Names(v.ctx, []string{v.actor.ID})
-	if err != nil {
-		names = nil // the page says so without it
-	}
-	return people{names}.name(v.actor.Identity)
+	names, _ := h.people(v, nil) // the page says so without them, too
+	return names.name(v.actor.Identity)
 }
 
 // zone is the time zone that times are shown in.

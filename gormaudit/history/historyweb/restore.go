@@ -33,7 +33,7 @@ func (h *handler) confirm(v *visit) error {
 	if err != nil {
 		return err
 	}
-	then, err := t.at(v.db, row, at)
+	then, err := h.then(v, t, row, at)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,10 @@ func (h *handler) confirm(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := confirmPage{Filter: f, Row: refer(t, f.Table, f.Key), At: h.at(at)}
+	page := confirmPage{Filter: f, At: h.at(at)}
+	if page.Row, err = h.refer(v, t, row, f); err != nil {
+		return err
+	}
 	for _, value := range values {
 		if value.differs() {
 			page.Values = append(page.Values, value)

@@ -12,6 +12,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/keyed"
 )
 
 // storyPage is what happened to one row.
@@ -39,24 +40,40 @@ func (h *handler) rowOf(v *visit) (t *Table, row any, f filter, err error) {
 	return t, row, f, err
 }
 
+// refer leads to the row of a page.
+func (h *handler) refer(v *visit, t *Table, row any, f filter) (rowRef, error) {
+	found := titles{}
+	if t.title != nil {
+		if err := h.titlesOf(v, t, map[string]any{rowID(f.Table, f.Key): row}, found); err != nil {
+			return rowRef{}, err
+		}
+	}
+	return found.refer(t, f.Table, f.Key), nil
+}
+
 func (h *handler) story(v *visit) error {
 	t, row, f, err := h.rowOf(v)
 	if err != nil {
 		return err
 	}
-	changes, err := history.Find(v.db, history.Query{Rows: []any{row}, Before: f.Before, Limit: pageSize + 1})
+	changes, err := history.Find(v.db, history.Query{Rows: []any{keyed.Row{Model: row}}, Before: f.Before, Limit: pageSize + 1})
 	if err != nil {
 		return err
 	}
 	if len(changes) == 0 {
-		return errNotFound
+		if _, there, err := h.now(v, t, row); err != nil || !there {
+			return errNotFound // what can't be asked for is no key of the table's
+		}
 	}
-	page := storyPage{Filter: f, Row: refer(t, f.Table, f.Key), Now: h.at(time.Now())}
+	page := storyPage{Filter: f, Now: h.at(time.Now())}
+	if page.Row, err = h.refer(v, t, row, f); err != nil {
+		return err
+	}
 	if len(changes) > pageSize {
 		changes = changes[:pageSize]
 		page.Older = f.Older("row", changes[pageSize-1].ID)
 	}
-	if page.Days, err = h.days(v.ctx, changes); err != nil {
+	if page.Days, err = h.days(v, changes); err != nil {
 		return err
 	}
 	h.leadToMoments(page.Days, f, changes)
@@ -127,13 +144,16 @@ func (h *handler) moment(v *visit) error {
 		return err
 	}
 	at := h.readTime(f, "at", v.r.Form.Get("at"))
-	page := momentPage{Filter: f, Row: refer(t, f.Table, f.Key), Problem: f.Problems["at"]}
+	page := momentPage{Filter: f, Problem: f.Problems["at"]}
 	if at.IsZero() {
 		at = time.Now()
 	}
 	page.At = h.at(at)
-	then, err := t.at(v.db, row, at)
+	then, err := h.then(v, t, row, at)
 	if page.Absence = absence(err); err != nil && page.Absence == "" {
+		return err
+	}
+	if page.Row, err = h.refer(v, t, row, f); err != nil {
 		return err
 	}
 	if page.Absence == "" {
@@ -151,6 +171,20 @@ func (h *handler) moment(v *visit) error {
 	return h.render(v, "moment", page.Row.Label+" as it was", page)
 }
 
+// then is a row as it was. What the database refuses to look for, as a number that is
+// too large for the column, is no key of the table's.
+func (h *handler) then(v *visit, t *Table, row any, at time.Time) (any, error) {
+	then, err := t.at(v.db, row, at)
+	if err == nil || absence(err) != "" {
+		return then, err
+	}
+	changes, failed := history.Find(v.db, history.Query{Rows: []any{keyed.Row{Model: row}}, Limit: 1})
+	if failed == nil && len(changes) == 0 {
+		return nil, errNotFound
+	}
+	return nil, err
+}
+
 // absence says why there was no row, "" if there is another reason.
 func absence(err error) string {
 	switch {
@@ -164,12 +198,28 @@ func absence(err error) string {
 	return ""
 }
 
+// now is a row as it is, also in the trash.
+func (h *handler) now(v *visit, t *Table, row any) (now reflect.Value, there bool, err error) {
+	is := reflect.New(t.schema.ModelType)
+	found := v.db.Session(&gorm.Session{}).Unscoped().Clauses(t.only(v.ctx, row)).Limit(1).Find(is.Interface())
+	return is.Elem(), found.RowsAffected > 0, found.Error
+}
+
 // values are the columns of a row as it was, beside the row of now.
 func (h *handler) values(v *visit, t *Table, row, then any) (values []value, err error) {
-	now := reflect.New(t.schema.ModelType)
-	found := v.db.Session(&gorm.Session{}).Unscoped().Clauses(t.only(v.ctx, row)).Limit(1).Find(now.Interface())
-	if found.Error != nil {
-		return nil, found.Error
+	now, there, err := h.now(v, t, row)
+	if err != nil {
+		return nil, err
+	}
+	people, err := h.people(v, h.idsOf(v, t, reflect.ValueOf(then).Elem(), now))
+	if err != nil {
+		return nil, err
+	}
+	text := func(f *schema.Field, row reflect.Value) string {
+		if t.by[f] {
+			return people.named(h.idOf(v, f, row))
+		}
+		return h.fieldText(v, f, row)
 	}
 	for _, name := range t.schema.DBNames {
 		f := t.schema.FieldsByDBName[name]
@@ -182,15 +232,38 @@ func (h *handler) values(v *visit, t *Table, row, then any) (values []value, err
 			values = append(values, shown)
 			continue
 		}
-		shown.Then = h.fieldText(v, f, reflect.ValueOf(then).Elem())
-		if found.RowsAffected == 0 {
+		shown.Then = text(f, reflect.ValueOf(then).Elem())
+		if !there {
 			shown.Back = excerpt("ins", shown.Then)
-		} else if is := h.fieldText(v, f, now.Elem()); is != shown.Then {
+		} else if is := text(f, now); is != shown.Then {
 			shown.Segments, shown.Back = diff(shown.Then, is), diff(is, shown.Then)
 		}
 		values = append(values, shown)
 	}
 	return values, nil
+}
+
+// idsOf are the ids that the by-columns of rows hold.
+func (h *handler) idsOf(v *visit, t *Table, rows ...reflect.Value) (ids []string) {
+	for f := range t.by {
+		for _, row := range rows {
+			ids = append(ids, h.idOf(v, f, row))
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// idOf is the id that a by-column holds, "" for nobody's.
+func (h *handler) idOf(v *visit, f *schema.Field, row reflect.Value) string {
+	value, zero := f.ValueOf(v.ctx, row)
+	if zero {
+		return ""
+	}
+	if valuer, ok := value.(driver.Valuer); ok {
+		value, _ = valuer.Value()
+	}
+	return idText(value, h.fieldText(v, f, row))
 }
 
 // fieldText is a field of a model for people to read.

@@ -4,9 +4,10 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"net/url"
+	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -28,6 +29,10 @@ type Table struct {
 	// Columns are labels of columns, by their names in the database. By default
 	// made of these names: "delivered_at" is "Delivered at".
 	Columns map[string]string
+	// Title is a column by whose value people know a row, such as "title" or "name":
+	// the row is called "Order 17 “Ms Miller”". It is the value of now, or the last one
+	// where the row is gone. By default a row is called by its key.
+	Title string
 	// Link returns the address of a row in the application, from its key in text
 	// form, as in [history.Change]. By default, and where it returns "", there is
 	// none.
@@ -38,7 +43,9 @@ type Table struct {
 	restore func(db *gorm.DB, row any, at time.Time) error
 	schema  *schema.Schema
 	keyCols []*schema.Field        // in the order of a change's key
+	title   *schema.Field          // nil without Title
 	stamped map[*schema.Field]bool // updated_at, updated_by
+	by      map[*schema.Field]bool // columns that hold ids of people
 }
 
 // For returns a table of the model T.
@@ -76,12 +83,20 @@ func (t *Table) parse(db *gorm.DB) error {
 	for _, f := range t.schema.Fields {
 		t.stamped[f] = f.AutoUpdateTime > 0 || slices.Contains(columns.Updated, f)
 	}
+	t.by = map[*schema.Field]bool{}
+	for _, f := range columns.All() {
+		t.by[f] = true
+	}
+	if t.title, err = t.titleField(); err != nil {
+		return err
+	}
 	t.keyCols = slices.Clone(t.schema.PrimaryFields)
 	slices.SortFunc(t.keyCols, func(a, b *schema.Field) int { return strings.Compare(a.DBName, b.DBName) })
 	return nil
 }
 
-// row returns a new model with a key, and false for what can't be one.
+// row returns a new model with a key, and false for what can't be one. A number must
+// be as the key has it: GORM reads "010" as 8, and cuts off what does not fit.
 func (t *Table) row(ctx context.Context, key []string) (any, bool) {
 	if len(key) != len(t.keyCols) {
 		return nil, false
@@ -99,8 +114,8 @@ func (t *Table) row(ctx context.Context, key []string) (any, bool) {
 		if err := f.Set(ctx, row.Elem(), part); err != nil {
 			return nil, false
 		}
-		if _, zero := f.ValueOf(ctx, row.Elem()); zero && len(key) == 1 {
-			return nil, false // no saved row has this one
+		if is := reflect.Indirect(f.ReflectValueOf(ctx, row.Elem())); (is.CanInt() || is.CanUint()) && fmt.Sprint(is.Interface()) != key[i] {
+			return nil, false
 		}
 	}
 	return row.Interface(), true
@@ -112,6 +127,9 @@ func (t *Table) only(ctx context.Context, row any) clause.Where {
 	var where clause.Where
 	for _, f := range t.keyCols {
 		value, _ := f.ValueOf(ctx, reflect.ValueOf(row).Elem())
+		if n := reflect.Indirect(reflect.ValueOf(value)); n.CanUint() && n.Uint() > math.MaxInt64 {
+			value = strconv.FormatUint(n.Uint(), 10) // database/sql takes no number beyond int64
+		}
 		where.Exprs = append(where.Exprs, clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: f.DBName}, Value: value})
 	}
 	return where
@@ -120,6 +138,11 @@ func (t *Table) only(ctx context.Context, row any) clause.Where {
 // isKey reports whether a column is in the name of a row already. t may be nil.
 func (t *Table) isKey(column string) bool {
 	return t != nil && slices.ContainsFunc(t.keyCols, func(f *schema.Field) bool { return f.DBName == column })
+}
+
+// isBy reports whether a column holds ids of people. t may be nil.
+func (t *Table) isBy(column string) bool {
+	return t != nil && t.by[t.schema.FieldsByDBName[column]]
 }
 
 func (t *Table) columnLabel(column string) string {
@@ -134,27 +157,4 @@ func humanize(name string) string {
 	name = strings.ReplaceAll(name, "_", " ")
 	first, size := utf8.DecodeRuneInString(name)
 	return string(unicode.ToUpper(first)) + name[size:]
-}
-
-// rowRef is a row, to lead to.
-type rowRef struct {
-	Label string
-	Page  string // of its story, empty if it has none
-	App   string // in the application, empty if it is not there
-}
-
-// refer leads to a row. table is nil for one that is not configured.
-func refer(table *Table, name string, key []string) rowRef {
-	if table == nil {
-		return rowRef{Label: strings.TrimSpace(humanize(name) + " " + strings.Join(key, ", "))}
-	}
-	ref := rowRef{Label: strings.TrimSpace(table.Label + " " + strings.Join(key, ", "))}
-	if len(key) == 0 { // truncated
-		return ref
-	}
-	ref.Page = "row?" + url.Values{"table": {name}, "key": key}.Encode()
-	if table.Link != nil {
-		ref.App = table.Link(key)
-	}
-	return ref
 }
