@@ -12,6 +12,21 @@
 // ends in a slash, with or without [net/http.StripPrefix]. Templates and the
 // stylesheet are embedded; it needs no JavaScript.
 //
+// An [net/http.ServeMux] sends who asks for /history to /history/ by itself. Echo
+// answers 404, unless it is told to do the same:
+//
+//	e.GET("/history", echo.WrapHandler(http.RedirectHandler("/history/", http.StatusFound)))
+//
+// # What it says
+//
+// Each change is a sentence: who did what to which row, from what to what. Names of
+// people come from [Config.Names], those of rows from [Table.Title]. "Unknown" is
+// whoever wrote without saying who it was: psql, a migration, a job without an actor
+// in its context. The database can't tell these apart, so the page does not either.
+//
+// Restoring is a write like any other, see [history.Restore]. A column that counts
+// versions for an optimistic lock must not go back with the row: that page says how.
+//
 // # Who sees it
 //
 // The handler authenticates nobody. Whoever is in the request's context, as

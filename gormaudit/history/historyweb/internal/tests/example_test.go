@@ -21,4 +21,6 @@ func _(db *gorm.DB, mux *http.ServeMux, e *echo.Echo) {
 	})
 	mux.Handle("/history/", page)               // net/http
 	e.Any("/history/*", echo.WrapHandler(page)) // Echo, v4 and v5
+
+	e.GET("/history", echo.WrapHandler(http.RedirectHandler("/history/", http.StatusFound)))
 }
