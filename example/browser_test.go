@@ -45,6 +45,11 @@ func TestInABrowser(t *testing.T) {
 	alice.expectText("h1", "Activity")
 	alice.expectText("#change-5 ins", "[inserted: and a torch ]")
 	alice.shoot("activity")
+	alice.visit("/history/?action=update")
+	alice.fill("[name=actor]", "bob")
+	alice.click(".filter button")
+	alice.expectText(".sets > li:first-child .who", "bob")
+	alice.shoot("filter")
 	alice.visit("/history/row?table=notes&key=3")
 	alice.shoot("change")
 	alice.visit("/notes")
@@ -76,18 +81,19 @@ func TestInABrowser(t *testing.T) {
 	alice.visit(note)
 	alice.shoot("note")
 	alice.click(`a[href="/history/row?table=notes&key=6"]`)
-	alice.expectText("h1", "Note 6")
+	alice.expectText("h1", "Note 6 “Team offsite”")
 	alice.expectText(".sets > li:first-child ins", "[inserted: and a torch ]")
 	alice.shoot("history")
 	alice.click(".sets > li:last-child .note[href]")
-	alice.expectText("h1", "Note 6 as it was")
+	alice.expectText("h1", "Note 6 “Team offsite” as it was")
+	alice.expectText(".values > div:nth-last-of-type(3) .text", "alice")
 	alice.shoot("moment")
 	alice.click(`a[href^=restore]`)
-	alice.expectText("h1", "Restore Note 6")
+	alice.expectText("h1", "Restore Note 6 “Team offsite”")
 	alice.expectText(".values del", "[deleted: and a torch ]")
 	alice.shoot("restore")
 	alice.click("main button")
-	alice.expectText("h1", "Note 6")
+	alice.expectText("h1", "Note 6 “Team offsite”")
 	alice.expectText(".sets > li:first-child .who", "alice")
 	bob.visit(note)
 	bob.fill("[name=body]", "Thursday 12 May, the hut by the lake.\nBring boots and a torch.")
@@ -349,6 +355,7 @@ func (p *person) shoot(name string) {
 		if width := run(p, "width", chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); width > look.width {
 			p.tb.Errorf("%s is %d pixels wide on a screen of %d", name, width, look.width)
 		}
+		p.expectFocusRings(name + ", " + look.name)
 		if dir == "" && os.Getenv("WHODUNIT_AXE") == "" {
 			continue
 		}
@@ -364,6 +371,64 @@ func (p *person) shoot(name string) {
 	}
 	p.do("back to normal", chromedp.EmulateViewport(1000, 640), prefer("light"))
 }
+
+// expectFocusRings goes through a page of the history by the Tab key, and measures
+// how the ring around what has the focus stands out from what is behind it.
+func (p *person) expectFocusRings(what string) {
+	p.tb.Helper()
+	if !strings.HasPrefix(run(p, "where", chromedp.Evaluate[string]("location.pathname")), activityPrefix) {
+		return
+	}
+	p.do("begin at the top", chromedp.Evaluate[chromedp.Void]("document.activeElement.blur(), getSelection().collapse(document.body, 0), undefined"))
+	least := 21.0
+	var way []int // from the first element that can have the focus to the last
+	for {
+		p.do("the next one", chromedp.KeyEvent(kb.Tab))
+		ring := run(p, "look at the ring", chromedp.Evaluate[focusRing](measureRing))
+		if len(way) > 0 && ring.Element == way[len(way)-1] {
+			continue // a field for a time has several parts
+		}
+		if ring.Element < 0 || slices.Contains(way, ring.Element) {
+			break
+		}
+		if way, least = append(way, ring.Element), min(least, ring.Contrast); ring.Width < 2 || ring.Contrast < 3 {
+			p.tb.Errorf("%s: the ring around %s is %v wide, with a contrast of %.2f, want 2 and 3 at least", what, ring.HTML, ring.Width, ring.Contrast)
+		}
+	}
+	if want := run(p, "count links, buttons and fields", chromedp.Evaluate[int](`[...document.querySelectorAll("a, button, summary, select, input:not([type=hidden])")].filter(e => e.checkVisibility()).length`)); len(way) != want {
+		p.tb.Errorf("%s: Tab leads to %d elements of %d", what, len(way), want)
+	}
+	p.tb.Logf("%s: %d rings, the least contrast is %.2f", what, len(way), least)
+	p.do("leave it", chromedp.Evaluate[chromedp.Void]("document.activeElement.blur()"))
+}
+
+const activityPrefix = "/history/"
+
+// focusRing is what is around the element that has the focus.
+type focusRing struct {
+	Element  int     `json:"element"` // its place in the document, -1 for none
+	HTML     string  `json:"html"`
+	Width    float64 `json:"width"`    // in pixels, 0 for no ring
+	Contrast float64 `json:"contrast"` // as WCAG counts it
+}
+
+const measureRing = `(() => {
+	const e = document.activeElement
+	if (!e || e === document.body || e === document.documentElement) return {element: -1, html: "", width: 0, contrast: 0}
+	const numbers = color => color.match(/[\d.]+/g).map(Number)
+	const light = color => {
+		const [r, g, b] = numbers(color).slice(0, 3).map(c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+		return 0.2126 * r + 0.7152 * g + 0.0722 * b
+	}
+	let behind = e.parentElement
+	while (behind.parentElement && numbers(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement
+	const style = getComputedStyle(e)
+	const [a, b] = [light(style.outlineColor), light(getComputedStyle(behind).backgroundColor)].sort((x, y) => y - x)
+	return {
+		element: [...document.querySelectorAll("*")].indexOf(e), html: e.outerHTML.slice(0, 90),
+		width: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth), contrast: (a + 0.05) / (b + 0.05),
+	}
+})()`
 
 // prefer chooses between light and dark.
 func prefer(scheme string) chromedp.Action[chromedp.Void] {
