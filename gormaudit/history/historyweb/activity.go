@@ -67,13 +67,17 @@ func (h *handler) activity(v *visit) error {
 	for _, name := range h.names {
 		page.Tables = append(page.Tables, tableOption{name, h.tables[name].Label})
 	}
+	people, err := h.people(v, append(h.idsIn(changes), f.user()))
+	if err != nil {
+		return err
+	}
+	if page.Who = f.Actor; f.user() != "" {
+		page.Who = people.choice(actor.Identity{Kind: actor.KindUser, ID: f.user()})
+	}
+	page.People = people.choices(changes)
 	if page.Days, err = h.days(v, changes); err != nil {
 		return err
 	}
-	if page.Who, err = h.whoAsked(v, f); err != nil {
-		return err
-	}
-	page.People = v.people.choices(changes)
 	if more {
 		page.Older = f.Older("./", changes[len(changes)-1].ID)
 	}

@@ -2,7 +2,7 @@
 // of one row with readable differences, the row as it was, and restoring it.
 //
 //	page := historyweb.Handler(db, historyweb.Config{
-//		Tables: []historyweb.Table{historyweb.For[Note](historyweb.Table{})},
+//		Tables: []historyweb.Table{historyweb.For[Note](historyweb.Table{Title: "title"})},
 //	})
 //	mux.Handle("/history/", page)                    // net/http
 //	e.Any("/history/*", echo.WrapHandler(page))      // Echo, v4 and v5

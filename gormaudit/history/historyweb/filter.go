@@ -147,14 +147,13 @@ func (h *handler) actors(v *visit, f filter, q history.Query) ([]actor.Identity,
 	return append(called, who), err
 }
 
-// whoAsked is who the filter asks for, with their name.
-func (h *handler) whoAsked(v *visit, f filter) (string, error) {
-	who, ok := readIdentity(f.Actor)
-	if f.Actor == "" || !ok || !isExact(f.Actor) || who.Kind != actor.KindUser {
-		return f.Actor, nil
+// user is the id of the user whom the filter asks for by kind and id, "" if it does
+// not.
+func (f filter) user() string {
+	if who, ok := exactly(f.Actor); ok && who.Kind == actor.KindUser {
+		return who.ID
 	}
-	people, err := h.people(v, []string{who.ID})
-	return people.choice(who), err
+	return ""
 }
 
 func (h *handler) readTime(f filter, name, text string) time.Time {

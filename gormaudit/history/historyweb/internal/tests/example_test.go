@@ -17,7 +17,7 @@ type Note struct {
 // The lines of the package comment.
 func _(db *gorm.DB, mux *http.ServeMux, e *echo.Echo) {
 	page := historyweb.Handler(db, historyweb.Config{
-		Tables: []historyweb.Table{historyweb.For[Note](historyweb.Table{})},
+		Tables: []historyweb.Table{historyweb.For[Note](historyweb.Table{Title: "title"})},
 	})
 	mux.Handle("/history/", page)               // net/http
 	e.Any("/history/*", echo.WrapHandler(page)) // Echo, v4 and v5

@@ -73,6 +73,7 @@ func TestByColumnsAreNames(t *testing.T) {
 			historyweb.For[Ticket](historyweb.Table{}), historyweb.For[Folder](historyweb.Table{}),
 		}, MayRestore: func(context.Context, actor.Actor, any) (bool, error) { return true, nil }})
 		for page, want := range map[string]string{
+			"?actor=user:9&unattributed=1":    "Created by changed from alice → to bob",
 			"":                                "Created by changed from alice → to bob",
 			"row?table=tickets&key=7":         "Created by changed from alice → to bob",
 			"moment?table=folders&key=8&at=":  "Created by dora Updated by dora",
