@@ -57,11 +57,14 @@ const mysqlOptions = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin
 const mysqlNow = "CONVERT_TZ(SYSDATE(6), @@session.time_zone, '+00:00')"
 
 func (d mysqlDialect) objects(o Options, _ []table) []string {
-	return d.defined(mark{AppendOnly: o.AppendOnly}.in(slices.Concat(mysqlTables(), d.procedures(), d.protection(o.AppendOnly))))
+	return d.defined(mark{AppendOnly: o.AppendOnly}.in(slices.Concat(d.tables(), d.procedures(), d.protection(o.AppendOnly))))
 }
 
-func mysqlTables() []string {
-	attribution := attributionList("# longtext")
+func (d mysqlDialect) tables() []string {
+	attribution, now := attributionList("# longtext"), ""
+	if d.mariadb {
+		now = " DEFAULT (" + mysqlNow + ")"
+	}
 	return []string{
 		`CREATE TABLE IF NOT EXISTS whodunit_change_sets (
   id bigint NOT NULL,
@@ -78,7 +81,7 @@ func mysqlTables() []string {
   id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
   change_set bigint NOT NULL,
   token bigint NOT NULL,
-  at datetime(6) NOT NULL,
+  at datetime(6) NOT NULL` + now + `,
   database_user varchar(512),
   table_name varchar(200) NOT NULL,
   row_key longtext NOT NULL,
@@ -87,7 +90,7 @@ func mysqlTables() []string {
   action varchar(20) NOT NULL,
   fields longtext NOT NULL,
   row_hash int unsigned GENERATED ALWAYS AS (CRC32(row_key)) STORED,
-  KEY whodunit_changes_row (table_name, row_hash),
+  KEY whodunit_changes_row (row_hash, table_name),
   KEY whodunit_changes_table (table_name),
   KEY whodunit_changes_moved (moved_to(64)),
   KEY whodunit_changes_transaction (token, at)
@@ -208,12 +211,12 @@ func (d mysqlDialect) refusals() int { return 4 }
 
 // mysqlTrigger has its mark in a text, for clients drop comments. It finds the
 // change set of the context, or begins it, or that of a statement that has no
-// actor.
+// actor. @@timestamp is when the statement began.
 var mysqlTrigger = ` AFTER %s ON %s FOR EACH ROW
 BEGIN
 %s  IF FALSE THEN DO 'whodunit:mark'; END IF;
   IF %s THEN%s
-    IF NOT (@whodunit_at <=> UTC_TIMESTAMP(6) AND @whodunit_home <=> SCHEMA()) THEN
+    IF NOT (@whodunit_at <=> @@timestamp AND @whodunit_home <=> SCHEMA()) THEN
     BEGIN
       DECLARE _active boolean DEFAULT false;
       DECLARE _set, _token bigint;
@@ -229,12 +232,10 @@ BEGIN
           UPDATE whodunit_context SET change_set = _set, token = _token WHERE connection = CONNECTION_ID() AND maintenance = 0;
         END IF;
       END IF;
-      SET @whodunit_home = SCHEMA(), @whodunit_at = UTC_TIMESTAMP(6), @whodunit_set = _set, @whodunit_token = _token;
+      SET @whodunit_home = SCHEMA(), @whodunit_at = @@timestamp, @whodunit_set = _set, @whodunit_token = _token;
     END;
     END IF;
-    INSERT INTO whodunit_changes (change_set, token, at, database_user, table_name, row_key, moved_to, composite, action, fields)
-    VALUES (@whodunit_set, @whodunit_token, ` + mysqlNow + `, USER(), %s, %s, %s, %t, %s, CONCAT('[', CONCAT_WS(',',
-      %s), ']'));
+    %s;
   END IF;
 END`
 
@@ -249,20 +250,38 @@ func (d mysqlDialect) record(t table) []string {
 	key := func(row string) string { return d.key(t, row) }
 	create := func(event, when, key, movedTo, action string, field func(c column) string) []string {
 		return d.replace("TRIGGER", d.triggerName(t, event), fmt.Sprintf(mysqlTrigger, strings.ToUpper(event), quoteTable(t.name, d.quote),
-			d.tooLarge(t, event), when, d.refuse(t), d.literal(t.name), key, movedTo, len(t.keys) > 1, action, mapColumns(t.columns, ",\n      ", field)))
+			d.tooLarge(t, event), when, d.refuse(t), d.insert(t, key, movedTo, action, "CONCAT('[', CONCAT_WS(',',\n      "+mapColumns(t.columns, ",\n      ", field)+"), ']')")))
 	}
 	return d.defined(t.mark().in(slices.Concat(
-		create("insert", "TRUE", key("NEW"), "NULL", "'create'", func(c column) string {
+		create("insert", "TRUE", key("NEW"), "", "'create'", func(c column) string {
 			return d.field(c, "NEW."+d.quote(c.name)+" IS NOT NULL", "NULL", d.text("NEW", c))
 		}),
 		create("update", mapColumns(cheapFirst(t.watched()), " OR\n    ", d.differs), key("OLD"),
 			"IF("+mapColumns(t.keys, " OR ", d.differs)+", "+key("NEW")+", NULL)", actionOf(t, d.quote), func(c column) string {
 				return d.field(c, d.differs(c), d.text("OLD", c), d.text("NEW", c))
 			}),
-		create("delete", "TRUE", key("OLD"), "NULL", "'delete'", func(c column) string {
+		create("delete", "TRUE", key("OLD"), "", "'delete'", func(c column) string {
 			return d.field(c, "OLD."+d.quote(c.name)+" IS NOT NULL", d.text("OLD", c), "NULL")
 		}),
 	)))
+}
+
+// insert leaves to defaults what it can: they take less time than what is written
+// here. MySQL's know no session.
+func (d mysqlDialect) insert(t table, key, movedTo, action, fields string) string {
+	names := "change_set, token, database_user, table_name, row_key, action, fields"
+	values := "@whodunit_set, @whodunit_token, USER(), " + d.literal(t.name) + ", " + key + ", " + action + ", " + fields
+	add := func(name, value string) { names, values = names+", "+name, values+", "+value }
+	if !d.mariadb {
+		add("at", mysqlNow)
+	}
+	if movedTo != "" {
+		add("moved_to", movedTo)
+	}
+	if len(t.keys) > 1 {
+		add("composite", "TRUE")
+	}
+	return "INSERT INTO whodunit_changes (" + names + ")\n    VALUES (" + values + ")"
 }
 
 // tooLarge names the column that takes most of a change which is larger than a
