@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"log"
 	"net/http"
 
@@ -31,10 +32,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := db.Use(gormaudit.New()); err != nil {
-		log.Fatal(err)
-	}
-	if err := db.AutoMigrate(&Note{}); err != nil {
+	if err := errors.Join(db.Use(gormaudit.New()), db.AutoMigrate(&Note{})); err != nil {
 		log.Fatal(err)
 	}
 
