@@ -54,7 +54,8 @@ func As(as func(id string) context.Context) Option {
 // once for each by-column that does not then hold what it shall. What the
 // paths are and what each does is listed in writes.md, beside the package
 // gormaudit. Paths that a model can't take, or GORM itself fails on, are
-// logged with the reason: go test -v shows them.
+// logged with the reason: go test -v shows them. A model on which none can be
+// tried fails the test.
 //
 // db is the application's, with the plugin of gormaudit and all others. Its
 // tables must be there, and hold at most 1,000 rows. Each model has a
@@ -135,8 +136,11 @@ func tryAll(t *testing.T, trial *writes.Trial) {
 	for _, why := range slices.Sorted(maps.Keys(skipped)) {
 		t.Logf("skipped, since %s:\n\t%s", why, strings.Join(skipped[why], "\n\t"))
 	}
-	if failed > 0 {
+	switch {
+	case failed > 0:
 		t.Log(advice)
+	case held == 0:
+		t.Error("audittest: no write path could be tried, for the reasons above")
 	}
 }
 

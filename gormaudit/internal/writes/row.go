@@ -3,6 +3,7 @@ package writes
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -39,11 +40,23 @@ func (m *Model) withAbsentKey(row any) (_ any, ok bool) {
 		if !m.isZero(row, field) {
 			continue
 		}
-		if len(m.Schema.PrimaryFields) > 1 || field.Set(context.Background(), reflect.ValueOf(row), strconv.FormatInt(m.absentKey, 10)) != nil || field.GORMDataType == schema.String {
+		if len(m.Schema.PrimaryFields) > 1 || !m.setAbsentKey(row, field) {
 			return row, false
 		}
 	}
 	return row, true
+}
+
+// setAbsentKey gives a row a key that no other has: a number, or a UUID where
+// that doesn't fit.
+func (m *Model) setAbsentKey(row any, field *schema.Field) bool {
+	rv, number := reflect.ValueOf(row), strconv.FormatInt(m.absentKey, 10)
+	unknown := fmt.Sprintf("feedface-0000-4000-8000-%012d", m.absentKey)
+	if field.GORMDataType != schema.String && field.Set(context.Background(), rv, number) == nil {
+		return true
+	}
+	isText := field.GORMDataType == schema.String && field.DataType == schema.String
+	return !isText && field.Set(context.Background(), rv, unknown) == nil
 }
 
 // row returns the n-th row as a caller has it who changed it and forged its

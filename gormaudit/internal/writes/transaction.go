@@ -2,7 +2,10 @@ package writes
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -14,6 +17,32 @@ type transaction struct {
 	db, plain *gorm.DB
 	begun     bool
 	attempts  int
+	first     *firstError
+}
+
+// firstError is a logger that prints nothing and keeps the error of the first
+// statement that failed. PostgreSQL answers all later ones of the transaction
+// with one that tells nothing.
+type firstError struct {
+	logger.Interface
+	err error
+}
+
+func (f *firstError) LogMode(logger.LogLevel) logger.Interface { return f }
+
+func (f *firstError) Trace(_ context.Context, _ time.Time, _ func() (string, int64), err error) {
+	if f.err == nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+		f.err = err
+	}
+}
+
+// because returns err, after the error of the statement that failed first, where
+// that is another one.
+func (f *firstError) because(err error) error {
+	if err == nil || f.err == nil || strings.Contains(err.Error(), f.err.Error()) {
+		return err
+	}
+	return fmt.Errorf("%w; then %w", f.err, err)
 }
 
 // begin opens a transaction. Where db is one already, it uses that.
@@ -23,14 +52,15 @@ func begin(db *gorm.DB) (*transaction, error) {
 		return nil, err
 	}
 	// Failures and forged values are expected, and not for the log.
-	t := &transaction{db: db.Session(&gorm.Session{NewDB: true, Context: context.Background(), Logger: logger.Discard})}
+	f := &firstError{Interface: logger.Discard}
+	t := &transaction{first: f, db: db.Session(&gorm.Session{NewDB: true, Context: context.Background(), Logger: f})}
 	if _, within := db.Statement.ConnPool.(gorm.TxCommitter); !within {
 		t.db, t.begun = t.db.Begin(), true
 		if t.db.Error != nil {
 			return nil, fmt.Errorf("begin: %w", t.db.Error)
 		}
 	}
-	t.plain = plain.Session(&gorm.Session{NewDB: true, Context: context.Background()})
+	t.plain = plain.Session(&gorm.Session{NewDB: true, Context: context.Background(), Logger: f})
 	t.plain.Statement.ConnPool = t.db.Statement.ConnPool
 	if err := t.savePoint("audittest"); err != nil {
 		_ = t.end()
@@ -75,7 +105,8 @@ func (t *transaction) attempt(f func() error) error {
 	if err := t.savePoint(name); err != nil {
 		return err
 	}
-	err := f()
+	t.first.err = nil
+	err := t.first.because(f())
 	if err != nil {
 		if undo := t.rollbackTo(name); undo != nil {
 			return fmt.Errorf("%w (and %w)", err, undo)

@@ -1,6 +1,7 @@
 package writes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func NewTrial(db *gorm.DB, m *Model, others []*Model) (*Trial, error) {
 	}
 	t := &Trial{model: m, tx: tx, tables: map[string]*table{}, rows: map[string]rowKey{}}
 	if err := t.prepare(others); err != nil {
-		return nil, errors.Join(err, tx.end())
+		return nil, errors.Join(tx.first.because(err), tx.end())
 	}
 	return t, nil
 }
@@ -271,16 +272,14 @@ func (t *Trial) Try(p Path) (problems []string, skipped string) {
 	switch {
 	case p.Fails && err == nil:
 		return []string{"no error, want one"}, ""
-	case !p.Fails && err != nil:
+	case !p.Fails && errors.Join(err, readErr) != nil:
 		if _, alone := t.alone(p); alone != nil {
 			first, _, _ := strings.Cut(alone.Error(), "\n") // of joined errors, often one twice
 			return nil, "GORM alone fails too: " + first
 		}
-		return []string{fmt.Sprintf("error %q, and GORM alone writes", err)}, ""
+		return []string{fmt.Sprintf("error %q, and GORM alone writes", cmp.Or(err, readErr))}, ""
 	case err != nil && readErr != nil:
 		return nil, "" // the transaction has failed, so nothing is written
-	case readErr != nil:
-		return []string{readErr.Error()}, ""
 	}
 	rows, stamps := t.compare(p, after)
 	if len(rows) > 0 {
@@ -293,8 +292,9 @@ func (t *Trial) Try(p Path) (problems []string, skipped string) {
 
 // run runs a path through db, reads what there is then and undoes it.
 func (t *Trial) run(p Path, db *gorm.DB) (after map[string]contents, readErr, err error) {
-	t.wrong = nil
+	t.wrong, t.tx.first.err = nil, nil
 	defer func() {
+		err, readErr = t.tx.first.because(err), t.tx.first.because(readErr)
 		readErr = errors.Join(readErr, t.tx.rollbackTo("path"))
 	}()
 	err = safely(func() error { return p.Run(t.model.asActor(db)) })
