@@ -20,7 +20,7 @@
 // statement, on the same rows. There is no second query.
 //
 // So UpdateColumn, updates with SkipHooks and the foreign keys that GORM sets
-// for associations move no updated_by, and a soft delete doesn't either. Three
+// for associations don't change updated_by, nor does a soft delete. Three
 // places where GORM forgets updated_at are stamped all the same, because the
 // row does change: an upsert's DoUpdates that the caller wrote, a clause.Set
 // that the caller wrote (gorm.G's Set(…).Update among them), and db.Table("…")
@@ -34,11 +34,11 @@
 // rest of the statement runs. [Preserve] is the one explicit way to write
 // by-columns, for imports.
 //
-// What can't keep that is refused, on models with by-columns: an INSERT OR
-// REPLACE or a REPLACE, which deletes the row that knew its creator, and every
-// create on SQL Server and ClickHouse, whose drivers build their INSERT around
-// GORM's clauses. So is each operation that another driver builds so: db.Use
-// looks at what it would send, and sends nothing.
+// Statements that would break this are refused, on models with by-columns: an
+// INSERT OR REPLACE or a REPLACE, which deletes the row that knew its creator,
+// and every create on SQL Server and ClickHouse, whose drivers build their
+// INSERT around GORM's clauses. So is each operation that another driver builds
+// that way: db.Use looks at what the driver would send, and sends nothing.
 //
 // # Security
 //
@@ -51,10 +51,10 @@
 //
 // # Which columns
 //
-// Fields named CreatedBy, UpdatedBy and DeletedBy, or the same with ID after
-// it, found as GORM finds its timestamps. The tags autoCreateBy, autoUpdateBy
-// and autoDeleteBy choose any other field, and with the value false turn one
-// off:
+// By-columns are the fields named CreatedBy, UpdatedBy and DeletedBy, or the
+// same with ID after it. They are found as GORM finds its timestamps. The tags
+// autoCreateBy, autoUpdateBy and autoDeleteBy choose any other field, and with
+// the value false turn one off:
 //
 //	Author    string `gorm:"autoCreateBy"`
 //	UpdatedBy string `gorm:"autoUpdateBy:false"`
@@ -72,21 +72,22 @@
 // An actor who is a user is stamped by id. A service or a system is stamped as
 // "service:42" or "system:archiver" in a text column and as NULL in one that
 // holds users' ids only; [Config.ID] decides otherwise. Anonymous is stamped
-// as NULL. A context without an actor is a matter of [MissingPolicy].
+// as NULL. [MissingPolicy] decides about a context without an actor.
 //
 // # Diagnostics
 //
-// A write without a context, a write with a context in which nobody acts, and
-// a caller's value for a by-column that is dropped are told apart: in the log,
-// with up to three lines of the application, of which the last is outside the
-// package of the first; and to [Config.Observe] as an [Event], whatever the
-// log's level. The log has each place at 1, 10, 100 times and so on. A
-// *gin.Context hides the actor of its request: pass c.Request.Context().
+// The plugin reports, and tells apart, a write without a context, a write with
+// a context in which nobody acts, and a caller's value for a by-column that is
+// dropped. The log names up to three lines of the application, of which the
+// last is outside the package of the first. [Config.Observe] gets an [Event],
+// whatever the log's level. The log has each place the 1st, 10th, 100th time
+// and so on. A *gin.Context hides the actor of its request: pass
+// c.Request.Context().
 //
 // With [Config.DryRun] nothing is changed, and Observe is told what would be.
-// The file adopting.md beside this package leads an application that is
-// already there from DryRun over [Warn] to [Reject].
+// The file adopting.md beside this package leads an existing application from
+// DryRun through [Warn] to [Reject].
 //
-// A second db.Use on the same gorm.DB is [gorm.ErrRegistered], GORM's bare
+// A second db.Use on the same gorm.DB returns [gorm.ErrRegistered], GORM's bare
 // "registered": the first plugin stays, with its Config.
 package gormaudit

@@ -16,11 +16,11 @@
 // answer, too: the anonymous actor. The middleware lets everybody pass;
 // [RequireUser] and [RequireFunc] don't.
 //
-// It has the names of package echoauth, which is for Echo v4, and knows nothing
-// of v4. An application that moves changes the import path, echo.Context to
-// *echo.Context, and the arguments of its [BasicAuth] and [KeyAuth] validators,
-// which begin with c as Echo's do. Sessions that one wrote are good for the
-// other.
+// It has the same names as package echoauth, which is for Echo v4, and imports
+// nothing of v4. An application that moves changes the import path,
+// echo.Context to *echo.Context, and the arguments of its [BasicAuth] and
+// [KeyAuth] validators, which begin with c as Echo's do. Sessions that one
+// wrote are good for the other.
 //
 // # Where the answer comes from
 //
@@ -34,11 +34,11 @@
 // program got it for itself, and who acts for whom; see jwt.md beside this
 // package.
 //
-// A credential that is no good, an expired cookie for instance, is none. A
-// verified one that can't name anybody, a token whose subject is true for
-// instance, is [ErrBadCredential], and refused with 401. A source that can't
-// tell, because the session store is down, fails the request with 503: an outage
-// must not sign anybody out, nor write rows by nobody.
+// A credential that is not valid, such as an expired cookie, counts as none. A
+// verified credential that can't name anybody, such as a token whose subject is
+// the boolean true, is [ErrBadCredential], and refused with 401. If a source
+// can't tell, for instance because the session store is down, the request fails
+// with 503: an outage must not sign anybody out, nor write rows by nobody.
 //
 // # Order
 //
@@ -50,10 +50,10 @@
 // Echo runs the middleware of e.Use before that of a group. Where a group has
 // its own JWT, put a second Middleware behind it; see the example of
 // [FromJWT]. The innermost that finds a credential wins, in both contexts and
-// for access logs further out. It asks for the token first, so that a request
-// with both a session and the group's token is the token's. A session or token
-// that came too late to be seen is logged once, through c.Logger(), under the
-// request's context.
+// for access logs further out. It asks for the token first, so that the token
+// wins in a request with both a session and the group's token. A session or
+// token that came too late to be seen is logged once, through c.Logger(), under
+// the request's context.
 //
 // # Sessions
 //
@@ -80,18 +80,18 @@
 // databases' clients that mean it are known. Any other error is an outage, and so
 // is a [*net.OpError], whatever it wraps.
 //
-// What the session functions return has a status with which Echo answers where
-// a handler returns it; see the errors below. A sign-in with OpenID Connect is
-// in .ci/oidc of the repository, compiled and tested.
+// The errors of the session functions have a status, with which Echo answers
+// where a handler returns them; see the errors below. A sign-in with OpenID
+// Connect is in .ci/oidc of the repository, compiled and tested.
 //
 // # In development
 //
 // A cookie with Secure is for https. gorilla's stores ask for it by default, and
 // Login never takes it away: a proxy may call the application localhost. Over
 // plain http Chrome, Firefox and curl keep such a cookie if the host is localhost
-// or 127.0.0.1, Safari does not, and none does for the address of another machine,
-// such as a telephone's view of yours: the login succeeds, and the next page is
-// anonymous. This is logged once.
+// or 127.0.0.1, Safari does not, and none does for another address, such as the
+// one that a telephone reaches your machine by: there the login succeeds, and
+// the next page is anonymous. This is logged once.
 //
 // So let the configuration decide, and have no Secure in development:
 //
@@ -114,15 +114,15 @@
 // That also happens to a handler under a timeout that does not wait for it, such
 // as Echo v4's Timeout or TimeoutHandler of net/http. A request that has ended
 // while a source, a store, a stamp or a guard took its time is given up with a
-// 503, before anything is written to its context. What the handler itself does too
-// late can't be seen: a Login after a slow comparison of passwords signs the next
-// visitor in. Such a timeout is logged once. Use Echo's ContextTimeout, which
-// waits.
+// 503, before anything is written to its context. The middleware can't see what
+// the handler itself does too late: a Login after a slow comparison of
+// passwords signs the next visitor in. Such a timeout is logged once. Use
+// Echo's ContextTimeout, which waits.
 //
 // A WebSocket or a stream of events has the actor that it was opened with, for
 // as long as it lives: ask now and then whether the account is still good. The
 // request's context ends with a stream of events, but not when the client of a
-// WebSocket leaves; take the one of your WebSocket library for that.
+// WebSocket leaves; use the context of your WebSocket library for that.
 //
 // # Testing an application
 //
@@ -138,8 +138,8 @@
 //     domain from planting the cookie.
 //   - A copied cookie of a CookieStore is good until it expires, also after
 //     Logout and StopImpersonating, unless what SessionStamp returns changes.
-//   - A handler that saves a session while somebody else's request signs it out
-//     writes it anew. The middleware saves none.
+//   - If a handler saves a session while somebody else's request signs it out,
+//     the session is written anew. The middleware saves no session.
 //   - A guard does not load the record. A deleted user's token is good until it
 //     expires.
 //   - Give both halves of a wrong password the same answer in the same time:

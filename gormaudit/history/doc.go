@@ -12,35 +12,34 @@
 //
 // The database records, the library says who acts. [Migrate] generates row
 // triggers for each table from its GORM model. They write the changed columns,
-// before and after. The [Plugin] attributes each transaction: to the actor of
-// [actor.FromContext], in the request of [actor.RequestFromContext], with a reason
-// or whatever else [actor.NewMetadataContext] says of it.
+// before and after. The [Plugin] attributes each transaction to the actor of
+// [actor.FromContext], in the request of [actor.RequestFromContext], with the
+// metadata of [actor.NewMetadataContext], such as a reason.
 //
-// So what changes is recorded whoever changes it: bulk updates, upserts,
-// savepoints, raw SQL, another program, psql. It is recorded in the same
-// transaction, and rolled back with it. If it can't be recorded, the write
-// fails.
+// So a change is recorded whoever makes it: bulk updates, upserts, savepoints, raw
+// SQL, another program, psql. It is recorded in the same transaction, and rolled
+// back with it. If it can't be recorded, the write fails.
 //
-// The changes of a transaction share a [ChangeSet], one for each actor where
-// there are several in turn, all with one [ChangeSet.Transaction]. A write that the plugin did not see, such as one
-// from psql or a [gorm.DB.Exec] outside a transaction, is not attributed; it has
-// the database's user. Exec in a transaction has the actor of its context, and
-// whoever writes past GORM can say who acts with [Dialect.Tell]. Under
-// SkipDefaultTransaction the plugin opens a transaction for tables that have
-// triggers.
+// The changes of a transaction share a [ChangeSet]. Where several actors take turns
+// in it, each has a change set, all with the same [ChangeSet.Transaction]. A write
+// that the plugin did not see, such as one from psql or a [gorm.DB.Exec] outside a
+// transaction, is not attributed; it has the database's user. Exec in a transaction
+// has the actor of its context, and whoever writes past GORM can say who acts with
+// [Dialect.Tell]. Under SkipDefaultTransaction the plugin opens a transaction for
+// tables that have triggers.
 //
-// An update that changes nothing is no change, nor is one of updated_at and
-// updated_by alone, which are recorded along with other columns. One of created_at,
-// created_by or deleted_by alone is: who writes these by hand may be a forger. See
-// [Field.Bookkeeping]. Setting and clearing the soft-delete column is
-// [ActionSoftDelete] and [ActionRestore].
+// An update that changes nothing is not recorded, nor is an update of updated_at
+// and updated_by alone: these are recorded along with other columns. An update of
+// created_at, created_by or deleted_by alone is recorded: whoever writes these by
+// hand may be a forger. See [Field.Bookkeeping]. Setting and clearing the
+// soft-delete column is [ActionSoftDelete] and [ActionRestore].
 //
-// Leave a column out with the tag gorm:"history:-". With gorm:"history:redact"
-// it is recorded that it changed, not what: for secrets. Large blobs are best
-// left out, each change holds them twice. A renamed column keeps its past by the
-// tag gorm:"history:was:old_name"; parts are joined by commas, as in
-// gorm:"history:redact,was:pin". An older release of the application
-// that migrates once more takes nothing away: see [Options.Exact].
+// Leave a column out with the tag gorm:"history:-". With gorm:"history:redact", for
+// secrets, it is recorded that the column changed, not its values. Leave large
+// blobs out: each change of one holds it twice. A renamed column keeps its past by
+// the tag gorm:"history:was:old_name"; parts are joined by commas, as in
+// gorm:"history:redact,was:pin". An older release of the application that migrates
+// once more takes nothing away: see [Options.Exact].
 //
 // # Security
 //
@@ -51,13 +50,14 @@
 //
 // A history keeps what was deleted: passwords, tokens and personal data too,
 // unless their columns are left out or redacted. [Anonymize] replaces a person's
-// name, request and metadata, [Prune] deletes what is old. The request is the
-// client's word, see [actor.Request].
+// name, request and metadata, [Prune] deletes what is old. The request is what the
+// client says, see [actor.Request].
 //
-// Beside this file, questions.md has what to ask and how, schema.md the tables,
-// the rights as GRANT lines and restores, attribution.md how to say who acts
-// without GORM, rls.md row-level security, migrations.md what [Migrate] does on
-// each database, gaps.md what is not recorded or not attributed, costs.md what
-// it costs. Tested with SQLite, PostgreSQL 15 and MariaDB 10.11, and with
-// MariaDB in the mode that GORM uses for MySQL. PostgreSQL must be 14 or later.
+// Beside this file, questions.md has what to ask and how; schema.md has the tables,
+// the rights as GRANT lines, and restores; attribution.md says how to name the
+// actor without GORM; rls.md is about row-level security; migrations.md says what
+// [Migrate] does on each database; gaps.md what is not recorded or not attributed;
+// costs.md what it costs. Tested with SQLite, PostgreSQL 15 and MariaDB 10.11, and
+// with MariaDB in the mode that GORM uses for MySQL. PostgreSQL must be 14 or
+// later.
 package history

@@ -12,32 +12,34 @@
 // ends in a slash, with or without [net/http.StripPrefix]. Templates and the
 // stylesheet are embedded; it needs no JavaScript.
 //
-// An [net/http.ServeMux] sends who asks for /history to /history/ by itself. Echo
-// answers 404, unless it is told to do the same:
+// A [net/http.ServeMux] redirects /history to /history/ by itself. Echo answers
+// 404, unless it is told to do the same:
 //
 //	e.GET("/history", echo.WrapHandler(http.RedirectHandler("/history/", http.StatusFound)))
 //
 // # What it says
 //
-// Each change is a sentence: who did what to which row, from what to what. Names of
-// people come from [Config.Names], those of rows from [Table.Title]. "Unknown" is
-// whoever wrote without saying who it was: psql, a migration, a job without an actor
-// in its context. The database can't tell these apart, so the page does not either.
+// Each change is a sentence: who did what to which row, from what to what. People's
+// names come from [Config.Names], rows' names from [Table.Title]. "Unknown" stands
+// for whoever wrote without saying who it was: psql, a migration, a job without an
+// actor in its context. The database can't tell these apart, so the page does not
+// either.
 //
 // Restoring is a write like any other, see [history.Restore]. A column that counts
-// versions for an optimistic lock must not go back with the row: that page says how.
+// versions for an optimistic lock must not go back with the row: [history.Restore]
+// says how.
 //
 // # Who sees it
 //
-// The handler authenticates nobody. Whoever is in the request's context, as
-// echoauth's middleware puts them there, is asked about; without somebody signed
-// in, the answer is 401. With the zero [Config] everybody who is signed in sees the
-// changes of all tables. [Config.MayRead] narrows that, for the exports too.
-// Nobody restores a row unless [Config.MayRestore] says so.
+// The handler authenticates nobody. It goes by the actor in the request's context,
+// where echoauth's middleware puts one; if nobody is signed in, the answer is 401.
+// With the zero [Config] everybody who is signed in sees the changes of all tables.
+// [Config.MayRead] narrows that, for the exports too. Nobody restores a row unless
+// [Config.MayRestore] says so.
 //
 // # Security
 //
-// A history shows what was deleted, and what others wrote. Let few read it: give
+// A history shows what was deleted, and what others wrote. Let few read it: set
 // MayRead. Redacted columns are shown as hidden, columns left out of the history
 // not at all.
 //
