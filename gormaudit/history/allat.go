@@ -16,14 +16,15 @@ import (
 
 // AllAt yields the rows of a table as they were at a time, soft-deleted ones too, by
 // their keys: each is what [At] returns. An error is yielded once, with the zero T,
-// and ends it; [ErrTruncated] is one, where the table was truncated since. A db
-// with conditions is an error: they would judge what the rows hold now.
+// and ends the iteration: [ErrTruncated], for one, where the table was truncated
+// since. A db with conditions is an error, because they would apply to what the
+// rows hold now.
 //
-// It reads the table in pages, and holds no connection between two. Rows that have
-// not changed since cost no more than that. Each of those that have takes a few
-// queries, and what it keeps of them in memory is bounded. What is written while it
-// reads is taken back like the rest, but for transactions that were under way when
-// it began: where those matter, give it a transaction that sees one snapshot
+// It reads the table in pages, and holds no connection between two pages. Rows that
+// have not changed since cost no more than that. Each row that has changed takes a
+// few queries, and the memory for them is bounded. What is written while it reads
+// is taken back like the rest, except by transactions that were under way when it
+// began: where those matter, give it a transaction that sees one snapshot
 // (REPEATABLE READ).
 func AllAt[T any](db *gorm.DB, at time.Time) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

@@ -19,8 +19,8 @@ const anonymized = "anonymized"
 // [ActionAnonymize] of the table whodunit_change_sets.
 //
 // It works in batches of rows, each its own transaction, with pauses in which
-// others write. It can be stopped by the context of db. Then it has recorded
-// nothing of itself, and must be run again.
+// others write. It can be stopped by the context of db. A run that was stopped has
+// recorded nothing of itself, and must be repeated.
 //
 // What the changes themselves hold is not touched: leave columns with personal
 // data out of the history or redact them, or [Prune].

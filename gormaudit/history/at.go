@@ -22,22 +22,23 @@ var (
 )
 
 // At returns a row as it was at a time. key is the value of its only key
-// column, or a T or *T with its key set. A row that did not exist is [ErrNotYet]
-// or [ErrDeleted], one that the history has never seen and that is not there is
-// [gorm.ErrRecordNotFound]. A row that was soft-deleted by then is returned,
-// with its deleted-at field set.
+// column, or a T or *T with its key set. If the row did not exist then, the error
+// is [ErrNotYet] or [ErrDeleted]. If the row is not there and the history has never
+// seen it, it is [gorm.ErrRecordNotFound]. A row that was soft-deleted by then is
+// returned, with its deleted-at field set.
 //
 // A transaction counts whole or not at all: from the time of its last change, which
-// its commit followed. So At is what a SELECT could have read at that time, or
-// would have read after a commit that was under way. What nobody attributed on
-// MariaDB, MySQL and SQLite counts by statement, see [ChangeSet.Transaction].
+// its commit followed. So At returns what a SELECT could have read at that time, or
+// would have read after a commit that was under way. Unattributed writes on
+// MariaDB, MySQL and SQLite count by statement, see [ChangeSet.Transaction].
 //
-// It begins at the row of now and takes back what was recorded since, so a row
-// older than its history is what it was when that began. Columns left out of the
-// history have the value of now, redacted ones the zero value once they changed.
+// It begins at the current row and takes back what was recorded since, so a row
+// older than its history is returned as it was when the history began. Columns left
+// out of the history have their current value, redacted ones the zero value once
+// they changed.
 //
-// key is that which the row had at the time, as the database compares it. If it was
-// moved since, the row is found where it is now.
+// key is the key that the row had at the time, as the database compares keys. If
+// the key has changed since, the row is found where it is now.
 func At[T any](db *gorm.DB, key any, at time.Time) (row T, err error) {
 	r, fresh, err := newReader(db)
 	if err != nil {

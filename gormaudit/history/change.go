@@ -29,25 +29,25 @@ type ChangeSet struct {
 	// ID is the change set's id in its home, a positive number. On SQLite, the
 	// changes of one millisecond that nobody attributed have a negative one. It is
 	// zero where a session named a set that was not its transaction's: the change
-	// is in none.
+	// is in no set.
 	ID int64 `json:"id,string"`
-	// Transaction is the same for all change sets of one transaction: it has several
-	// where actors take turns. MariaDB, MySQL and SQLite don't know it for changes
-	// that nobody attributed: each of their sets has its own.
+	// Transaction is the same for all change sets of one transaction, which has
+	// several where actors take turns. MariaDB, MySQL and SQLite don't know it for
+	// changes that nobody attributed: each of their sets has its own.
 	Transaction int64 `json:"transaction,string"`
 	// At is when the first change of the set was recorded, in UTC, by the
 	// database's clock. SQLite keeps milliseconds, the others microseconds.
 	At time.Time `json:"at"`
 	// Attributed is false when nobody said who acts: the write did not come through
-	// the plugin, or its context held no actor. Actor is then the zero Actor,
-	// as it is for an anonymous one, for whom Attributed is true.
+	// the plugin, or its context held no actor. Actor is then the zero Actor. An
+	// anonymous Actor is zero too, but for it Attributed is true.
 	Attributed bool `json:"attributed"`
 	// Actor is who did it, with names as they were at the time.
 	Actor actor.Actor `json:"actor"`
 	// Request is the request it was done in. It is zero without one.
 	Request actor.Request `json:"request,omitzero"`
-	// Metadata is what the program said of it, see [actor.NewMetadataContext]. It is
-	// nil without any.
+	// Metadata is what the program said of the changes, see
+	// [actor.NewMetadataContext]. It is nil without any.
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// DatabaseUser is the account that the connection was opened with. SQLite
 	// has none.
@@ -90,16 +90,16 @@ type Field struct {
 	Before Value
 	// After is the new value. It is NULL for a deleted row.
 	After Value
-	// Redacted is true for a column tagged history:redact: that it changed is
-	// known, Before and After are not.
+	// Redacted is true for a column tagged history:redact: it is known that the
+	// column changed, but Before and After are not known.
 	Redacted bool
-	// Bookkeeping is true for by- and at-columns. Those of an update, such as
-	// updated_at, are no change by themselves, but part of one. created_by and
-	// the like are: nobody but a forger changes them alone.
+	// Bookkeeping is true for by- and at-columns. An update of updated_at and
+	// updated_by alone is not recorded. An update of created_by and the like alone
+	// is: only a forger changes these alone.
 	Bookkeeping bool
 	// Err says that the record can't be read, wholly or in part: somebody has
-	// written to the history's tables. Before and After then hold what could be.
-	// [At] and [Revert] return it, other changes are not concerned.
+	// written to the history's tables. Before and After then hold what could be
+	// read. [At] and [Revert] return Err. Other changes are not affected.
 	Err error
 }
 

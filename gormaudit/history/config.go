@@ -12,17 +12,17 @@ type Config struct {
 	// Actor says who acts under a context, and false when nobody said. By
 	// default [actor.FromContext].
 	Actor func(ctx context.Context) (actor.Actor, bool)
-	// Models are those whose changes must be recorded: the plugin warns where one
-	// has no triggers, and attributes their writes also before it has seen any. Of
-	// others it warns where their triggers are outdated or were lost. [Revert] knows
-	// their keys. By default none.
+	// Models are the models whose changes must be recorded: the plugin warns where
+	// one has no triggers, and attributes writes to them even before it has seen
+	// any triggers. For other models it warns where their triggers are outdated or
+	// were lost. [Revert] knows the keys of Models. By default none.
 	Models []any
 	// AttributeAll attributes every statement of GORM's, reads and tables without
 	// history too, for row-level security on PostgreSQL: see rls.md. Outside a
 	// transaction each runs in one of its own, with its preloads: BEGIN, the actor,
 	// the statement, COMMIT. [gorm.DB.Row], Rows and Scan, whose transaction nobody
-	// would end, are an error there, as is [At]: open one. By default
-	// off. It changes nothing on other databases.
+	// would end, are an error there, as is [At]: open a transaction for them. By
+	// default off. It changes nothing on other databases.
 	AttributeAll bool
 }
 

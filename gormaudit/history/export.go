@@ -12,12 +12,12 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// WriteNDJSON writes changes as JSON, one in a line, see [Change.MarshalJSON]:
+// WriteNDJSON writes changes as JSON, one on each line, see [Change.MarshalJSON]:
 //
 //	err := history.WriteNDJSON(w, history.All(db, history.Query{}))
 //
-// It writes as it reads, and ends at the first error of either, which it returns:
-// what is written until then is whole lines, unless w failed.
+// It writes as it reads, and ends at the first error of either, which it returns.
+// Until then it has written whole lines, unless w failed.
 func WriteNDJSON(w io.Writer, changes iter.Seq2[Change, error]) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
@@ -41,12 +41,12 @@ var csvColumns = []string{
 }
 
 // WriteCSV writes changes as CSV for spreadsheets, after a line with the names of
-// the columns: a line for each column that changed, one without a column for a
-// change of none. The key's parts are joined by commas, metadata is JSON, values are those of
-// [Value.String]: NULL and an empty text are both an empty cell, which
-// [WriteNDJSON] tells apart.
+// the columns: a line for each column that changed, and a line without a column for
+// a change that has none. The key's parts are joined by commas, metadata is JSON,
+// values are those of [Value.String]: NULL and an empty text are both an empty
+// cell, which [WriteNDJSON] tells apart.
 //
-// A text that a spreadsheet would take for a formula, for it begins with =, +,
+// A text that a spreadsheet would take for a formula, because it begins with =, +,
 // - or @, gets an apostrophe in front.
 //
 // It writes as it reads, and ends at the first error of either, which it returns.

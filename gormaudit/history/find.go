@@ -14,8 +14,8 @@ import (
 )
 
 // Query says which changes are asked for. The zero Query is everything, newest
-// first. Each field that is set narrows it, but for Tables and Rows, which add
-// up, and Actors and Unattributed, which do too.
+// first. Each field that is set narrows it, with two exceptions: Rows adds to
+// Tables, and Unattributed adds to Actors.
 type Query struct {
 	// Tables are models: the changes of every row of their tables are asked for.
 	Tables []any
@@ -27,8 +27,8 @@ type Query struct {
 	// another's: any of them. Their names don't matter. The zero Identity is
 	// anonymous.
 	Actors []actor.Identity
-	// Unattributed asks for what no program attributed: writes from psql, by
-	// migrations, or without an actor in their context.
+	// Unattributed asks for changes that no program attributed: writes from psql,
+	// by migrations, or without an actor in their context.
 	Unattributed bool
 	// Since is the time of the oldest change that is asked for. By default there is
 	// no oldest.
@@ -36,7 +36,7 @@ type Query struct {
 	// Until is the time of the first change that is too new. By default there is
 	// none.
 	Until time.Time
-	// Actions are what happened: any of them. By default all.
+	// Actions are the actions asked for: a change has one of them. By default all.
 	Actions []Action
 	// Columns are columns by their names in the database: at least one of them is
 	// among the Fields of the change. By default any.
@@ -47,10 +47,10 @@ type Query struct {
 	// RequestID is the id of the request in which it happened.
 	RequestID string
 	// Before asks for the changes whose ID is lower: for the next page, the ID of
-	// the last change of this one. By default they are from the newest.
+	// the last change of this one. By default the changes begin with the newest.
 	Before int64
-	// Limit is how many changes there are at most. By default 100 of [Find] and all
-	// of [All].
+	// Limit is how many changes there are at most. By default [Find] returns 100,
+	// and [All] all.
 	Limit int
 }
 
@@ -62,17 +62,17 @@ const defaultLimit = 100
 //
 //	page, err := history.Find(db, history.Query{Tables: []any{&Order{}, &Line{}}, Since: yesterday})
 //
-// The next page is that of Query.Before. While others write, no page repeats a
-// change, and none misses one that was committed before the first page was read.
-// A transaction that was still running then may have changes with lower IDs,
-// which appear on a later page or on none.
+// For the next page, set Query.Before. While others write, no page repeats a
+// change, and none misses one that was committed before the first page was read. A
+// transaction that was still running then may have changes with lower IDs, which
+// appear on a later page or on none.
 //
-// An order by ID is that of time for the changes of a row. For those of other
-// rows it is that in which they were written, not that of commits.
+// For the changes of one row, the order by ID is the order in time. For those of
+// different rows it is the order in which they were written, not that of commits.
 //
-// A db with conditions, an order or a limit of its own is an error: they go into
-// the Query. Changes found by Tables and Rows know their models, so that [Revert]
-// needs not be told.
+// A db with conditions, an order or a limit of its own is an error: put them into
+// the Query. Changes found by Tables and Rows know their models, so [Revert] need
+// not be told.
 func Find(db *gorm.DB, q Query) ([]Change, error) {
 	if q.Limit <= 0 {
 		q.Limit = defaultLimit
@@ -98,8 +98,8 @@ const allPage = 500
 
 // All yields the changes that a query asks for, newest first, see [Find]. It
 // reads them in pages, as far as they are asked for, and holds no connection
-// between two: what it yields may write. An error is yielded once, with the
-// zero Change, and ends it.
+// between two pages: the loop over it may write. An error is yielded once, with the
+// zero Change, and ends the iteration.
 func All(db *gorm.DB, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		f, err := newFinder(db, q)
@@ -432,10 +432,10 @@ func (f *finder) either(n int, condition func(i int) *gorm.DB) *gorm.DB {
 }
 
 // Last returns the last change of each of some rows: result[i] is that of rows[i],
-// the zero Change where there is none. T is a model, or a pointer to one. It is
-// one query for a page of a list, whatever the rows have behind them, after one for
-// the names that their table had. A row whose
-// key is not set is [gorm.ErrPrimaryKeyRequired].
+// the zero Change where there is none. T is a model, or a pointer to one. It takes
+// one query for a page of a list, however long the rows' histories are, after one
+// query for the names that their table had. A row whose key is not set is
+// [gorm.ErrPrimaryKeyRequired].
 func Last[T any](db *gorm.DB, rows []T) ([]Change, error) {
 	models := make([]any, len(rows))
 	for i := range rows {

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 )
 
-// MarshalJSON returns the change as JSON, in a form that stays:
+// MarshalJSON returns the change as JSON, in a stable form:
 //
 //	{
 //	  "id": "17",
@@ -35,8 +35,8 @@ import (
 //	  ]
 //	}
 //
-// What is empty or false is left out, but for before and after. The type is that
-// of the column, and says how its values are written:
+// What is empty or false is left out, except before and after. The type is that of
+// the column, and says how its values are written:
 //
 //   - integer, decimal: a string of digits, whatever the size: JavaScript's numbers
 //     hold 53 bits

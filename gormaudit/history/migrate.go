@@ -29,11 +29,11 @@ func Migrate(db *gorm.DB, models ...any) error { return Options{}.Migrate(db, mo
 // SQL returns what [Migrate] runs around AutoMigrate, for those who migrate with
 // another tool: run drop, then their own migration, then create. It needs a
 // database of the right kind to ask for its schema's name, and changes nothing.
-// It is as exact as with [Options.Exact].
+// Its triggers are as exact as with [Options.Exact].
 //
 // A statement ends with a semicolon and an empty line. The triggers' bodies have
 // semicolons of their own: a tool must send a script whole (multiStatements=true
-// for MySQL), or part it at the empty lines.
+// for MySQL), or split it at the empty lines.
 func SQL(db *gorm.DB, models ...any) (drop, create string, err error) {
 	return Options{}.SQL(db, models...)
 }

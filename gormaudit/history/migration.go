@@ -26,8 +26,9 @@ type Options struct {
 	AppendOnly bool
 	// RequireActor makes the database refuse to change the tables of this call's
 	// models where nobody said who acts: in psql, by a program without the plugin, in
-	// a context without an actor. That nobody is signed in is an answer. By default
-	// off. What is not recorded is not refused either, such as TRUNCATE on MariaDB.
+	// a context without an actor. An anonymous actor counts as an answer. By
+	// default off. What is not recorded, such as TRUNCATE on MariaDB, is not
+	// refused either.
 	//
 	// A migration that writes rows says who it is, as everybody does:
 	// [actor.System], [Dialect.Tell] or the protocol of attribution.md.
@@ -45,9 +46,9 @@ type Options struct {
 	Exact bool
 	// Definer is the account or role that MariaDB's and MySQL's triggers and
 	// procedures run as: a role, or 'user@host'. It needs the rights that schema.md
-	// names, and the migrating account that of choosing it (SET USER). By default
-	// the account that migrates, or the role that an earlier migration chose. If a
-	// definer is dropped, every write fails.
+	// names, and the migrating account needs the right to choose it (SET USER). By
+	// default the account that migrates, or the role that an earlier migration
+	// chose. If a definer is dropped, every write fails.
 	Definer string
 }
 

@@ -13,8 +13,8 @@ import (
 // transaction, with pauses in which others write. It can be stopped by the context
 // of db, and goes on when it is run again.
 //
-// [At] of an earlier time then answers with the row as it was at before, or that
-// there is none: what happened until then is gone.
+// For any time earlier than before, [At] then returns the row as it was at before, or
+// says that there is none: what happened until then is gone.
 func Prune(db *gorm.DB, before time.Time) (int64, error) {
 	d, err := dialectOf(db)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 // Restore writes a row as it was at a time, and returns the change that it made:
-// the zero Change where the row is like that already. key and the time are those of
-// [At], whose errors it returns where there was no row.
+// the zero Change where the row is like that already. key and at are as for [At],
+// whose errors it returns where there was no row.
 //
 // It overwrites what others have written since, in the columns that have changed,
 // and inserts a row that was deleted; where its key is in use again, it overwrites

@@ -12,12 +12,12 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// ErrNotReversible says that [Revert] can't put back what a change did: what was
-// not recorded (a redacted column, a truncated table, a person that [Anonymize]
+// ErrNotReversible says that [Revert] can't put back what a change did, because it
+// was not recorded (a redacted column, a truncated table, a person that [Anonymize]
 // removed) or can't be read or written.
 var ErrNotReversible = errors.New("history: the change can't be reverted")
 
-// ConflictError says that a row is not as a change left it. [Revert] has then
+// ConflictError says that a row is no longer as a change left it. [Revert] has then
 // written nothing: it would take away what others have written since.
 type ConflictError struct {
 	// Columns are those that hold something else now, in the order of the change:
@@ -50,22 +50,21 @@ func (e *ConflictError) Unwrap() error {
 // It is a write like any other, with the actor of db's context in the history
 // and, where gormaudit is in use, in updated_by.
 //
-// Where a column that the change wrote no longer holds that, Revert writes
-// nothing and returns a [*ConflictError]. What was made of other columns since
-// stays. A row that is not there is a [*ConflictError] too, and
-// [gorm.ErrRecordNotFound]. A created row is deleted as its model deletes, softly
-// where it can.
+// Where a column no longer holds what the change wrote, Revert writes nothing and
+// returns a [*ConflictError]. Later changes of other columns stay. If the row is
+// gone, the error is a [*ConflictError] too, which wraps [gorm.ErrRecordNotFound].
+// A created row is deleted as its model deletes, softly where it can.
 //
 // The updated_* columns of an updated row are stamped, not put back. Columns that
 // the database generates and those that are gone are left out; where nothing else
-// is left, Revert is [ErrNotReversible]. Columns that the model may not write
+// is left, Revert returns [ErrNotReversible]. Columns that the model may not write
 // (<-:create, <-:false, ->), created_* and deleted_* are put back past the model,
 // in a statement of their own.
 //
 // A column left out of the history (history:-) gets its default when a deleted
 // row is inserted. One that is NOT NULL and has none makes Revert an error.
 //
-// The model is known for a change from [Of]. Otherwise say it, as in
+// A change from [Of] knows its model. For other changes name the model, as in
 // history.Revert(db.Model(&Note{}), change), or name it in [Config].
 func Revert(db *gorm.DB, change Change) error {
 	s, err := change.schemaOf(db)

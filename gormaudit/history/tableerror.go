@@ -14,7 +14,7 @@ var (
 	// says, or that one is lost: part of what changes is not recorded, or writes
 	// fail. Triggers that record more, those of a newer release, are not outdated.
 	ErrOutdated = errors.New("its triggers are outdated (history.Migrate?)")
-	// ErrExposed says that others than their owner may run the functions that
+	// ErrExposed says that accounts other than the owner may run the functions that
 	// record on PostgreSQL, and so record what they like. A restore without
 	// privileges (pg_dump -x) does that.
 	ErrExposed = errors.New("others than its owner may execute the functions that record it (history.Migrate?)")

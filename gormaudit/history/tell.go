@@ -21,24 +21,25 @@ const (
 )
 
 // Tell runs write, and attributes what that changes in tx to the actor of ctx, in
-// its request and with its metadata, as the [Plugin] does for GORM's statements. It
-// is the actor of [actor.FromContext]: no [Config] is asked.
+// its request and with its metadata, as the [Plugin] does for GORM's statements.
+// The actor is that of [actor.FromContext]: no [Config] is asked.
 //
 //	err := history.PostgreSQL.Tell(ctx, tx, func() error {
 //		return queries.WithTx(tx).RenameNote(ctx, params)
 //	})
 //
-// On SQLite, MariaDB and MySQL what is told ends with write, also where that panics.
-// On PostgreSQL it lasts until the next call of Tell, the next statement of GORM's
-// or the end of the transaction: what is written in tx after write, by itself, is
-// the same actor's. Within write, GORM's statements in the same transaction and
-// further calls of Tell have the actors of their own contexts; after them, write
-// goes on as it was. A context in which nobody said who acts tells just that.
+// On SQLite, MariaDB and MySQL the attribution ends with write, even if write
+// panics. On PostgreSQL it lasts until the next call of Tell, the next statement of
+// GORM's or the end of the transaction: what is written in tx after write, by
+// itself, has the same actor. Within write, GORM's statements in the same
+// transaction and further calls of Tell have the actors of their own contexts;
+// after them, write goes on as it was. Under a context without an actor, the
+// changes are unattributed.
 //
 // write must not commit tx, nor roll back to a savepoint that was made before it.
-// Of a commit Tell returns an error, but on PostgreSQL, where it does no harm: what
-// was changed may be unattributed. On MariaDB and MySQL what is told holds for the
-// tables of the connection's current database.
+// If it commits, its changes may be unattributed, and Tell returns an error, except
+// on PostgreSQL, where a commit does no harm. On MariaDB and MySQL the attribution
+// holds for the tables of the connection's current database.
 //
 // It returns the error of write, [ErrMetadata], and an error without calling write
 // where the database can't be told: on SQLite without the history's tables, on
@@ -70,8 +71,8 @@ func (d Dialect) Tell(ctx context.Context, tx *sql.Tx, write func() error) (err 
 // TellSQL returns what [Dialect.Tell] runs before and after, for those who have no
 // [sql.Tx]: run begin in the transaction before its first write, and end after its
 // last one, before it commits. On PostgreSQL end is empty, for the transaction's end
-// is enough. A savepoint that is rolled back takes back what was told after it was
-// made.
+// is enough. Rolling back to a savepoint takes back what was told after the
+// savepoint was made.
 //
 //	begin, _, err := history.PostgreSQL.TellSQL(ctx)
 //	…

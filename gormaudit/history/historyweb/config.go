@@ -22,9 +22,9 @@ type Config struct {
 	Tables []Table
 	// Names returns people's names by the ids that actors have and by-columns hold.
 	// It is called once for a page, and once more where the filter is given a name:
-	// that is looked for among those who made the latest 200 changes. An id that it
-	// does not know is shown with the name that was recorded, if any. By default all
-	// are.
+	// the name is looked for among those who made the latest 200 changes. An id
+	// that Names does not know is shown with the name that was recorded, if any. By
+	// default all ids are shown so.
 	Names func(ctx context.Context, ids []string) (map[string]string, error)
 	// MayRead reports whether somebody may see what a query asks for, before
 	// anything is read for it: a page, or an export of the same. A query asks for one
@@ -35,9 +35,9 @@ type Config struct {
 	// MayRestore reports whether somebody may write a row as it was. row is a
 	// pointer to a model with its key set. By default nobody may.
 	MayRestore func(ctx context.Context, a actor.Actor, row any) (bool, error)
-	// CrossOrigin says from which other origins the form that restores may come, as
-	// behind a proxy that changes the Host header: the origin that people see is
-	// another one then. By default from none.
+	// CrossOrigin says from which other origins the form that restores may come.
+	// Behind a proxy that changes the Host header, the origin that people see is
+	// another one. By default from none.
 	CrossOrigin *http.CrossOriginProtection
 	// Location is the time zone that times are shown and read in. By default
 	// [time.Local].

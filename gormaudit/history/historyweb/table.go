@@ -30,8 +30,8 @@ type Table struct {
 	// made of these names: "delivered_at" is "Delivered at".
 	Columns map[string]string
 	// Title is a column by whose value people know a row, such as "title" or "name":
-	// the row is called "Order 17 “Ms Miller”". It is the value of now, or the last one
-	// where the row is gone. By default a row is called by its key.
+	// the row is called "Order 17 “Ms Miller”". It is the current value, or the
+	// last one where the row is gone. By default a row is called by its key.
 	Title string
 	// Link returns the address of a row in the application, from its key in text
 	// form, as in [history.Change]. By default, and where it returns "", there is
