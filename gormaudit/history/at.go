@@ -33,7 +33,9 @@ var (
 // MariaDB, MySQL and SQLite count by statement, see [ChangeSet.Transaction].
 //
 // It begins at the current row and takes back what was recorded since, so a row
-// older than its history is returned as it was when the history began. Columns left
+// older than its history, or than what was pruned, is returned as it was when that
+// began. By- and at-columns that moved alone make no change, and may be later than
+// the time. Columns left
 // out of the history have their current value, redacted ones the zero value once
 // they changed.
 //

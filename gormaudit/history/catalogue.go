@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -36,6 +37,7 @@ type installation struct {
 	mixed    bool // its triggers have different marks
 	hidden   bool // their text is not shown to this account
 	exposed  bool // the trigger's function may be used by others than its owner
+	lost     bool // a column that is recorded is not there, so that writes fail
 	definer  string
 	columns  map[string]bool // that the table has now
 }
@@ -74,6 +76,11 @@ func (i *installation) add(text *string) {
 		i.mixed = true
 	}
 	i.mark = m
+}
+
+// lacks reports whether a column that is recorded is not there.
+func (i installation) lacks() bool {
+	return slices.ContainsFunc(i.mark.Columns, func(c markColumn) bool { return !i.columns[c.Name] })
 }
 
 // former is the name that a table had when its triggers were written, "" if that

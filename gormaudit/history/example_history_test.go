@@ -238,7 +238,7 @@ func ExampleVerify() {
 	fmt.Println(history.Verify(db, &Page{}))
 	// Output:
 	// <nil>
-	// history: table "pages": its triggers are missing (history.Migrate?)
+	// history: table "pages": its triggers are missing (history.Migrate, or history.SQL?)
 }
 
 // The halves go around a migration of another tool.

@@ -21,7 +21,7 @@ type Query struct {
 	Tables []any
 	// Rows are rows with their keys set, or pointers to them. Truncations of their
 	// tables are among their changes. A row whose key is not set is
-	// [gorm.ErrPrimaryKeyRequired].
+	// [gorm.ErrPrimaryKeyRequired], unless the key has several columns.
 	Rows []any
 	// Actors are those who acted, in their own name or, as the impersonator, in
 	// another's: any of them. Their names don't matter. The zero Identity is

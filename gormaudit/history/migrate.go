@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -92,8 +93,10 @@ func script(statements []string) string { return strings.Join(statements, ";\n\n
 // Triggers that record more than the models say are right: those of a newer
 // release.
 //
-// It warns, through db's logger, of a column that the database has in another type
-// than the model says: how its values are recorded follows from the model.
+// It warns, through db's logger, of a column that neither the model nor the triggers
+// know, whose changes are not recorded, and of a column that the database has in
+// another type than the model says: how its values are recorded follows from the
+// model.
 func Verify(db *gorm.DB, models ...any) error {
 	db = db.Session(&gorm.Session{})
 	m, err := located(db, Options{}, models)
@@ -106,11 +109,23 @@ func Verify(db *gorm.DB, models ...any) error {
 	var errs []error
 	for _, t := range m.tables {
 		errs = append(errs, checkTable(m.dialect, m.found, t), warnOfTypes(m.quiet(db), t))
+		warnOfColumns(m.quiet(db), t, m.found.of(t.name))
 	}
 	if m.found.hasTables() {
 		errs = append(errs, m.dialect.verify(m.quiet(db), m.found))
 	}
 	return errors.Join(errs...)
+}
+
+// warnOfColumns warns of columns that are neither recorded nor left out.
+func warnOfColumns(db *gorm.DB, t table, found installation) {
+	for _, name := range slices.Sorted(maps.Keys(found.columns)) {
+		isModels := slices.ContainsFunc(t.columns, func(c column) bool { return c.name == name })
+		isRecorded := slices.ContainsFunc(found.mark.Columns, func(c markColumn) bool { return c.Name == name })
+		if !isModels && !isRecorded && !slices.Contains(t.leftOut, name) && !slices.Contains(found.mark.LeftOut, name) {
+			db.Logger.Warn(contextOf(db), "history: table %q: column %q is not in the model, and its changes are not recorded (a field for it, or one with history:-?)", t.name, name)
+		}
+	}
 }
 
 // warnOfTypes warns of columns whose values may be recorded in a form that is not
@@ -127,8 +142,8 @@ func warnOfTypes(db *gorm.DB, t table) error {
 	for _, c := range t.columns {
 		at := slices.IndexFunc(stored, func(s storedColumn) bool { return s.name == c.name })
 		if at >= 0 && !c.redact && !recordsAlike(d, c, strings.ToLower(stored[at].dbType)) {
-			db.Logger.Warn(contextOf(db), "history: table %q: column %q is a %s, and is recorded as the %s that its model says: what is recorded may not be exact (a tag type:%[3]s?)",
-				t.name, c.name, stored[at].dbType, c.dbType)
+			db.Logger.Warn(contextOf(db), "history: table %q: column %q is a %s, and is recorded as the %s that its model says: what is recorded may not be exact (a tag type:%s?)",
+				t.name, c.name, stored[at].dbType, c.dbType, stored[at].dbType)
 		}
 	}
 	return nil

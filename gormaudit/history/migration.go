@@ -274,7 +274,7 @@ func checkTable(d generator, c *catalogue, t table) error {
 		return nil
 	case found.exposed || c.exposed:
 		return &TableError{Table: t.name, Err: ErrExposed}
-	case (Options{}).stale(d, t.like(found.mark, d), found):
+	case found.lost, (Options{}).stale(d, t.like(found.mark, d), found):
 		return &TableError{Table: t.name, Err: ErrOutdated}
 	}
 	return nil

@@ -9,11 +9,11 @@ import (
 var (
 	// ErrMissing says that a table has no triggers: what changes in it is not
 	// recorded.
-	ErrMissing = errors.New("its triggers are missing (history.Migrate?)")
+	ErrMissing = errors.New("its triggers are missing (history.Migrate, or history.SQL?)")
 	// ErrOutdated says that a table's triggers don't record all that its model
 	// says, or that one is lost: part of what changes is not recorded, or writes
 	// fail. Triggers that record more, those of a newer release, are not outdated.
-	ErrOutdated = errors.New("its triggers are outdated (history.Migrate?)")
+	ErrOutdated = errors.New("its triggers are outdated (history.Migrate, or history.SQL?)")
 	// ErrExposed says that accounts other than the owner may run the functions that
 	// record on PostgreSQL, and so record what they like. A restore without
 	// privileges (pg_dump -x) does that.

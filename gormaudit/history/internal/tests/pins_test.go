@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log"
 	"strings"
@@ -134,9 +135,50 @@ func TestVerifyWarnsOfOtherTypes(t *testing.T) {
 			must(t, err)
 			runScript(t, db, create)
 			must(t, history.Verify(db, &Handmade{}))
-			if text := b.String(); strings.Count(text, "column") != 1 || !strings.Contains(text, `"took"`) {
-				t.Errorf("the log is %q, want one warning of took", text)
+			if text := b.String(); strings.Count(text, "column") != 1 || !strings.Contains(text, `"took"`) || strings.Contains(text, "type:took") {
+				t.Errorf("the log is %q, want one warning of took, and its type", text)
 			}
 		})
 	}
+}
+
+// A column that nobody told the model of is in no change.
+func TestVerifyWarnsOfColumnsThatAreNotRecorded(t *testing.T) {
+	type Priced struct {
+		ID     uint
+		Amount int
+		Secret string `gorm:"history:-"`
+		Code   string `gorm:"history:redact"`
+	}
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		var b bytes.Buffer
+		db := d.Open(t, &gorm.Config{Logger: logger.New(log.New(&b, "", 0), logger.Config{LogLevel: logger.Warn})})
+		must(t, history.Migrate(db, &Priced{}))
+		must(t, history.Verify(db, &Priced{}))
+		if b.Len() > 0 {
+			t.Errorf("the log is %q, want nothing", b.String())
+		}
+		must(t, db.Exec("ALTER TABLE priceds ADD COLUMN vat integer").Error)
+		must(t, history.Verify(db, &Priced{}))
+		if text := b.String(); strings.Count(text, "column") != 1 || !strings.Contains(text, `"vat"`) {
+			t.Errorf("the log is %q, want one warning of vat", text)
+		}
+	})
+}
+
+// Where a recorded column was dropped, each write fails.
+func TestVerifyFindsADroppedColumnOnPostgres(t *testing.T) {
+	type Tagged struct {
+		ID   uint
+		Name string
+		Tags string
+	}
+	db := dbtest.New(t, dbtest.Postgres).Open(t)
+	must(t, history.Migrate(db, &Tagged{}))
+	must(t, db.Exec("ALTER TABLE taggeds DROP COLUMN tags").Error)
+	if err := history.Verify(db, &Tagged{}); !errors.Is(err, history.ErrOutdated) {
+		t.Errorf("Verify = %v, want %v", err, history.ErrOutdated)
+	}
+	must(t, history.Migrate(db, &Tagged{}))
+	must(t, history.Verify(db, &Tagged{}))
 }
