@@ -1,6 +1,7 @@
 package historyweb
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -64,10 +65,10 @@ func (h *handler) activity(v *visit) error {
 		return err
 	}
 	page := activityPage{Filter: f, Actions: actionLabels}
-	for _, name := range h.names {
-		page.Tables = append(page.Tables, tableOption{name, h.tables[name].Label})
+	if page.Tables, err = h.tableOptions(v); err != nil {
+		return err
 	}
-	people, err := h.people(v, append(h.idsIn(changes), f.user()))
+	people, err := h.people(v, h.idsIn(changes))
 	if err != nil {
 		return err
 	}
@@ -85,6 +86,20 @@ func (h *handler) activity(v *visit) error {
 		page.Newest = f.Address("./")
 	}
 	return h.render(v, "activity", h.config.Title, page)
+}
+
+// tableOptions are the tables that somebody may read.
+func (h *handler) tableOptions(v *visit) (options []tableOption, err error) {
+	for _, name := range h.names {
+		_, err := h.mayRead(v, history.Query{Tables: []any{h.tables[name].model}})
+		switch {
+		case err == nil:
+			options = append(options, tableOption{name, h.tables[name].Label})
+		case !errors.Is(err, errForbidden):
+			return nil, err
+		}
+	}
+	return options, nil
 }
 
 // find is a page of what a filter asks for, and whether there is more.

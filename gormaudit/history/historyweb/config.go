@@ -23,14 +23,14 @@ type Config struct {
 	// Names returns people's names by the ids that actors have and by-columns hold.
 	// It is called once for a page, and once more where the filter is given a name:
 	// the name is looked for among those who made the latest 200 changes. An id
-	// that Names does not know is shown with the name that was recorded, if any. By
-	// default all ids are shown so.
+	// that Names does not know is shown with the name that was recorded, if any.
+	// Without Names, all ids are shown like that.
 	Names func(ctx context.Context, ids []string) (map[string]string, error)
 	// MayRead reports whether somebody may see what a query asks for, before
-	// anything is read for it: a page, or an export of the same. A query asks for one
-	// of Tables, or for one row; without Tables for everything. What is refused is
-	// left out, and if nothing is left, the answer is 403. By default everybody
-	// who is signed in may see all.
+	// anything is read for it: a page, or an export of the same. q.Tables or q.Rows
+	// holds one pointer to a model; both are empty where Config.Tables is. What is
+	// refused is left out, and if nothing is left, the answer is 403. By default
+	// everybody who is signed in may see all.
 	MayRead func(ctx context.Context, a actor.Actor, q history.Query) (bool, error)
 	// MayRestore reports whether somebody may write a row as it was. row is a
 	// pointer to a model with its key set. By default nobody may.

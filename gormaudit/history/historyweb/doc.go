@@ -22,8 +22,9 @@
 // Each change is a sentence: who did what to which row, from what to what. People's
 // names come from [Config.Names], rows' names from [Table.Title]. "Unknown" stands
 // for whoever wrote without saying who it was: psql, a migration, a job without an
-// actor in its context. The database can't tell these apart, so the page does not
-// either.
+// actor in its context. The database's account is shown beside it: give psql and
+// jobs accounts of their own, and you can tell them apart. Whoever says that it is
+// somebody is shown as that, psql too.
 //
 // Restoring is a write like any other, see [history.Restore]. A column that counts
 // versions for an optimistic lock must not go back with the row: [history.Restore]
