@@ -128,14 +128,14 @@ func TestMigrateBesideWriters(t *testing.T) {
 			reader := d.Open(t).Begin()
 			must(t, reader.Find(&[]Note{}).Error)
 			must(t, reader.Raw("SELECT title FROM busy").Scan(&[]string{}).Error)
-			time.AfterFunc(4*time.Second, func() { reader.Rollback() })
+			time.AfterFunc(8*time.Second, func() { reader.Rollback() })
 			must(t, history.Migrate(d.Open(t), &Note{}, &busyV2{}))
 			must(t, history.Migrate(d.Open(t), &Note{}, &busyV1{}))
 			time.Sleep(100 * time.Millisecond)
 			stop.Store(true)
 			writers.Wait()
 			// SQLite's writers always wait for one another.
-			if wait := time.Duration(longest.Load()); wait > 5*time.Second/2 && kind != dbtest.SQLite {
+			if wait := time.Duration(longest.Load()); wait > 7*time.Second && kind != dbtest.SQLite {
 				t.Errorf("a writer waited for %v while the migration waited for a reader", wait)
 			}
 			plain := d.Open(t)
