@@ -119,10 +119,9 @@ func Verify(db *gorm.DB, models ...any) error {
 
 // warnOfColumns warns of columns that are neither recorded nor left out.
 func warnOfColumns(db *gorm.DB, t table, found installation) {
+	known := t.covering(found.mark, found.columns)
 	for _, name := range slices.Sorted(maps.Keys(found.columns)) {
-		isModels := slices.ContainsFunc(t.columns, func(c column) bool { return c.name == name })
-		isRecorded := slices.ContainsFunc(found.mark.Columns, func(c markColumn) bool { return c.Name == name })
-		if !isModels && !isRecorded && !slices.Contains(t.leftOut, name) && !slices.Contains(found.mark.LeftOut, name) {
+		if !slices.ContainsFunc(known.columns, func(c column) bool { return c.name == name }) && !slices.Contains(known.leftOut, name) {
 			db.Logger.Warn(contextOf(db), "history: table %q: column %q is not in the model, and its changes are not recorded (a field for it, or one with history:-?)", t.name, name)
 		}
 	}
