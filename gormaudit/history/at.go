@@ -35,9 +35,8 @@ var (
 // It begins at the current row and takes back what was recorded since, so a row
 // older than its history, or than what was pruned, is returned as it was when that
 // began. By- and at-columns that moved alone make no change, and may be later than
-// the time. Columns left
-// out of the history have their current value, redacted ones the zero value once
-// they changed.
+// the time. Columns left out of the history have their current value, redacted ones
+// the zero value once they changed.
 //
 // key is the key that the row had at the time, as the database compares keys. If
 // the key has changed since, the row is found where it is now.
