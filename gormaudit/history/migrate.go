@@ -52,12 +52,12 @@ func (o Options) Migrate(db *gorm.DB, models ...any) error {
 	if err := m.checkColumns(); err != nil {
 		return err
 	}
-	err = m.dialect.mayMigrate(m.quiet(db), m)
+	err = m.dialect.mayMigrate(uncached(db), m)
 	if err == nil {
 		err = m.dialect.migrate(db, m)
 	}
 	if err == nil {
-		err = m.dialect.migrated(m.quiet(db), m.tables)
+		err = m.dialect.migrated(uncached(db), m.tables)
 	}
 	if p := pluginOf(db); p != nil {
 		p.pools.forget()
@@ -108,11 +108,11 @@ func Verify(db *gorm.DB, models ...any) error {
 	}
 	var errs []error
 	for _, t := range m.tables {
-		errs = append(errs, checkTable(m.dialect, m.found, t), warnOfTypes(m.quiet(db), t))
-		warnOfColumns(m.quiet(db), t, m.found.of(t.name))
+		errs = append(errs, checkTable(m.dialect, m.found, t), warnOfTypes(uncached(db), t))
+		warnOfColumns(uncached(db), t, m.found.of(t.name))
 	}
 	if m.found.hasTables() {
-		errs = append(errs, m.dialect.verify(m.quiet(db), m.found))
+		errs = append(errs, m.dialect.verify(uncached(db), m.found))
 	}
 	return errors.Join(errs...)
 }
@@ -172,7 +172,7 @@ func Drop(db *gorm.DB, models ...any) error {
 		return err
 	}
 	for _, t := range m.tables {
-		if err := execAll(m.quiet(db), m.dialect.drop(t)); err != nil {
+		if err := execAll(uncached(db), m.dialect.drop(t)); err != nil {
 			return fmt.Errorf("history: table %q: dropping triggers: %w", t.name, err)
 		}
 	}

@@ -127,7 +127,7 @@ func (m *migration) locate(db *gorm.DB) (err error) {
 	if err := m.options.require(m.tables); err != nil {
 		return err
 	}
-	if m.found, err = m.dialect.catalogue(m.quiet(db)); err != nil {
+	if m.found, err = m.dialect.catalogue(uncached(db)); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
 	m.dialect = m.dialect.in(m.found, m.options)
@@ -166,12 +166,9 @@ func (m *migration) planObjects() {
 // pending reports whether there is anything to do beside AutoMigrate.
 func (m *migration) pending() bool { return len(m.stale) > 0 || len(m.objects) > 0 }
 
-// quiet is db for statements that are not the models'.
-func (m *migration) quiet(db *gorm.DB) *gorm.DB { return uncached(db) }
-
 // writeObjects creates the history's own objects.
 func (m *migration) writeObjects(db *gorm.DB) error {
-	if err := execAll(m.quiet(db), m.objects); err != nil {
+	if err := execAll(uncached(db), m.objects); err != nil {
 		return fmt.Errorf("history: creating its tables: %w", err)
 	}
 	return nil
@@ -180,7 +177,7 @@ func (m *migration) writeObjects(db *gorm.DB) error {
 // writeRecord replaces what records the stale tables.
 func (m *migration) writeRecord(db *gorm.DB) error {
 	for _, t := range m.stale {
-		if err := execAll(m.quiet(db), append(m.dropFormer(t), m.dialect.record(t)...)); err != nil {
+		if err := execAll(uncached(db), append(m.dropFormer(t), m.dialect.record(t)...)); err != nil {
 			return fmt.Errorf("history: table %q: creating triggers: %w", t.name, err)
 		}
 		if err := m.recordRename(db, t); err != nil {
@@ -237,7 +234,7 @@ func (m *migration) recordRename(db *gorm.DB, t table) error {
 	if err != nil {
 		return err
 	}
-	tx := m.quiet(db).WithContext(context.WithValue(contextOf(db), maintenance{}, true))
+	tx := uncached(db).WithContext(context.WithValue(contextOf(db), maintenance{}, true))
 	err = m.dialect.recordChange(tx, by, map[string]any{"table_name": former, "row_key": "", "moved_to": t.name, "action": ActionRename})
 	if err != nil {
 		return fmt.Errorf("history: table %q: recording that it was %q: %w", t.name, former, err)

@@ -83,7 +83,7 @@ func (d mysqlDialect) migrate(db *gorm.DB, m *migration) error {
 }
 
 func (d mysqlDialect) migrateOn(db *gorm.DB, m *migration) (err error) {
-	quiet := m.quiet(db)
+	quiet := uncached(db)
 	var before int64
 	if err := quiet.Raw("SELECT @@session.lock_wait_timeout").Scan(&before).Error; err != nil {
 		return err

@@ -139,7 +139,7 @@ func (d postgresDialect) migrate(db *gorm.DB, m *migration) error {
 			if attached(t) {
 				return nil // another program has
 			}
-			if err := execAll(m.quiet(tx), d.attach(t)); err != nil {
+			if err := execAll(uncached(tx), d.attach(t)); err != nil {
 				return err
 			}
 			return m.recordRename(tx, t)
@@ -154,7 +154,7 @@ func (d postgresDialect) migrate(db *gorm.DB, m *migration) error {
 // until they are replaced.
 func (m *migration) writeFunctions(db *gorm.DB) error {
 	for _, t := range m.stale {
-		if err := execAll(m.quiet(db), m.dialect.record(t)); err != nil {
+		if err := execAll(uncached(db), m.dialect.record(t)); err != nil {
 			return fmt.Errorf("history: table %q: creating its function: %w", t.name, err)
 		}
 	}
@@ -167,7 +167,7 @@ func (d postgresDialect) inTurn(db *gorm.DB, m *migration, f func(tx *gorm.DB) e
 	return retry(contextOf(db), isBusyPostgres, func() error {
 		return db.Transaction(func(tx *gorm.DB) error {
 			var before string
-			quiet := m.quiet(tx)
+			quiet := uncached(tx)
 			if err := quiet.Raw("SELECT current_setting('lock_timeout')").Scan(&before).Error; err != nil {
 				return err
 			}

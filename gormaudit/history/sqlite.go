@@ -625,7 +625,7 @@ func (d sqliteDialect) migrate(db *gorm.DB, m *migration) error {
 		if err := m.plan(db); err != nil || !m.pending() { // AutoMigrate may have taken triggers
 			return err
 		}
-		return m.quiet(db).Transaction(func(tx *gorm.DB) error {
+		return uncached(db).Transaction(func(tx *gorm.DB) error {
 			if err := m.writeObjects(tx); err != nil {
 				return err
 			}
