@@ -14,13 +14,7 @@ import (
 )
 
 // Option says what [Run] tries, and how.
-type Option func(*run)
-
-// run is what the options of a Run ask for.
-type run struct {
-	models []*writes.Model
-	users  writes.Users
-}
+type Option func(*writes.Suite)
 
 // Model tries the write paths on T's table. The function returns the i-th of
 // some new rows; i begins at 1. Each row must be one that db.Create accepts:
@@ -31,7 +25,7 @@ type run struct {
 // An association is tried where the model at its other end is given too, or
 // else reported as skipped. A T without by-columns serves for that alone.
 func Model[T any](row func(i int) *T) Option {
-	return func(r *run) { r.models = append(r.models, writes.NewModel(row)) }
+	return func(s *writes.Suite) { s.Models = append(s.Models, writes.NewModel(row)) }
 }
 
 // Users names the ids that by-columns hold during the test: who wrote the rows
@@ -39,7 +33,7 @@ func Model[T any](row func(i int) *T) Option {
 // default Run makes up numbers, or UUIDs where those don't fit. Give ids of
 // users that are there if by-columns have a foreign key.
 func Users(author, actor, forged string) Option {
-	return func(r *run) { r.users.Author, r.users.Actor, r.users.Forged = author, actor, forged }
+	return func(s *writes.Suite) { s.Users.Author, s.Users.Actor, s.Users.Forged = author, actor, forged }
 }
 
 // As returns a context for each of the ids in by-columns: one in which
@@ -47,7 +41,7 @@ func Users(author, actor, forged string) Option {
 // actor.NewContext(context.Background(), actor.User(id)). Give it where
 // [gormaudit.Config] has an Actor or an ID of its own.
 func As(as func(id string) context.Context) Option {
-	return func(r *run) { r.users.Context = as }
+	return func(s *writes.Suite) { s.Users.Context = as }
 }
 
 // Run tries every write path on each [Model], through db, and fails the test
@@ -67,36 +61,37 @@ func As(as func(id string) context.Context) Option {
 // that records, each change of a path must be attributed to who acts, too.
 func Run(t *testing.T, db *gorm.DB, options ...Option) {
 	t.Helper()
-	var r run
+	var s writes.Suite
 	for _, option := range options {
-		option(&r)
+		option(&s)
 	}
 	switch {
 	case db.Plugins[gormaudit.New().Name()] == nil:
 		t.Fatal("audittest: db has no plugin of gormaudit: call db.Use(gormaudit.New()) before")
 	case db.DryRun:
 		t.Fatal("audittest: db is in DryRun and writes nothing")
-	case len(r.models) == 0:
+	case len(s.Models) == 0:
 		t.Fatal("audittest: there is no audittest.Model to try")
 	}
-	if err := writes.LearnAll(db, r.models, r.users); err != nil {
+	if err := writes.LearnAll(db, s.Models, s.Users); err != nil {
 		t.Fatalf("audittest: %v", err)
 	}
-	for _, m := range r.models {
+	for _, m := range s.Models {
 		t.Run(m.Schema.Table, func(t *testing.T) {
 			t.Helper()
-			r.try(t, db, m)
+			try(t, db, m, s.Models)
 		})
 	}
 }
 
-// try tries the paths of one model.
-func (r *run) try(t *testing.T, db *gorm.DB, m *writes.Model) {
+// try tries the paths of one model, with others at the other end of its
+// associations.
+func try(t *testing.T, db *gorm.DB, m *writes.Model, others []*writes.Model) {
 	t.Helper()
 	if !m.Stamped() {
 		t.Skipf("audittest: %s has no by-columns", m.Schema.Name)
 	}
-	trial, err := writes.NewTrial(db, m, r.models)
+	trial, err := writes.NewTrial(db, m, others)
 	if err != nil {
 		t.Fatalf("audittest: %v", err)
 	}

@@ -19,43 +19,58 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/audittest"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/writes"
 )
 
-// suite are all models of a world, as a user would name them.
+// withoutG is audittest.Model of a model that gorm.G is not tried on, see
+// [writes.NewModelWithoutG].
+func withoutG[T any](row func(i int) *T) audittest.Option {
+	return func(s *writes.Suite) { s.Models = append(s.Models, writes.NewModelWithoutG(row)) }
+}
+
+func newBoxed[B bys](i int) *boxed[B] { return &boxed[B]{Name: fmt.Sprint("row ", i)} }
+
+func newPaper[B bys](i int) *paper[B] { return &paper[B]{Name: fmt.Sprint("row ", i), Version: 1} }
+
+// suite are the models of a world but boxed and paper, as a user would name them.
 func suite[B bys]() []audittest.Option {
 	name := func(i int) string { return fmt.Sprint("row ", i) }
 	return []audittest.Option{
 		audittest.Model(func(i int) *note[B] { return &note[B]{Title: name(i), Size: i} }),
-		audittest.Model(func(i int) *writer[B] { return &writer[B]{Name: name(i)} }),
-		audittest.Model(func(i int) *cover[B] { return &cover[B]{Name: name(i)} }),
-		audittest.Model(func(i int) *comment[B] { return &comment[B]{Name: name(i)} }),
-		audittest.Model(func(i int) *file[B] { return &file[B]{Name: name(i)} }),
+		withoutG(func(i int) *writer[B] { return &writer[B]{Name: name(i)} }),
+		withoutG(func(i int) *cover[B] { return &cover[B]{Name: name(i)} }),
+		withoutG(func(i int) *comment[B] { return &comment[B]{Name: name(i)} }),
+		withoutG(func(i int) *file[B] { return &file[B]{Name: name(i)} }),
 		audittest.Model(func(i int) *post { return &post{Title: name(i)} }),
-		audittest.Model(func(i int) *tag { return &tag{Name: name(i)} }),
-		audittest.Model(func(i int) *postTag[B] { return &postTag[B]{PostID: uint(i), TagID: uint(i)} }),
-		audittest.Model(func(i int) *prefixed[B] { return &prefixed[B]{Name: name(i)} }),
-		audittest.Model(func(i int) *boxed[B] { return &boxed[B]{Name: name(i)} }),
-		audittest.Model(func(i int) *paper[B] { return &paper[B]{Name: name(i), Version: 1} }),
-		audittest.Model(func(i int) *guarded { return &guarded{Name: name(i)} }),
-		audittest.Model(func(i int) *defaulted { return &defaulted{Name: name(i)} }),
-		audittest.Model(func(i int) *packed { return &packed{Name: name(i)} }),
+		withoutG(func(i int) *tag { return &tag{Name: name(i)} }),
+		withoutG(func(i int) *postTag[B] { return &postTag[B]{PostID: uint(i), TagID: uint(i)} }),
+		withoutG(func(i int) *prefixed[B] { return &prefixed[B]{Name: name(i)} }),
+		withoutG(func(i int) *guarded { return &guarded{Name: name(i)} }),
+		withoutG(func(i int) *defaulted { return &defaulted{Name: name(i)} }),
+		withoutG(func(i int) *packed { return &packed{Name: name(i)} }),
 	}
 }
 
-func runSuite[B bys](t *testing.T, kind string) {
+func runSuite[B bys](t *testing.T, kind string, more ...audittest.Option) {
 	d := dbtest.New(t, kind)
 	db := d.Open(t, &gorm.Config{Logger: logger.Discard, DisableForeignKeyConstraintWhenMigrating: true})
 	must(t, db.SetupJoinTable(&post{}, "Tags", &postTag[B]{}))
 	must(t, db.Use(gormaudit.NewWithConfig(gormaudit.Config{Models: known[B]()})))
 	must(t, db.AutoMigrate(models[B]()...))
-	audittest.Run(t, db, suite[B]()...)
+	audittest.Run(t, db, append(suite[B](), more...)...)
 }
 
 func TestSuiteOnOurModels(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
-		t.Run("texts", func(t *testing.T) { runSuite[texts](t, d.Kind) })
-		t.Run("numbers", func(t *testing.T) { runSuite[numbers](t, d.Kind) })
-		t.Run("pointers", func(t *testing.T) { runSuite[gormaudit.SoftBy[string]](t, d.Kind) })
+		t.Run("texts", func(t *testing.T) {
+			runSuite[texts](t, d.Kind, audittest.Model(newBoxed[texts]), audittest.Model(newPaper[texts]))
+		})
+		t.Run("numbers", func(t *testing.T) {
+			runSuite[numbers](t, d.Kind, withoutG(newBoxed[numbers]), withoutG(newPaper[numbers]))
+		})
+		t.Run("pointers", func(t *testing.T) {
+			runSuite[soft](t, d.Kind, withoutG(newBoxed[soft]), withoutG(newPaper[soft]))
+		})
 	})
 }
 
@@ -126,7 +141,7 @@ func TestSuiteLooksIntoTheHistory(t *testing.T) {
 		must(t, db.Use(history.New()))
 		must(t, history.Migrate(db, &tag{}, &page{}))
 		audittest.Run(t, db,
-			audittest.Model(func(i int) *tag { return &tag{Name: fmt.Sprint("tag ", i)} }),
+			withoutG(func(i int) *tag { return &tag{Name: fmt.Sprint("tag ", i)} }),
 			audittest.Model(func(i int) *page { return &page{Title: fmt.Sprint("page ", i)} }),
 		)
 	})
@@ -145,7 +160,7 @@ func TestBrokenPlugin(t *testing.T) {
 		must(t, db.Use(plugin))
 	}
 	must(t, history.Migrate(db, &tag{}))
-	audittest.Run(t, db, audittest.Model(func(i int) *tag { return &tag{Name: fmt.Sprint("tag ", i)} }))
+	audittest.Run(t, db, withoutG(func(i int) *tag { return &tag{Name: fmt.Sprint("tag ", i)} }))
 }
 
 func TestSuiteFindsBrokenPlugins(t *testing.T) {
@@ -217,7 +232,7 @@ func TestSuiteOnOtherModels(t *testing.T) {
 				start := time.Now()
 				audittest.Run(t, db,
 					audittest.Users(ids[0], ids[1], ids[2]),
-					audittest.Model(func(i int) *citizen { return &citizen{ID: uuid.NewString(), Name: fmt.Sprint(i)} }),
+					withoutG(func(i int) *citizen { return &citizen{ID: uuid.NewString(), Name: fmt.Sprint(i)} }),
 					audittest.Model(func(i int) *deed { return &deed{Code: fmt.Sprint("code ", i), OwnerID: ids[0]} }),
 					audittest.Model(func(i int) *plot { return &plot{Region: "r", Number: i, Body: []byte{byte(i)}} }),
 				)

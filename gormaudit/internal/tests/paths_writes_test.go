@@ -14,15 +14,24 @@ import (
 
 // subject returns a model whose rows in a world are the given ones.
 func subject[T any](row func(i int) *T, rows ...*T) *writes.Model {
-	m := writes.NewModel(row)
-	m.Users = writes.Users{Author: "5", Actor: "7", Forged: "66"}
-	if err := m.Learn(parse(new(T))); err != nil {
-		panic(err)
-	}
+	m := learned(writes.NewModel(row))
 	for n, row := range rows {
 		m.Put(n+1, row)
 	}
 	m.SetAbsentKey(99)
+	return m
+}
+
+// relative returns a model at the other end of an association.
+func relative[T any](row func(i int) *T) *writes.Model {
+	return learned(writes.NewModelWithoutG(row))
+}
+
+func learned(m *writes.Model) *writes.Model {
+	m.Users = writes.Users{Author: "5", Actor: "7", Forged: "66"}
+	if err := m.Learn(parse(m.Zero())); err != nil {
+		panic(err)
+	}
 	return m
 }
 
@@ -52,10 +61,10 @@ func noteSubject[B bys]() *writes.Model {
 	)
 	name := func(i int) string { return fmt.Sprint("new ", i) }
 	m.Relate([]*writes.Model{
-		subject(func(i int) *writer[B] { return &writer[B]{Name: name(i)} }),
-		subject(func(i int) *cover[B] { return &cover[B]{Name: name(i)} }),
-		subject(func(i int) *comment[B] { return &comment[B]{Name: name(i)} }),
-		subject(func(i int) *file[B] { return &file[B]{Name: name(i)} }),
+		relative(func(i int) *writer[B] { return &writer[B]{Name: name(i)} }),
+		relative(func(i int) *cover[B] { return &cover[B]{Name: name(i)} }),
+		relative(func(i int) *comment[B] { return &comment[B]{Name: name(i)} }),
+		relative(func(i int) *file[B] { return &file[B]{Name: name(i)} }),
 	})
 	relate(m, "Writer", &writer[B]{ID: 1}, &writer[B]{ID: 2})
 	relate(m, "Cover", &cover[B]{Model: base(1), NoteID: &one}, &cover[B]{Model: base(2)})
@@ -72,7 +81,7 @@ func postSubject[B bys]() *writes.Model {
 		&post{Model: base(1)}, &post{Model: base(2)},
 		&post{Model: gorm.Model{ID: 3, DeletedAt: gorm.DeletedAt{Time: longAgo, Valid: true}}},
 	)
-	m.Relate([]*writes.Model{subject(func(i int) *tag { return &tag{Name: fmt.Sprint("new ", i)} })})
+	m.Relate([]*writes.Model{relative(func(i int) *tag { return &tag{Name: fmt.Sprint("new ", i)} })})
 	if err := m.Relation("Tags").LearnJoin(parse(&postTag[B]{})); err != nil {
 		panic(err)
 	}

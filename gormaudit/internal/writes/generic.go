@@ -78,6 +78,7 @@ func (m *Model) genericPaths() []Path {
 	paths := slices.Concat(m.genericCreates(), m.genericUpdates(), m.genericAssociations())
 	for n := range paths {
 		run := paths[n].Run
+		paths[n].Skip = first(m.needsG(), paths[n].Skip)
 		paths[n].Run = func(db *gorm.DB) error { return run(m.asAuthor(db)) }
 	}
 	return paths

@@ -22,7 +22,7 @@ type Model struct {
 
 	zeroRow     any
 	make        func(i int) any
-	g           generic
+	g           generic // nil if gorm.G is not tried
 	by          bycolumn.Columns
 	softDeletes []*schema.Field
 	updatedAt   []*schema.Field
@@ -49,8 +49,16 @@ type counter struct{ next, base int }
 // NewModel returns a model whose new rows row makes: the i-th one, valid and
 // different from all others in its unique columns.
 func NewModel[T any](row func(i int) *T) *Model {
+	m := NewModelWithoutG(row)
+	m.g = genericOf[T]{}
+	return m
+}
+
+// NewModelWithoutG returns a model that gorm.G does not write. GORM's generics
+// take the compiler a second for each type, and treat all types alike.
+func NewModelWithoutG[T any](row func(i int) *T) *Model {
 	return &Model{
-		zeroRow: new(T), make: func(i int) any { return row(i) }, g: genericOf[T]{},
+		zeroRow: new(T), make: func(i int) any { return row(i) },
 		rows: map[int]any{}, count: &counter{base: 1},
 	}
 }
@@ -273,6 +281,13 @@ func (m *Model) needsPlain() string {
 	return ""
 }
 
+func (m *Model) needsG() string {
+	if m.g == nil {
+		return "gorm.G is tried on other models"
+	}
+	return ""
+}
+
 func (m *Model) needsUpdatedAt() string {
 	if len(m.updatedAt) == 0 {
 		return "it has no updated_at"
@@ -334,6 +349,12 @@ func first(reasons ...string) string {
 		}
 	}
 	return ""
+}
+
+// Suite is what is tried together: models, and the users who write them.
+type Suite struct {
+	Models []*Model
+	Users  Users
 }
 
 // LearnAll reads the schemas of models as db sees them, and gives them users.

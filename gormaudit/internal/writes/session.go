@@ -112,7 +112,7 @@ func (m *Model) unstamped() []Path {
 			sql, vars := raw()
 			return m.wrote(db.Exec(sql, vars...))
 		}},
-		{Line: "raw SQL", Call: `gorm.G[Note](db).Exec(ctx, "UPDATE notes …")`, Skip: m.needsColumn(), Minor: true, Run: func(db *gorm.DB) error {
+		{Line: "raw SQL", Call: `gorm.G[Note](db).Exec(ctx, "UPDATE notes …")`, Skip: first(m.needsG(), m.needsColumn()), Minor: true, Run: func(db *gorm.DB) error {
 			sql, vars := raw()
 			return m.g.exec(m.Users.context(m.Users.Actor), db, sql, vars...)
 		}},
