@@ -58,6 +58,9 @@ type set struct {
 // word is one of the application's own about a change set.
 type word struct{ Name, Text string }
 
+// Label is the word's name for people to read.
+func (w word) Label() string { return humanize(w.Name) }
+
 func (h *handler) activity(v *visit) error {
 	f := readFilter(v.r.URL.Query())
 	changes, more, err := h.find(v, &f)
@@ -149,7 +152,7 @@ func (h *handler) days(v *visit, changes []history.Change) (days []day, err erro
 // wordsOf are a change set's, by their names.
 func wordsOf(s history.ChangeSet) (all []word) {
 	for _, name := range slices.Sorted(maps.Keys(s.Metadata)) {
-		all = append(all, word{humanize(name), s.Metadata[name]})
+		all = append(all, word{name, s.Metadata[name]})
 	}
 	return all
 }

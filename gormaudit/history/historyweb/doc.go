@@ -26,9 +26,10 @@
 // jobs accounts of their own, and you can tell them apart. Whoever says that it is
 // somebody is shown as that, psql too.
 //
-// Restoring is a write like any other, see [history.Restore]. A column that counts
-// versions for an optimistic lock must not go back with the row: [history.Restore]
-// says how.
+// Restoring is a write like any other, see [history.Restore]. The page asks for the
+// metadata that a table requires ([history.Options]), as far as the program does not
+// say it. A column that counts versions for an optimistic lock must not go back with
+// the row: [history.Restore] says how.
 //
 // # Who sees it
 //

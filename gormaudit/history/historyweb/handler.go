@@ -133,10 +133,13 @@ func (h *handler) fail(v *visit, err error) {
 		}
 	case errors.Is(err, errNotFound), errors.Is(err, gorm.ErrRecordNotFound):
 		status, text = http.StatusNotFound, "There is nothing here."
-	case errors.Is(err, history.ErrNotReversible):
-		status, text = http.StatusConflict, "This can't be restored: not all of it is recorded."
 	case absence(err) != "":
 		status, text = http.StatusConflict, absence(err)
+	case errors.Is(err, history.ErrNotReversible):
+		status, text = http.StatusConflict, "This can't be restored: not all of it is recorded."
+	case refusal(err) != "":
+		status, text = http.StatusConflict, refusal(err)
+		slog.WarnContext(v.ctx, "historyweb: a row can't be restored", "path", v.r.URL.Path, "error", err)
 	case errors.Is(err, errMethod):
 		status, text = http.StatusMethodNotAllowed, "This page can't be asked that way."
 	case v.ctx.Err() != nil: // nobody waits for it any more

@@ -1,48 +1,71 @@
 package historyweb
 
 import (
+	"errors"
 	"net/http"
+	"regexp"
+	"strings"
 	"time"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 )
 
 // confirmPage asks whether a row is to be written as it was.
 type confirmPage struct {
-	Filter filter
-	Row    rowRef
-	At     moment
-	Values []value // that change
+	Filter  filter
+	Row     rowRef
+	At      moment
+	Values  []value // that change
+	Words   []word  // that the table requires of a change
+	Problem string
 }
 
-// restorable is a row that whoever is here may write as it was at a time.
-func (h *handler) restorable(v *visit) (t *Table, row any, f filter, at time.Time, err error) {
-	if t, row, f, err = h.rowOf(v); err != nil {
-		return t, row, f, at, err
+// restoration is a row that whoever is here may write as it was at a time.
+type restoration struct {
+	table  *Table
+	row    any
+	filter filter
+	at     time.Time
+	words  []word // that the table was found to require
+}
+
+// restorable is what an address asks to be restored.
+func (h *handler) restorable(v *visit) (r restoration, err error) {
+	if r.table, r.row, r.filter, err = h.rowOf(v); err != nil {
+		return r, err
 	}
-	may, err := h.config.MayRestore(v.ctx, v.actor, row)
+	may, err := h.config.MayRestore(v.ctx, v.actor, r.row)
 	if err == nil && !may {
 		err = errForbidden
 	}
-	if at = h.readTime(f, "at", v.r.Form.Get("at")); err == nil && at.IsZero() {
+	if r.at = h.readTime(r.filter, "at", v.r.Form.Get("at")); err == nil && r.at.IsZero() {
 		err = errNotFound
 	}
-	return t, row, f, at, err
+	return r, err
 }
 
 func (h *handler) confirm(v *visit) error {
-	t, row, f, at, err := h.restorable(v)
+	r, err := h.restorable(v)
 	if err != nil {
 		return err
 	}
-	then, err := h.then(v, t, row, at)
+	return h.ask(v, r, http.StatusOK, "")
+}
+
+// ask shows what restoring would change.
+func (h *handler) ask(v *visit, r restoration, status int, problem string) error {
+	then, err := h.then(v, r.table, r.row, r.at)
 	if err != nil {
 		return err
 	}
-	values, err := h.values(v, t, row, then)
+	values, err := h.values(v, r.table, r.row, then)
 	if err != nil {
 		return err
 	}
-	page := confirmPage{Filter: f, At: h.at(at)}
-	if page.Row, err = h.refer(v, t, row, f); err != nil {
+	page := confirmPage{Filter: r.filter, At: h.at(r.at), Words: r.words, Problem: problem}
+	if page.Row, err = h.refer(v, r.table, r.row, r.filter); err != nil {
 		return err
 	}
 	for _, value := range values {
@@ -50,18 +73,67 @@ func (h *handler) confirm(v *visit) error {
 			page.Values = append(page.Values, value)
 		}
 	}
-	return h.render(v, "confirm", "Restore "+page.Row.Label, page)
+	return h.renderWith(v, status, "confirm", "Restore "+page.Row.Label, page)
 }
 
 func (h *handler) restore(v *visit) error {
-	t, row, f, at, err := h.restorable(v)
+	r, err := h.restorable(v)
 	if err != nil {
 		return err
 	}
-	if err := t.restore(v.db, row, at); err != nil {
-		return err
+	said := map[string]string{}
+	for {
+		err := r.table.restore(v.db.WithContext(actor.NewMetadataContext(v.ctx, said)), r.row, r.at)
+		key := lacks(err)
+		if key == "" && err != nil || said[key] != "" {
+			return err
+		}
+		if key == "" {
+			break
+		}
+		// What the form says counts only where the database wants it: it replaces
+		// nothing that the program says itself.
+		said[key] = strings.TrimSpace(v.r.PostForm.Get("metadata." + key))
+		r.words = append(r.words, word{key, said[key]})
+		if said[key] == "" {
+			return h.ask(v, r, http.StatusUnprocessableEntity, "Nothing has changed yet. A change of this table must say more:")
+		}
 	}
-	v.w.Header().Set("Location", f.Address("row")) // relative, which http.Redirect would make absolute
+	v.w.Header().Set("Location", r.filter.Address("row")) // relative, which http.Redirect would make absolute
 	v.w.WriteHeader(http.StatusSeeOther)
 	return nil
+}
+
+// lacks is the key of the metadata without which a table's triggers refuse a change,
+// "" if err says something else.
+func lacks(err error) string {
+	if err == nil {
+		return ""
+	}
+	if match := withoutMetadata.FindStringSubmatch(err.Error()); match != nil {
+		return match[1]
+	}
+	return ""
+}
+
+// What the triggers say of a change that they refuse. MariaDB may cut it off.
+var (
+	withoutMetadata = regexp.MustCompile(`whodunit: table ".*": refused without metadata "([^"]+)"`)
+	withoutActor    = regexp.MustCompile(`whodunit: table ".*": refused, nobody said`)
+)
+
+// refusal says why a row can't be written, "" if there is another reason.
+func refusal(err error) string {
+	var column *gormaudit.ColumnError
+	switch text := err.Error(); {
+	case errors.Is(err, history.ErrMetadata):
+		return "This can't be restored: what you wrote is too long."
+	case errors.Is(err, gormaudit.ErrNoActor), withoutActor.MatchString(text):
+		return "This can't be restored: the program does not tell the database who does it."
+	case errors.As(err, &column):
+		return "This can't be restored: the row would have to say who did it, and has no room for your id."
+	case strings.Contains(text, "whodunit: "):
+		return "This can't be restored: the database refuses the change. The reason is in the program's log."
+	}
+	return ""
 }

@@ -1,0 +1,140 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/historyweb"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+type Fee struct {
+	ID     uint
+	Amount int
+}
+
+func anybodyMay(context.Context, actor.Actor, any) (bool, error) { return true, nil }
+
+// fees is a fee that was 1 and is 2, and the form that restores it.
+func fees(t *testing.T, d *dbtest.Database, o history.Options) (db, plain *gorm.DB, form url.Values) {
+	t.Helper()
+	db, plain = d.Open(t), d.Open(t)
+	must(t, db.Use(history.New()))
+	must(t, o.Migrate(db, &Fee{}))
+	ctx := actor.NewMetadataContext(as(alice), map[string]string{"reason": "start", "ticket.no": "1", "trace": "t-0"})
+	must(t, db.WithContext(ctx).Create(&Fee{ID: 7, Amount: 1}).Error)
+	time.Sleep(20 * time.Millisecond)
+	then := time.Now().Format(time.RFC3339Nano)
+	time.Sleep(20 * time.Millisecond)
+	must(t, db.WithContext(ctx).Model(&Fee{ID: 7}).Update("amount", 2).Error)
+	return db, plain, url.Values{"table": {"fees"}, "key": {"7"}, "at": {then}}
+}
+
+func expectAmount(t *testing.T, what string, plain *gorm.DB, want int) {
+	t.Helper()
+	var fee Fee
+	if must(t, plain.First(&fee, 7).Error); fee.Amount != want {
+		t.Errorf("after %s the amount is %d, want %d", what, fee.Amount, want)
+	}
+}
+
+// A table that requires words of each change gets them from whoever restores.
+func TestRestoringAsksForWhatATableRequires(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain, form := fees(t, d, history.Options{RequireMetadata: []string{"reason", "ticket.no", "trace"}})
+		h := historyweb.Handler(db, historyweb.Config{Tables: []historyweb.Table{historyweb.For[Fee](historyweb.Table{})}, MayRestore: anybodyMay})
+		traced := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r.WithContext(actor.NewMetadataContext(r.Context(), map[string]string{"trace": "t-1"})))
+		})
+		for _, said := range []struct {
+			words map[string]string
+			wants string
+		}{{nil, "reason"}, {map[string]string{"reason": "  "}, "reason"}, {map[string]string{"reason": "by <mistake>"}, "ticket.no"}} {
+			for key, value := range said.words {
+				form.Set("metadata."+key, value)
+			}
+			w := post(traced, bob, form, "same-origin")
+			if w.Code != http.StatusUnprocessableEntity {
+				t.Errorf("a restore that says %v = %d %s, want 422", said.words, w.Code, text(w))
+			}
+			expect(t, "the question", w.Body.String(), `name="metadata.`+said.wants+`" value="" maxlength="1000" required`)
+			expect(t, "the question", text(w), "[deleted: 2][inserted: 1]", "Nothing has changed yet")
+			expectAmount(t, "a restore that lacks "+said.wants, plain, 2)
+		}
+		expect(t, "the question", post(traced, bob, form, "same-origin").Body.String(), `name="metadata.reason" value="by &lt;mistake&gt;"`)
+		form.Set("metadata.ticket.no", "4711")
+		form.Set("metadata.trace", "forged")
+		form.Set("metadata.other", "forged")
+		if w := post(traced, bob, form, "same-origin"); w.Code != http.StatusSeeOther {
+			t.Fatalf("a restore that says all = %d %s, want 303", w.Code, text(w))
+		}
+		expectAmount(t, "the restore", plain, 1)
+		changes, err := history.Of(plain, &Fee{ID: 7})
+		must(t, err)
+		if got := fmt.Sprint(changes[0].ChangeSet.Metadata); got != "map[reason:by <mistake> ticket.no:4711 trace:t-1]" || changes[0].ChangeSet.Actor != bob {
+			t.Errorf("the restore is recorded with %s by %v", got, changes[0].ChangeSet.Actor)
+		}
+	})
+}
+
+// A restore that is refused says why, and changes nothing.
+func TestRestoringThatIsRefusedSaysWhy(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		_, plain, form := fees(t, d, history.Options{RequireActor: true})
+		form.Set("metadata.reason", strings.Repeat("long ", 1000))
+		audited := d.Open(t)
+		must(t, audited.Use(history.New()))
+		must(t, audited.Use(gormaudit.NewWithConfig(gormaudit.Config{Missing: gormaudit.Reject, Actor: func(context.Context) (actor.Actor, bool) { return actor.Actor{}, false }})))
+		stamped := historyweb.For[stampedFee](historyweb.Table{})
+		numbered := d.Open(t)
+		must(t, numbered.Use(history.New()))
+		must(t, numbered.Use(gormaudit.New()))
+		must(t, numbered.Exec("ALTER TABLE fees ADD updated_by bigint").Error)
+		for name, test := range map[string]struct {
+			db    *gorm.DB
+			who   actor.Actor
+			table historyweb.Table
+			want  string
+		}{
+			"a page whose db has no plugin":      {plain, alice, historyweb.For[Fee](historyweb.Table{}), "the program does not tell the database who does it"},
+			"a plugin that finds no actor":       {audited, alice, stamped, "the program does not tell the database who does it"},
+			"an id that does not fit its column": {numbered, actor.User("zoe"), stamped, "has no room for your id"},
+		} {
+			h := historyweb.Handler(test.db, historyweb.Config{Tables: []historyweb.Table{test.table}, MayRestore: anybodyMay})
+			w := post(h, test.who, form, "same-origin")
+			if w.Code != http.StatusConflict {
+				t.Errorf("%s: %d, want 409", name, w.Code)
+			}
+			expect(t, name, text(w), "This can't be restored: ", test.want)
+			expectAmount(t, name, plain, 2)
+		}
+		must(t, history.Options{RequireMetadata: []string{"reason"}}.Migrate(numbered, &Fee{}))
+		h := historyweb.Handler(numbered, historyweb.Config{Tables: []historyweb.Table{historyweb.For[Fee](historyweb.Table{})}, MayRestore: anybodyMay})
+		w := post(h, alice, form, "same-origin")
+		if w.Code != http.StatusConflict {
+			t.Errorf("too long a reason: %d, want 409", w.Code)
+		}
+		expect(t, "too long a reason", text(w), "what you wrote is too long")
+		expectAmount(t, "too long a reason", plain, 2)
+	})
+}
+
+type stampedFee struct {
+	ID        uint
+	Amount    int
+	UpdatedBy *uint
+}
+
+func (stampedFee) TableName() string { return "fees" }
