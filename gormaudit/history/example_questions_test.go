@@ -199,5 +199,5 @@ func ExampleWriteCSV() {
 		panic(err)
 	}
 	// Output:
-	// id,at,change_set,table,key,action,attributed,actor_kind,actor_id,actor_name,impersonator_kind,impersonator_id,impersonator_name,request_id,ip,user_agent,method,route,metadata,database_user,column,before,after,redacted,error
+	// id,at,change_set,change_set_at,transaction,table,key,action,attributed,actor_kind,actor_id,actor_name,impersonator_kind,impersonator_id,impersonator_name,request_id,ip,user_agent,method,route,metadata,database_user,database_role,column,type,before,after,redacted,bookkeeping,error
 }

@@ -34,17 +34,28 @@ func WriteNDJSON(w io.Writer, changes iter.Seq2[Change, error]) error {
 
 // csvColumns are the columns of [WriteCSV].
 var csvColumns = []string{
-	"id", "at", "change_set", "table", "key", "action",
+	"id", "at", "change_set", "change_set_at", "transaction", "table", "key", "action",
 	"attributed", "actor_kind", "actor_id", "actor_name", "impersonator_kind", "impersonator_id", "impersonator_name",
-	"request_id", "ip", "user_agent", "method", "route", "metadata", "database_user",
-	"column", "before", "after", "redacted", "error",
+	"request_id", "ip", "user_agent", "method", "route", "metadata", "database_user", "database_role",
+	"column", "type", "before", "after", "redacted", "bookkeeping", "error",
 }
 
 // WriteCSV writes changes as CSV for spreadsheets, after a line with the names of
 // the columns: a line for each column that changed, and a line without a column for
-// a change that has none. The key's parts are joined by commas, metadata is JSON,
-// values are those of [Value.String]: NULL and an empty text are both an empty
-// cell, which [WriteNDJSON] tells apart.
+// a change that has none. These are the columns:
+//
+//   - id, at, table, key, action: of the [Change]. The parts of a key of several
+//     columns are joined by commas, with ~1 for a comma in one and ~0 for ~
+//   - change_set, change_set_at, transaction, attributed, database_user,
+//     database_role: of its [ChangeSet]
+//   - actor_kind, actor_id, actor_name, impersonator_kind, impersonator_id,
+//     impersonator_name: who did it
+//   - request_id, ip, user_agent, method, route: in which request
+//   - metadata: as JSON
+//   - column, redacted, bookkeeping, error: of the [Field]
+//   - type: of the column, as in [Change.MarshalJSON]
+//   - before, after: the texts of [Value.String]. NULL and an empty text are both an
+//     empty cell, which [WriteNDJSON] tells apart
 //
 // A text that a spreadsheet would take for a formula, because it begins with =, +,
 // - or @, gets an apostrophe in front.
@@ -82,12 +93,17 @@ func csvLine(c Change, f Field) []string {
 		}
 		return i.Kind.String()
 	}
+	typeName := ""
+	if f.Column != "" && !f.Redacted {
+		typeName = kindNames[f.kind()]
+	}
 	line := []string{
-		strconv.FormatInt(c.ID, 10), c.At.Format(time.RFC3339Nano), strconv.FormatInt(set.ID, 10), c.Table, strings.Join(c.Key, ","), string(c.Action),
+		strconv.FormatInt(c.ID, 10), c.At.Format(time.RFC3339Nano),
+		strconv.FormatInt(set.ID, 10), set.At.Format(time.RFC3339Nano), strconv.FormatInt(set.Transaction, 10), c.Table, joinKey(c.Key), string(c.Action),
 		strconv.FormatBool(set.Attributed), kindOf(who.Identity, set.Attributed), who.ID, who.Name,
 		kindOf(who.Impersonator, who.Impersonator != actor.Identity{}), who.Impersonator.ID, who.Impersonator.Name,
-		set.Request.ID, set.Request.IP, set.Request.UserAgent, set.Request.Method, set.Request.Route, metadataCell(set.Metadata), set.DatabaseUser,
-		f.Column, f.Before.String(), f.After.String(), strconv.FormatBool(f.Redacted), "",
+		set.Request.ID, set.Request.IP, set.Request.UserAgent, set.Request.Method, set.Request.Route, metadataCell(set.Metadata), set.DatabaseUser, set.DatabaseRole,
+		f.Column, typeName, f.Before.String(), f.After.String(), strconv.FormatBool(f.Redacted), strconv.FormatBool(f.Bookkeeping), "",
 	}
 	if f.Err != nil {
 		line[len(line)-1] = f.Err.Error()

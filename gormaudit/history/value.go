@@ -49,14 +49,15 @@ func ValueAs[T any](v Value) (T, error) {
 // IsNull reports whether v is NULL, which differs from an empty text.
 func (v Value) IsNull() bool { return v.raw == nil }
 
-// String returns v for people to read: times in RFC 3339, bytes in
-// hexadecimal, NULL as the empty string.
+// String returns v for people to read: times in RFC 3339, those without a zone as
+// they are, such as "2026-03-09" and "2026-03-09T08:00:00", bytes in hexadecimal, NULL
+// as the empty string.
 func (v Value) String() string {
 	switch raw := v.source().(type) {
 	case nil:
 		return ""
 	case time.Time:
-		return raw.Format(time.RFC3339Nano)
+		return v.timeText(raw)
 	case []byte:
 		return hex.EncodeToString(raw)
 	case float64:

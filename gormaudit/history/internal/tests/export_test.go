@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -166,6 +167,68 @@ func TestWriteCSV(t *testing.T) {
 			`notes|1|create|true|7|Ann|{"reason":"sale"}|title||'=1+2|false`,
 			`notes|1|create|true|7|Ann|{"reason":"sale"}|stars||-5|false`,
 			`notes|1|create|true|7|Ann|{"reason":"sale"}|secret|||true`)
+	})
+}
+
+// Whatever a change knows is in its JSON, which gives it back, and in its lines of
+// CSV.
+func TestExportsHaveAllThatAChangeKnows(t *testing.T) {
+	t.Parallel()
+	const text = `{"id":"17","at":"2026-03-09T08:00:00.5Z","change_set":{"id":"5","transaction":"4","at":"2026-03-09T08:00:00.25Z","attributed":true,` +
+		`"actor":{"kind":"user","id":"7","name":"Bob","impersonator":{"kind":"service","id":"42","name":"Ann"}},` +
+		`"request":{"id":"r-1","ip":"192.0.2.1","user_agent":"curl","method":"PUT","route":"/prices/:id"},"metadata":{"reason":"sale"},` +
+		`"database_user":"app","database_role":"writer"},"table":"prices","key":["a,~b","c"],"action":"update","fields":[` +
+		`{"column":"day","type":"time","before":"2026-03-09","after":null},` +
+		`{"column":"hour","type":"time","before":null,"after":"2026-03-09T08:00:00"},` +
+		`{"column":"token","redacted":true},` +
+		`{"column":"updated_at","type":"instant","before":null,"after":"2026-03-09T08:00:00Z","bookkeeping":true},` +
+		`{"column":"price","type":"decimal","before":"1.50","after":null,"error":"damaged"}]}`
+	var c history.Change
+	must(t, json.Unmarshal([]byte(text), &c))
+	for _, known := range []any{c, c.ChangeSet, c.ChangeSet.Actor, c.ChangeSet.Actor.Identity, c.ChangeSet.Actor.Impersonator, c.ChangeSet.Request} {
+		for i, v := 0, reflect.ValueOf(known); i < v.NumField(); i++ {
+			if f := v.Type().Field(i); f.IsExported() && v.Field(i).IsZero() {
+				t.Errorf("this test knows nothing of %s.%s", v.Type(), f.Name)
+			}
+		}
+	}
+	var again, lines strings.Builder
+	one := func(yield func(history.Change, error) bool) { yield(c, nil) }
+	must(t, history.WriteNDJSON(&again, one))
+	if got := strings.TrimSuffix(again.String(), "\n"); got != text {
+		t.Errorf("JSON =\n%s\nwant\n%s", got, text)
+	}
+	must(t, history.WriteCSV(&lines, one))
+	const start = `17,2026-03-09T08:00:00.5Z,5,2026-03-09T08:00:00.25Z,4,prices,"a~1~0b,c",update,true,user,7,Bob,service,42,Ann,` +
+		`r-1,192.0.2.1,curl,PUT,/prices/:id,"{""reason"":""sale""}",app,writer,`
+	sameLines(t, "CSV", strings.Split(strings.TrimSpace(lines.String()), "\n")[1:],
+		start+"day,time,2026-03-09,,false,false,",
+		start+"hour,time,,2026-03-09T08:00:00,false,false,",
+		start+"token,,,,true,false,",
+		start+"updated_at,instant,,2026-03-09T08:00:00Z,false,true,",
+		start+"price,decimal,1.50,,false,false,damaged")
+}
+
+// A day is a day, not its first moment in some zone.
+func TestDaysAreDaysInCSV(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		type Trip struct {
+			ID  uint
+			Day time.Time `gorm:"type:date"`
+		}
+		db := d.Open(t)
+		must(t, history.Migrate(db, &Trip{}))
+		must(t, db.Create(&Trip{ID: 1, Day: time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC)}).Error)
+		want := ",2026-03-09,"
+		if d.Kind == dbtest.SQLite || d.Kind == "sqlite-cgo" { // where the column holds a moment
+			want = ",2026-03-09T00:00:00Z,"
+		}
+		var out strings.Builder
+		must(t, history.WriteCSV(&out, history.All(db, history.Query{})))
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("CSV has no %q:\n%s", want, &out)
+		}
 	})
 }
 
