@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/damaged"
 )
 
 // What [At] returns where there was no row.
@@ -59,7 +61,14 @@ func rowAt[T any](p past, key any) (T, error) {
 	if err := p.find(key); err != nil {
 		return none, err
 	}
-	if err := p.scan(p.rows, p.dialect, &row); err != nil {
+	err := p.scan(p.rows, p.dialect, &row)
+	if p.damage != nil {
+		if err == nil {
+			p.damage.Row = &row
+		}
+		return none, p.damage
+	}
+	if err != nil {
 		return none, err
 	}
 	return row, nil
@@ -79,6 +88,7 @@ type past struct {
 	now     []any            // the row's values as the driver gives them, nil where there is none
 	since   []Change         // of the row, oldest first
 	then    map[string]Value // by column, where they differ from now
+	damage  *damaged.Error   // nil where all changes can be read
 }
 
 // find follows the row from the time to now, and takes back from there what was
@@ -108,7 +118,8 @@ func (p *past) find(key any) error {
 	if err := p.missing(end, recorded, before); err != nil {
 		return err
 	}
-	return p.undo()
+	p.undo()
+	return nil
 }
 
 // missing says why there was no row, or why it is not known. A row that was deleted
@@ -236,21 +247,39 @@ func (p *past) leaves(c Change, key any) bool {
 }
 
 // undo takes back what was recorded since, the newest first.
-func (p *past) undo() error {
+func (p *past) undo() {
 	for _, c := range slices.Backward(p.since) {
 		p.table.present(&c)
 		for _, f := range c.Fields {
-			switch {
-			case f.Err != nil:
-				return fmt.Errorf("%w: change %d, column %q", f.Err, c.ID, f.Column)
-			case f.Redacted:
+			if f.Err != nil {
+				p.lose(c, f)
+				continue
+			}
+			if p.damage != nil {
+				delete(p.damage.Lost, f.Column)
+			}
+			if p.then[f.Column] = f.Before; f.Redacted {
 				p.then[f.Column] = Value{}
-			default:
-				p.then[f.Column] = f.Before
 			}
 		}
 	}
-	return nil
+}
+
+// lose notes that a field of a change can't be read. Where it has no column, any
+// column may have changed, except a key that the row kept.
+func (p *past) lose(c Change, f Field) {
+	if p.damage == nil {
+		p.damage = &damaged.Error{Lost: map[string]bool{}, Cause: fmt.Errorf("%w: change %d, column %q", f.Err, c.ID, f.Column)}
+	}
+	if d := p.damage; !slices.Contains(d.Changes, c.ID) {
+		d.Changes = append(d.Changes, c.ID)
+	}
+	keyGoes := c.Action == ActionDelete || c.movedTo != nil
+	for _, column := range p.table.columns {
+		if column.name == f.Column || f.Column == "" && (keyGoes || !column.key) {
+			p.damage.Lost[column.name] = true
+		}
+	}
 }
 
 // scan reads the row as it was by the road that GORM reads rows.

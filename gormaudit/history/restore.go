@@ -45,6 +45,9 @@ func Restore[T any](db *gorm.DB, key any, at time.Time) (Change, error) {
 		if err := p.find(key); err != nil || len(p.since) == 0 {
 			return err
 		}
+		if p.damage != nil {
+			return p.damage
+		}
 		if err := p.restore(tx); err != nil {
 			return err
 		}

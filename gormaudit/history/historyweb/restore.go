@@ -60,7 +60,7 @@ func (h *handler) ask(v *visit, r restoration, status int, problem string) error
 	if err != nil {
 		return err
 	}
-	values, err := h.values(v, r.table, r.row, then)
+	values, err := h.values(v, r.table, r.row, then, nil)
 	if err != nil {
 		return err
 	}
@@ -126,6 +126,8 @@ var (
 func refusal(err error) string {
 	var column *gormaudit.ColumnError
 	switch text := err.Error(); {
+	case damageIn(err) != nil:
+		return "This can't be restored. " + cantRead(damageIn(err))
 	case errors.Is(err, history.ErrMetadata):
 		return "This can't be restored: what you wrote is too long."
 	case errors.Is(err, gormaudit.ErrNoActor), withoutActor.MatchString(text):

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/damaged"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/keyed"
 )
 
@@ -120,6 +123,7 @@ type momentPage struct {
 	Row     rowRef
 	At      moment
 	Absence string // why there is no row
+	Damage  string // which changes can't be read
 	Values  []value
 	Restore string // the address that writes it so, empty if that may not be
 	Problem string
@@ -132,6 +136,7 @@ type value struct {
 	Segments []segment // from then to now, nil if it is the same
 	Back     []segment // from now to then
 	Hidden   bool
+	Lost     bool // nobody knows how it was
 	stamped  bool // whoever writes stamps it
 }
 
@@ -150,32 +155,65 @@ func (h *handler) moment(v *visit) error {
 	}
 	page.At = h.at(at)
 	then, err := h.then(v, t, row, at)
-	if page.Absence = absence(err); err != nil && page.Absence == "" {
+	damage := damageIn(err)
+	if page.Absence = absence(err); err != nil && page.Absence == "" && damage == nil {
 		return err
 	}
 	if page.Row, err = h.refer(v, t, row, f); err != nil {
 		return err
 	}
-	if page.Absence == "" {
-		if page.Values, err = h.values(v, t, row, then); err != nil {
-			return err
+	switch {
+	case damage != nil:
+		page.Damage, page.Values, err = cantRead(damage), nil, nil
+		if damage.Row != nil {
+			page.Values, err = h.values(v, t, row, damage.Row, damage.Lost)
 		}
-		may, err := h.config.MayRestore(v.ctx, v.actor, row)
-		if err != nil {
-			return err
-		}
-		if may && slices.ContainsFunc(page.Values, value.differs) {
-			page.Restore = f.Restore(page.At.Machine())
+	case page.Absence == "":
+		if page.Values, err = h.values(v, t, row, then, nil); err == nil {
+			page.Restore, err = h.restoring(v, row, page)
 		}
 	}
+	if err != nil {
+		return err
+	}
 	return h.render(v, "moment", page.Row.Label+" as it was", page)
+}
+
+// restoring is the address that writes a row as a page shows it, "" where that may
+// not be or changes nothing.
+func (h *handler) restoring(v *visit, row any, page momentPage) (string, error) {
+	may, err := h.config.MayRestore(v.ctx, v.actor, row)
+	if err != nil || !may || !slices.ContainsFunc(page.Values, value.differs) {
+		return "", err
+	}
+	return page.Filter.Restore(page.At.Machine()), nil
+}
+
+// damageIn is what err says of records that can't be read, nil if it says something
+// else.
+func damageIn(err error) *damaged.Error {
+	var damage *damaged.Error
+	errors.As(err, &damage)
+	return damage
+}
+
+// cantRead says which changes can't be read.
+func cantRead(damage *damaged.Error) string {
+	ids := make([]string, len(damage.Changes))
+	for i, id := range damage.Changes {
+		ids[i] = strconv.FormatInt(id, 10)
+	}
+	if len(ids) == 1 {
+		return "Change " + ids[0] + " can't be read: its record is damaged."
+	}
+	return "Changes " + strings.Join(ids, ", ") + " can't be read: their records are damaged."
 }
 
 // then is a row as it was. What the database refuses to look for, as a number that is
 // too large for the column, is no key of the table's.
 func (h *handler) then(v *visit, t *Table, row any, at time.Time) (any, error) {
 	then, err := t.at(v.db, row, at)
-	if err == nil || absence(err) != "" {
+	if err == nil || absence(err) != "" || damageIn(err) != nil {
 		return then, err
 	}
 	changes, failed := history.Find(v.db, history.Query{Rows: []any{keyed.Row{Model: row}}, Limit: 1})
@@ -205,8 +243,9 @@ func (h *handler) now(v *visit, t *Table, row any) (now reflect.Value, there boo
 	return is.Elem(), found.RowsAffected > 0, found.Error
 }
 
-// values are the columns of a row as it was, beside the row of now.
-func (h *handler) values(v *visit, t *Table, row, then any) (values []value, err error) {
+// values are the columns of a row as it was, beside the row of now. Of those that are
+// lost nobody knows how they were.
+func (h *handler) values(v *visit, t *Table, row, then any, lost map[string]bool) (values []value, err error) {
 	now, there, err := h.now(v, t, row)
 	if err != nil {
 		return nil, err
@@ -226,9 +265,8 @@ func (h *handler) values(v *visit, t *Table, row, then any) (values []value, err
 		if f.TagSettings["HISTORY"] == "-" && !f.PrimaryKey {
 			continue // the value of now, whenever
 		}
-		shown := value{Label: t.columnLabel(name), stamped: t.stamped[f]}
-		if f.TagSettings["HISTORY"] != "" {
-			shown.Hidden = true
+		shown := value{Label: t.columnLabel(name), stamped: t.stamped[f], Lost: lost[name], Hidden: f.TagSettings["HISTORY"] != ""}
+		if shown.Hidden || shown.Lost {
 			values = append(values, shown)
 			continue
 		}

@@ -222,6 +222,47 @@ func TestARecordThatCannotBeReadSaysSo(t *testing.T) {
 	expect(t, "activity", page, "Record can't be read", "Carol")
 }
 
+// A row as it was shows what can be read, and names what can't.
+func TestAMomentWithARecordThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := shop(t, d)
+		tx := db.WithContext(as(alice))
+		must(t, tx.Create(&Order{ID: 17, Customer: "Ms Miller", Price: 900}).Error)
+		time.Sleep(20 * time.Millisecond)
+		query := "?table=orders&key=17&at=" + url.QueryEscape(time.Now().Format(time.RFC3339Nano))
+		time.Sleep(20 * time.Millisecond)
+		must(t, tx.Model(&Order{ID: 17}).Update("price", 950).Error)
+		must(t, tx.Model(&Order{ID: 17}).Updates(map[string]any{"customer": "Carol", "price": 960}).Error)
+		changes, err := history.Of(plain, &Order{ID: 17})
+		must(t, err)
+		damage := "UPDATE whodunit_changes SET fields = 'x' WHERE id = ?"
+		if plain.Name() == "sqlite" {
+			damage = "UPDATE whodunit_changes SET layout = 99 WHERE id = ?"
+		}
+		must(t, plain.Exec(damage, changes[0].ID).Error)
+		h := historyweb.Handler(plain, historyweb.Config{Tables: tables, MayRestore: anybodyMay})
+		says := fmt.Sprintf("Change %d can't be read", changes[0].ID)
+		for _, state := range []string{"there", "deleted"} {
+			if state == "deleted" {
+				must(t, tx.Unscoped().Delete(&Order{ID: 17}).Error)
+			}
+			w := get(h, bob, "/moment"+query)
+			expect(t, "the moment of a row that is "+state, text(w), says, "Customer's name not known", "Price 900", "Token hidden")
+			if page := w.Body.String(); w.Code != http.StatusOK || strings.Contains(page, "Carol") || strings.Contains(page, `href="restore`) {
+				t.Errorf("the moment of a row that is %s = %d:\n%s", state, w.Code, page)
+			}
+			for _, w := range []*httptest.ResponseRecorder{get(h, bob, "/restore"+query), ask(h, bob, http.MethodPost, "/restore"+query, nil, nil)} {
+				if expect(t, "restoring", text(w), says); w.Code != http.StatusConflict {
+					t.Errorf("restoring a row that is %s = %d, want 409", state, w.Code)
+				}
+			}
+			expect(t, "the story", text(get(h, bob, "/row?table=orders&key=17")), "Record can't be read", "Price raised from 900 → to 950")
+			expect(t, "activity", text(get(h, bob, "/")), "Record can't be read")
+		}
+	})
+}
+
 func TestFiltersAreInTheAddress(t *testing.T) {
 	t.Parallel()
 	db, plain := shop(t, dbtest.New(t, dbtest.SQLite))
