@@ -131,6 +131,10 @@ func (h *handler) days(v *visit, changes []history.Change) (days []day, err erro
 	if err != nil {
 		return nil, err
 	}
+	own, err := h.ownAccount(v, changes)
+	if err != nil {
+		return nil, err
+	}
 	last := int64(0)
 	for i, c := range changes {
 		at := h.at(c.ChangeSet.At)
@@ -140,7 +144,7 @@ func (h *handler) days(v *visit, changes []history.Change) (days []day, err erro
 		}
 		today := &days[len(days)-1]
 		if i == 0 || last != c.ChangeSet.ID || last == 0 {
-			today.Sets = append(today.Sets, set{Who: people.who(c.ChangeSet), At: at, Route: route(c.ChangeSet.Request), Words: wordsOf(c.ChangeSet)})
+			today.Sets = append(today.Sets, set{Who: people.who(c.ChangeSet, own), At: at, Route: route(c.ChangeSet.Request), Words: wordsOf(c.ChangeSet)})
 		}
 		last = c.ChangeSet.ID
 		s := &today.Sets[len(today.Sets)-1]

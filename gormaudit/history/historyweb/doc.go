@@ -24,7 +24,8 @@
 // for whoever wrote without saying who it was: psql, a migration, a job without an
 // actor in its context. The database's account is shown beside it: give psql and
 // jobs accounts of their own, and you can tell them apart. Whoever says that it is
-// somebody is shown as that, psql too.
+// somebody is shown as that, psql too, with the account where it is not the one that
+// the page reads with: "alice, through the database account postgres".
 //
 // Restoring is a write like any other, see [history.Restore]. The page asks for the
 // metadata that a table requires ([history.Options]), as far as the program does not

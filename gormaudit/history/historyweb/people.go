@@ -138,8 +138,9 @@ type who struct {
 
 // who says who made a change set. Where no program said, the account of the
 // database is all that is known: psql, a migration and a job that forgot to say who
-// it is look alike.
-func (p people) who(s history.ChangeSet) who {
+// it is look alike. Where somebody said, the account tells the application from psql
+// in somebody's name, unless it is own, that of the page.
+func (p people) who(s history.ChangeSet, own string) who {
 	if !s.Attributed {
 		return who{Name: "Unknown", Note: account(s), Filter: filter{Unattributed: true}.Address("./")}
 	}
@@ -148,9 +149,14 @@ func (p people) who(s history.ChangeSet) who {
 		acted, as = by, p.name(s.Actor.Identity)
 	}
 	w := who{Name: p.name(acted), As: as, Filter: filter{Actor: acted.String()}.Address("./")}
+	var notes []string
 	if acted.Kind == actor.KindService || acted.Kind == actor.KindSystem {
-		w.Note = "a program"
+		notes = append(notes, "a program")
 	}
+	if by := account(s); by != "" && !isAccount(s.DatabaseUser, own) {
+		notes = append(notes, by)
+	}
+	w.Note = strings.Join(notes, ", ")
 	return w
 }
 
@@ -164,4 +170,25 @@ func account(s history.ChangeSet) string {
 		return "through the database account " + s.DatabaseUser + " as " + s.DatabaseRole
 	}
 	return "through the database account " + s.DatabaseUser
+}
+
+// isAccount reports whether a user is of an account as ownAccount has it.
+func isAccount(user, own string) bool {
+	return user == own || strings.HasSuffix(own, "@") && strings.HasPrefix(user, own)
+}
+
+// ownAccount is the account that the page reads with, "" where there are none, or
+// where no change needs it. MariaDB and MySQL add a host, which does not count: it
+// ends in "@" there.
+func (h *handler) ownAccount(v *visit, changes []history.Change) (own string, err error) {
+	query := map[string]string{"postgres": "SELECT session_user", "mysql": "SELECT user()"}[v.db.Name()]
+	said := func(c history.Change) bool { return c.ChangeSet.Attributed && c.ChangeSet.DatabaseUser != "" }
+	if query == "" || !slices.ContainsFunc(changes, said) {
+		return "", nil
+	}
+	err = v.db.Raw(query).Find(&own).Error // not Scan, which AttributeAll refuses
+	if v.db.Name() == "mysql" {
+		own = own[:strings.LastIndex(own, "@")+1]
+	}
+	return own, err
 }

@@ -104,6 +104,43 @@ func TestNobodySaidWho(t *testing.T) {
 	})
 }
 
+// Whoever writes in psql in somebody's name is seen to: the account is not the
+// application's.
+func TestSomebodyWroteThroughAnotherAccount(t *testing.T) {
+	t.Parallel()
+	dbtest.Beside(t, []string{dbtest.Postgres, dbtest.MariaDB}, func(t *testing.T, d *dbtest.Database) {
+		db, plain := shop(t, d)
+		job := actor.System("archiver")
+		must(t, db.WithContext(as(alice)).Create(&Line{OrderID: 1, No: 1, Text: "rope"}).Error)
+		must(t, db.WithContext(as(bob)).Create(&Line{OrderID: 1, No: 2, Text: "torch"}).Error)
+		must(t, db.WithContext(as(job)).Create(&Line{OrderID: 1, No: 3, Text: "map"}).Error)
+		h := historyweb.Handler(plain, historyweb.Config{Tables: tables, Names: names})
+		if page := text(get(h, alice, "/")); strings.Contains(page, "account") {
+			t.Errorf("the page names its own account:\n%s", page)
+		}
+		const other = "UPDATE whodunit_change_sets SET database_user = ? WHERE actor_id = ?"
+		if d.Kind == dbtest.Postgres {
+			must(t, plain.Exec(other, "zoe", "1").Error)
+			must(t, plain.Exec(other, "postgres@home", "2").Error) // whose name has a sign that is no host's
+			must(t, plain.Exec(other, "jobs", "archiver").Error)
+			must(t, plain.Exec("UPDATE whodunit_change_sets SET database_role = 'worker' WHERE actor_id = 'archiver'").Error)
+			expect(t, "activity", text(get(h, alice, "/")),
+				"alice, through the database account zoe", "bob, through the database account postgres@home", "archiver, a program, through the database account jobs as worker")
+			return
+		}
+		var own string
+		must(t, plain.Raw("SELECT user()").Scan(&own).Error)
+		name, _, _ := strings.Cut(own, "@")
+		must(t, plain.Exec(other, "zoe@localhost", "1").Error)
+		must(t, plain.Exec(other, name+"@elsewhere", "2").Error)
+		page := text(get(h, alice, "/"))
+		expect(t, "activity", page, "alice, through the database account zoe@localhost")
+		if strings.Count(page, "account") != 1 {
+			t.Errorf("the page names its own account, from another host:\n%s", page)
+		}
+	})
+}
+
 // NULL and an empty text both look like nothing.
 func TestNullBecomesAnEmptyText(t *testing.T) {
 	t.Parallel()
