@@ -1,7 +1,6 @@
 package historyweb
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -62,26 +61,19 @@ type word struct{ Name, Text string }
 func (w word) Label() string { return humanize(w.Name) }
 
 func (h *handler) activity(v *visit) error {
-	f := readFilter(v.r.URL.Query())
-	changes, more, err := h.find(v, &f)
+	page := activityPage{Filter: readFilter(v.r.URL.Query()), Actions: actionLabels}
+	f := &page.Filter
+	changes, more, err := h.find(v, &page)
 	if err != nil {
 		return err
 	}
-	page := activityPage{Filter: f, Actions: actionLabels}
-	if page.Tables, err = h.tableOptions(v); err != nil {
-		return err
-	}
-	people, err := h.people(v, h.idsIn(changes))
-	if err != nil {
-		return err
-	}
-	if page.Who = f.Actor; f.user() != "" {
-		page.Who = people.choice(actor.Identity{Kind: actor.KindUser, ID: f.user()})
-	}
-	page.People = people.choices(changes)
 	if page.Days, err = h.days(v, changes); err != nil {
 		return err
 	}
+	if page.Who = f.Actor; f.user() != "" {
+		page.Who = v.people.choice(actor.Identity{Kind: actor.KindUser, ID: f.user()})
+	}
+	page.People = v.people.choices(changes)
 	if more {
 		page.Older = f.Older("./", changes[len(changes)-1].ID)
 	}
@@ -91,25 +83,30 @@ func (h *handler) activity(v *visit) error {
 	return h.render(v, "activity", h.config.Title, page)
 }
 
-// tableOptions are the tables that somebody may read.
-func (h *handler) tableOptions(v *visit) (options []tableOption, err error) {
+// find is what the filter of a page asks for, and whether there is more. It fills in
+// the tables that may be asked for.
+func (h *handler) find(v *visit, page *activityPage) (changes []history.Change, more bool, err error) {
+	f := page.Filter
+	q, err := h.query(v, f)
+	if err != nil {
+		return nil, false, err
+	}
+	wanted := q.Tables
+	q.Tables = h.models()
+	if q, err = h.mayRead(v, q); err != nil {
+		return nil, false, err
+	}
 	for _, name := range h.names {
-		_, err := h.mayRead(v, history.Query{Tables: []any{h.tables[name].model}})
-		switch {
-		case err == nil:
-			options = append(options, tableOption{name, h.tables[name].Label})
-		case !errors.Is(err, errForbidden):
-			return nil, err
+		if t := h.tables[name]; slices.Contains(q.Tables, t.model) {
+			page.Tables = append(page.Tables, tableOption{name, t.Label})
 		}
 	}
-	return options, nil
-}
-
-// find is a page of what a filter asks for, and whether there is more.
-func (h *handler) find(v *visit, f *filter) (changes []history.Change, more bool, err error) {
-	q, err := h.query(v, *f)
-	if err != nil || len(f.Problems) > 0 {
-		return nil, false, err
+	q.Tables = slices.DeleteFunc(q.Tables, func(model any) bool { return !slices.Contains(wanted, model) })
+	switch {
+	case len(q.Tables) == 0 && len(wanted) > 0:
+		return nil, false, errForbidden
+	case len(f.Problems) > 0:
+		return nil, false, nil
 	}
 	q.Limit = pageSize + 1
 	if changes, err = history.Find(v.db, q); len(changes) > pageSize {

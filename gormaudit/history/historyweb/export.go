@@ -26,8 +26,8 @@ func (h *handler) export(v *visit, contentType, extension string, write func(io.
 		var row any
 		_, row, _, err = h.rowOf(v)
 		q.Rows = []any{keyed.Row{Model: row}}
-	} else {
-		q, err = h.query(v, f)
+	} else if q, err = h.query(v, f); err == nil {
+		q, err = h.mayRead(v, q)
 	}
 	if err != nil {
 		return err

@@ -99,14 +99,20 @@ func (f filter) Restore(at string) string {
 	return "restore?" + values.Encode()
 }
 
-// query is what the filter asks for, if it may be read. What can't be read is a
-// problem, and asks for nothing.
+// models are pointers to those of all tables.
+func (h *handler) models() (all []any) {
+	for _, name := range h.names {
+		all = append(all, h.tables[name].model)
+	}
+	return all
+}
+
+// query is what the filter asks for, whether that may be read or not. What can't be
+// read as a filter is a problem, and asks for nothing.
 func (h *handler) query(v *visit, f filter) (q history.Query, err error) {
 	switch {
 	case f.Table == "":
-		for _, name := range h.names {
-			q.Tables = append(q.Tables, h.tables[name].model)
-		}
+		q.Tables = h.models()
 	case h.tables[f.Table] == nil:
 		return q, errNotFound
 	default:
@@ -121,10 +127,8 @@ func (h *handler) query(v *visit, f filter) (q history.Query, err error) {
 	q.Unattributed, q.RequestID, q.Before = f.Unattributed, f.Request, f.Before
 	q.Since = h.readTime(f, "since", f.Since)
 	q.Until = h.readTime(f, "until", f.Until)
-	if q.Actors, err = h.actors(v, f, q); err != nil {
-		return q, err
-	}
-	return h.mayRead(v, q)
+	q.Actors, err = h.actors(v, f, q)
+	return q, err
 }
 
 // actors are those whom the filter asks for: by kind and id, or by an id or a name

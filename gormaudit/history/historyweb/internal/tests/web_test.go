@@ -449,6 +449,32 @@ func TestMayReadIsAskedForEverything(t *testing.T) {
 	}
 }
 
+// It may ask a database: a page asks it no question twice.
+func TestMayReadIsAskedOnceForATable(t *testing.T) {
+	t.Parallel()
+	db, _ := shop(t, dbtest.New(t, dbtest.SQLite))
+	must(t, db.WithContext(as(bob)).Create(&Order{ID: 1, Customer: "Ms Miller"}).Error)
+	must(t, db.WithContext(as(bob)).Create(&Line{OrderID: 1, No: 1, Text: "rope"}).Error)
+	var questions []string
+	h := historyweb.Handler(db, historyweb.Config{Tables: tables, MayRead: func(_ context.Context, a actor.Actor, q history.Query) (bool, error) {
+		questions = append(questions, fmt.Sprintf("%T of %v on %v", q.Tables[0], q.Actors, q.Actions))
+		_, lines := q.Tables[0].(*Line)
+		return a == bob || lines, nil
+	}})
+	for _, query := range []string{"", "?table=lines", "?action=create", "?actor=bob", "?since=yesterday"} {
+		for _, a := range []actor.Actor{alice, bob} {
+			questions = nil
+			w := get(h, a, "/"+query)
+			if twice := len(slices.Compact(slices.Sorted(slices.Values(questions)))) < len(questions); twice || w.Code != http.StatusOK {
+				t.Errorf("%s = %d, with the questions %q", query, w.Code, questions)
+			}
+			if orders := strings.Contains(w.Body.String(), `value="orders"`); orders != (a == bob) || !strings.Contains(w.Body.String(), `value="lines"`) {
+				t.Errorf("%s offers orders to %v: %t", query, a, orders)
+			}
+		}
+	}
+}
+
 // post is what somebody gets who sends the form that restores from a page of this site, or of
 // another.
 func post(h http.Handler, a actor.Actor, form url.Values, site string) *httptest.ResponseRecorder {
