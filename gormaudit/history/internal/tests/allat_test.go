@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"runtime"
@@ -181,4 +182,37 @@ func TestAllAtOfATruncatedTable(t *testing.T) {
 			t.Errorf("AllAt = %v, want ErrTruncated", err)
 		}
 	}
+}
+
+// oddCode is a key that has no text where it is "odd".
+type oddCode string
+
+func (c oddCode) Value() (driver.Value, error) {
+	if c == "odd" {
+		return nil, errOdd
+	}
+	return string(c), nil
+}
+
+var errOdd = errors.New("an odd code")
+
+// A row whose key can't be told from others is not taken for unchanged.
+func TestAllAtOfAKeyThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	type Part struct {
+		Code oddCode `gorm:"primaryKey;size:50"`
+		N    int
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		plain := d.Open(t)
+		must(t, history.Migrate(plain, &Part{}))
+		must(t, plain.Exec("INSERT INTO parts (code, n) VALUES ('a', 1), ('odd', 1), ('z', 1)").Error)
+		then := moment(t, d, plain)
+		must(t, plain.Exec("UPDATE parts SET n = 2").Error)
+		var got []string
+		for part, err := range history.AllAt[Part](plain, then) {
+			got = append(got, fmt.Sprint(part.Code, part.N, errors.Is(err, errOdd)))
+		}
+		sameLines(t, "parts", got, "a1 false", "0 true")
+	})
 }
