@@ -39,10 +39,12 @@ type Query struct {
 	// Actions are the actions asked for: a change has one of them. By default all.
 	Actions []Action
 	// Columns are columns by their names in the database: at least one of them is
-	// among the Fields of the change. By default any.
+	// among the Fields of the change. By default any. There is no index of them: all
+	// changes that the other fields ask for are looked at, the newest first, until
+	// there are enough.
 	Columns []string
 	// Metadata are words on the change set, see [ChangeSet.Metadata]: all of these
-	// values. By default any.
+	// values. By default any. There is no index of them either.
 	Metadata map[string]string
 	// RequestID is the id of the request in which it happened.
 	RequestID string
@@ -144,6 +146,7 @@ type finder struct {
 	walk     bool             // the next page is looked for among the newest changes
 	top      int64            // the id that is too new for it, unless it is the first
 	above    int64            // the highest id that is too old for it
+	columns  *gorm.DB         // the condition that a change may have one of the query's, nil if any may
 }
 
 // subject is a table, or a row of it.
@@ -180,6 +183,9 @@ func newFinder(db *gorm.DB, q Query) (*finder, error) {
 		}
 		f.add(t, key)
 	}
+	if err := f.findColumns(); err != nil {
+		return nil, err
+	}
 	f.busy, err = f.manySets()
 	f.walk = f.busy
 	return f, err
@@ -206,6 +212,27 @@ func (f *finder) add(t table, key any) {
 		return
 	}
 	f.subjects = append(f.subjects, subject{t, key})
+}
+
+// findColumns makes the database leave out changes that can't have one of the query's
+// columns. Which of the others do is seen when they are read.
+func (f *finder) findColumns() error {
+	names := slices.Clone(f.query.Columns)
+	for _, t := range f.tables {
+		for old, name := range t.was {
+			if slices.Contains(f.query.Columns, name) {
+				names = append(names, old)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	condition, args, err := f.dialect.mayHave(f.db, names)
+	if condition != "" {
+		f.columns = f.condition("("+condition+")", args...)
+	}
+	return hintOfTables(err)
 }
 
 // page reads the next changes, at most as many as limit, and says whether there
@@ -359,6 +386,9 @@ func (f *finder) narrow(db *gorm.DB, ways ...*gorm.DB) *gorm.DB {
 	}
 	if !q.Until.IsZero() {
 		db = db.Where(f.dialect.recordedAt()+" < "+f.dialect.recordedInstant(), instantOf(q.Until))
+	}
+	if f.columns != nil {
+		db = db.Where(f.columns)
 	}
 	if len(q.Actions) > 0 {
 		db = db.Where("changes.action IN ?", q.Actions)

@@ -616,6 +616,10 @@ func (d mysqlDialect) isRow(key string) string {
 // which is that of the application's DATETIMEs.
 func (d mysqlDialect) zone() string { return "TIMESTAMP'2000-01-01 00:00:00'" }
 
+func (d mysqlDialect) mayHave(_ *gorm.DB, columns []string) (string, []any, error) {
+	return mention("LOCATE(?, changes.fields) > 0", columns)
+}
+
 func (d mysqlDialect) maintain(tx *gorm.DB, on bool) error {
 	if on {
 		return exec(tx, "REPLACE INTO whodunit_context (connection, maintenance, active, ticket) VALUES (CONNECTION_ID(), true, false, 0)")

@@ -542,6 +542,10 @@ func (d postgresDialect) fields(_ *gorm.DB, records []record) (map[int64][]Field
 	return parseFields(records), nil
 }
 
+func (d postgresDialect) mayHave(_ *gorm.DB, columns []string) (string, []any, error) {
+	return mention("strpos(changes.fields, ?) > 0", columns)
+}
+
 func (d postgresDialect) maintain(tx *gorm.DB, on bool) error {
 	setting := "off"
 	if on {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -71,6 +73,9 @@ type recordReader interface {
 	alike(db *gorm.DB, t table) (string, error)
 	// key is the recorded key of a row.
 	key(t table, row string) string
+	// mayHave is the condition, with arguments, that a change may have a field of one of
+	// some columns: it holds for each that has. It is "" where any may.
+	mayHave(db *gorm.DB, columns []string) (condition string, args []any, err error)
 	// fields are the recorded columns of changes, by change id.
 	fields(db *gorm.DB, records []record) (map[int64][]Field, error)
 }
@@ -90,6 +95,22 @@ func parseFields(records []record) map[int64][]Field {
 		}
 	}
 	return found
+}
+
+// plainName is a name that JSON spells in one way.
+var plainName = regexp.MustCompile(`^[\w .$-]+$`)
+
+// mention is mayHave where fields are recorded as JSON. condition has a placeholder
+// for what is in it.
+func mention(condition string, columns []string) (string, []any, error) {
+	args := make([]any, len(columns))
+	for i, name := range columns {
+		if !plainName.MatchString(name) {
+			return "", nil, nil
+		}
+		args[i] = `"` + name + `"`
+	}
+	return condition + strings.Repeat(" OR "+condition, len(columns)-1), args, nil
 }
 
 // unreadable is the field of a record that can't be read.

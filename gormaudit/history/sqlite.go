@@ -185,8 +185,12 @@ func (d sqliteDialect) layout(t table) (id int64, columns string) {
 		names[i] = [2]string{c.name, c.letter()}
 	}
 	text, _ := json.Marshal(names) // of strings: can't fail
-	sum := sha256.Sum256(text)
-	return int64(binary.BigEndian.Uint64(sum[:8]) >> 1), string(text)
+	return layoutID(string(text)), string(text)
+}
+
+func layoutID(columns string) int64 {
+	sum := sha256.Sum256([]byte(columns))
+	return int64(binary.BigEndian.Uint64(sum[:8]) >> 1)
 }
 
 func (d sqliteDialect) key(t table, row string) string {
@@ -477,6 +481,39 @@ func (d sqliteDialect) fields(db *gorm.DB, records []record) (map[int64][]Field,
 		records = records[n:]
 	}
 	return found, nil
+}
+
+// manyPairs is up to how many pairs are compared by a condition, which may be a
+// thousand deep.
+const manyPairs = 500
+
+// mayHave knows the pairs of each layout.
+func (d sqliteDialect) mayHave(db *gorm.DB, columns []string) (string, []any, error) {
+	var layouts []struct {
+		ID      int64
+		Columns string
+	}
+	if err := db.Table(layoutsTable).Find(&layouts).Error; err != nil {
+		return "", nil, err
+	}
+	parts := []string{"1 = 0"}
+	for _, l := range layouts {
+		is := fmt.Sprint("changes.layout = ", l.ID)
+		var names [][2]string
+		if err := json.Unmarshal([]byte(l.Columns), &names); err != nil || layoutID(l.Columns) != l.ID { // damaged
+			parts = append(parts, is)
+			continue
+		}
+		for i, name := range names {
+			if slices.Contains(columns, name[0]) {
+				parts = append(parts, fmt.Sprintf("%s AND changes.before_%d IS NOT changes.after_%d", is, i, i))
+			}
+		}
+	}
+	if len(parts) > manyPairs {
+		return "", nil, nil
+	}
+	return strings.Join(parts, " OR "), nil, nil
 }
 
 func (d sqliteDialect) readFields(db *gorm.DB, records []record, found map[int64][]Field) error {

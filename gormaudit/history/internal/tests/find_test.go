@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -300,6 +301,76 @@ func TestFindRefusesWhatItCanNotMean(t *testing.T) {
 			t.Errorf("All of a number yields %v, want an error", c)
 		}
 	}
+}
+
+// Columns of any name are found, and no values like their names.
+func TestColumnsAreFoundByTheirNames(t *testing.T) {
+	t.Parallel()
+	type Sheet struct {
+		ID    uint
+		Title string
+		Size  int `gorm:"column:größe"`
+		Words int `gorm:"column:two words"`
+		Sly   int `gorm:"column:a<b'c"`
+	}
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		plain := d.Open(t)
+		must(t, history.Migrate(plain, &Sheet{}, &Note{}))
+		must(t, plain.Create(&Sheet{ID: 1}).Error)
+		names := []string{"größe", "two words", "a<b'c"}
+		for i, name := range names {
+			must(t, plain.Model(&Sheet{ID: 1}).Updates(map[string]any{"title": names[(i+2)%len(names)], name: 1}).Error)
+		}
+		must(t, plain.Create(&Note{ID: 1, Title: "two words"}).Error)
+		updates := history.Query{Actions: []history.Action{history.ActionUpdate}}
+		for i, name := range names {
+			updates.Columns = []string{name}
+			if got := ids(all(t, plain, updates)); len(got) != 1 || got[0] != int64(i+2) {
+				t.Errorf("the changes of %q are %v, want %d", name, got, i+2)
+			}
+		}
+		updates.Columns = names
+		if got := ids(all(t, plain, updates)); !slices.Equal(got, []int64{4, 3, 2}) {
+			t.Errorf("the changes of %q are %v, want 4, 3, 2", names, got)
+		}
+		updates.Columns = []string{"nothing", "1 = 1"}
+		if got := all(t, plain, updates); len(got) > 0 {
+			t.Errorf("the changes of no column are %v", ids(got))
+		}
+	})
+}
+
+// To look for what is nowhere takes long but no memory, and ends with its context.
+func TestLookingForNothingCanBeStopped(t *testing.T) {
+	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
+		_, plain := open(t, d)
+		crowd(t, plain, 10_000)
+		must(t, plain.Exec(`UPDATE whodunit_change_sets SET metadata = '{"ticket":"1"}'`).Error)
+		nothing := history.Query{Metadata: map[string]string{"ticket": "2"}}
+		ctx, cancel := context.WithCancel(context.Background())
+		pages, kept := 0, map[int]uint64{}
+		must(t, plain.Callback().Row().After("gorm:row").Register("test:stop", func(*gorm.DB) {
+			if pages++; pages == 10 || pages == 60 {
+				kept[pages] = heap()
+			}
+			if pages == 60 {
+				cancel()
+			}
+		}))
+		found, err := history.Find(plain.WithContext(ctx), nothing)
+		if !errors.Is(err, context.Canceled) || len(found) > 0 || pages > 61 {
+			t.Errorf("Find = %d changes, %v after %d pages, want the context's error", len(found), err, pages)
+		}
+		if kept[60] > kept[10]+1<<20 {
+			t.Errorf("it keeps %d bytes after 60 pages, %d after 10", kept[60], kept[10])
+		}
+		pages = 0
+		newest := must2(history.Find(plain, history.Query{Limit: 1}))[0].At
+		nothing.Since, nothing.Until = newest.Add(-2*time.Hour), newest.Add(-time.Hour)
+		if _, err := history.Find(plain, nothing); err != nil || pages > 40 {
+			t.Errorf("Find within an hour of 3,600 changes = %v after %d pages, want 37", err, pages)
+		}
+	})
 }
 
 // It reads from no pool but one of a single connection, which its loop needs too.
