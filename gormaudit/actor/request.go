@@ -24,7 +24,8 @@ type Request struct {
 	// Method is the HTTP method, at most 32 bytes.
 	Method string `json:"method,omitempty"`
 	// Route is the matched pattern, such as "/notes/:id", not the path with
-	// its ids. At most 256 bytes.
+	// its ids. At most 256 bytes. With net/http it is the request's Pattern: the
+	// method that begins it, as in "PUT /notes/{id}", is left out.
 	Route string `json:"route,omitempty"`
 }
 
@@ -48,7 +49,7 @@ func NewRequestContext(parent context.Context, r Request) context.Context {
 		IP:        cleanIP(r.IP),
 		UserAgent: cleanText(r.UserAgent, maxUserAgent),
 		Method:    cleanText(r.Method, maxMethod),
-		Route:     cleanText(r.Route, maxRoute),
+		Route:     withoutMethod(cleanText(r.Route, maxRoute)),
 	})
 }
 
@@ -108,4 +109,16 @@ func cleanText(text string, most int) string {
 		text = text[:cut]
 	}
 	return strings.Clone(text)
+}
+
+// withoutMethod is a pattern of net/http's ServeMux without the method that may
+// begin it: a HEAD matches "GET /notes", too.
+func withoutMethod(route string) string {
+	method, path, found := strings.Cut(route, " ")
+	path = strings.TrimLeft(path, " ")
+	end := strings.IndexAny(path, " /")
+	if !found || method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || end < 0 || path[end] != '/' {
+		return route
+	}
+	return path
 }

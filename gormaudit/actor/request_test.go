@@ -58,6 +58,10 @@ func TestRequestIsSanitised(t *testing.T) {
 		{"user agent at its length", actor.Request{UserAgent: strings.Repeat("ü", 256)}, actor.Request{UserAgent: strings.Repeat("ü", 256)}},
 		{"user agent cut between characters", actor.Request{UserAgent: "x" + strings.Repeat("ü", 256)}, actor.Request{UserAgent: "x" + strings.Repeat("ü", 255)}},
 		{"method beyond its length", actor.Request{Method: strings.Repeat("M", 33)}, actor.Request{Method: strings.Repeat("M", 32)}},
+		{"route with the method of a ServeMux's pattern", actor.Request{Method: "HEAD", Route: "GET example.org/notes/{id}"}, actor.Request{Method: "HEAD", Route: "example.org/notes/{id}"}},
+		{"route with a method and more spaces", actor.Request{Route: "PUT \t /a b"}, actor.Request{Route: "/a b"}},
+		{"route with a space", actor.Request{Route: "/A B"}, actor.Request{Route: "/A B"}},
+		{"route of words", actor.Request{Route: "LIST ALL NOTES"}, actor.Request{Route: "LIST ALL NOTES"}},
 		{"route beyond its length", actor.Request{Route: "/" + strings.Repeat("r", 300)}, actor.Request{Route: "/" + strings.Repeat("r", 255)}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -82,6 +86,7 @@ func TestRequestJSON(t *testing.T) {
 func FuzzNewRequestContext(f *testing.F) {
 	f.Add("id", "192.0.2.1", "agent", "GET", "/")
 	f.Add("\xff", "fe80::1%zone", strings.Repeat("\xf0\x9f\x98\x80", 300), "\n", "\u2028")
+	f.Add("", "", "", "HEAD", "GET POST /")
 	f.Fuzz(func(t *testing.T, id, ip, agent, method, route string) {
 		got := cleaned(t, actor.Request{ID: id, IP: ip, UserAgent: agent, Method: method, Route: route})
 		for _, field := range []struct {
