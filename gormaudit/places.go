@@ -2,6 +2,7 @@ package gormaudit
 
 import (
 	"hash/maphash"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -88,7 +89,7 @@ func framesOf(stack []uintptr) []runtime.Frame {
 		var frame runtime.Frame
 		frame, more = frames.Next()
 		switch {
-		case isLibrary(frame.Function):
+		case isLibrary(frame):
 		case len(found) == 0:
 			found = append(found, frame)
 		case packageOf(frame.Function) != packageOf(found[0].Function):
@@ -101,17 +102,38 @@ func framesOf(stack []uintptr) []runtime.Frame {
 }
 
 // isLibrary reports whether a function is GORM's, this package's, the history's,
-// of what calls the application's handlers, or the runtime's.
-func isLibrary(function string) bool {
-	for _, prefix := range [...]string{
-		"gorm.io/", thisPackage, historyPackage, "runtime.",
-		"github.com/seed-3826ef92/whodunit/echoauth", "github.com/labstack/echo", "github.com/gin-gonic/gin.", "github.com/go-chi/chi", "net/http.",
-	} {
-		if strings.HasPrefix(function, prefix) {
+// of what calls the application's handlers, or the runtime's. A library's closure
+// has the name of the application's function that the compiler inlined it into:
+// its file tells.
+func isLibrary(frame runtime.Frame) bool {
+	for _, prefix := range libraries {
+		if strings.HasPrefix(frame.Function, prefix) {
 			return true
 		}
 	}
-	return function == ""
+	for _, directory := range libraryDirectories {
+		if strings.Contains(frame.File, "/"+directory) || strings.HasPrefix(frame.File, strings.TrimPrefix(directory, "src/")) {
+			return true
+		}
+	}
+	return frame.Function == ""
+}
+
+var libraries = [...]string{
+	"gorm.io/", thisPackage, historyPackage, "runtime.",
+	"github.com/seed-3826ef92/whodunit/echoauth", "github.com/labstack/echo", "github.com/gin-gonic/gin.", "github.com/go-chi/chi", "net/http.",
+}
+
+// libraryDirectories are where the module cache, a vendor directory, a replaced
+// module or GOROOT has them. A build with -trimpath leaves nothing before.
+var libraryDirectories = [...]string{
+	"gorm.io/", echoauthDirectory(), "github.com/labstack/echo", "github.com/gin-gonic/gin", "github.com/go-chi/chi", "src/net/http/",
+}
+
+// echoauthDirectory is beside this package's.
+func echoauthDirectory() string {
+	_, file, _, _ := runtime.Caller(0)
+	return strings.TrimPrefix(path.Join(path.Dir(path.Dir(file)), "echoauth"), "/") + "/"
 }
 
 // The packages end in a dot, so that they are no prefixes of their tests'

@@ -1,6 +1,8 @@
 package tests
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"strings"
@@ -37,5 +39,44 @@ func TestMissingNamesTheCallerOfRevert(t *testing.T) {
 	want := " at " + file + ":" + strconv.Itoa(line+1) + ", "
 	if got := j.take(); len(got) != 1 || !strings.Contains(got[0], want) {
 		t.Errorf("warnings = %q, want one with %q", got, want)
+	}
+}
+
+// The compiler puts http.StripPrefix into its caller, and names its closure for
+// that.
+func TestMissingNamesNoMiddlewareThatIsInlined(t *testing.T) {
+	s := newSQLiteStage(t, gormaudit.Config{}, policyModels...)
+	j := newJournal()
+	inlined := false
+	handler := http.StripPrefix("/pages", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		inlined = calledByAnInlined("net/http/server.go")
+		ok(t, s.Session(&gorm.Session{Logger: j}).Create(&page{}))
+	}))
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	response, err := http.Get(server.URL + "/pages/1")
+	must(t, err)
+	must(t, response.Body.Close())
+	if !inlined {
+		t.Skip("this build inlines nothing")
+	}
+	if got := j.take(); len(got) != 1 || strings.Contains(got[0], "net/http/") || !strings.Contains(got[0], "caller_test.go:") {
+		t.Errorf("warnings = %q, want one that names lines of caller_test.go only", got)
+	}
+}
+
+// calledByAnInlined reports whether a function on the stack is in a file, and has
+// a name of this package.
+func calledByAnInlined(file string) bool {
+	stack := make([]uintptr, 20)
+	frames := runtime.CallersFrames(stack[:runtime.Callers(1, stack)])
+	for {
+		frame, more := frames.Next()
+		if strings.Contains(frame.File, file) && strings.Contains(frame.Function, "/gormaudit/internal/tests.") {
+			return true
+		}
+		if !more {
+			return false
+		}
 	}
 }
