@@ -26,6 +26,9 @@ import (
 //     what the user created or changed;
 //   - that the database itself computes or counts up.
 //
+// It warns, through db's logger, of PostgreSQL's columns that hold UUIDs as text
+// because AutoMigrate ran without [Config.Models].
+//
 // What [Config.Models] refuses at start is reported too, and so is a model
 // without any by-column. No index is asked for. A trigger's body, a check and a
 // [gorm.io/gorm/schema.Serializer]'s output are not judged.
@@ -74,6 +77,10 @@ func verify(db *gorm.DB, value any) []error {
 		for _, problem := range v.problems(c) {
 			problems = append(problems, &ColumnError{Table: table.String(), Column: c.name, Type: c.field.FieldType, cause: errors.New(problem)})
 		}
+		if dataType := v.textForUUIDs(c); dataType != "" {
+			db.Logger.Warn(db.Statement.Context, finished(fmt.Sprintf("gormaudit: %s.%s holds UUIDs as %s, since AutoMigrate did not know the model for one with by-columns: "+
+				"name it in Config.Models, and call db.Use before AutoMigrate, which makes the column uuid", table, c.name, dataType)))
+		}
 	}
 	return problems
 }
@@ -109,6 +116,16 @@ func (v *verification) problems(c *column) []string {
 		problems = append(problems, misfit)
 	}
 	return append(problems, v.nobody(c, live)...)
+}
+
+// textForUUIDs returns the type of a column of texts on PostgreSQL that could be a
+// uuid, unless a tag asks for that type.
+func (v *verification) textForUUIDs(c *column) string {
+	live, ok := v.column(c.name)
+	if !ok || v.dialect != "postgres" || !isUUID(c.base) || c.field.TagSettings["TYPE"] != "" || storageOf(v.dialect, live.dataType).kind != textStorage {
+		return ""
+	}
+	return live.dataType
 }
 
 // nobody returns why a column can't hold nobody, or holds more than who.

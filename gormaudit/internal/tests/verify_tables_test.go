@@ -326,3 +326,31 @@ func TestVerifyRefusesADialectWhoseCatalogueItCantRead(t *testing.T) {
 type elsewhere struct{ gorm.Dialector }
 
 func (elsewhere) Name() string { return "elsewhere" }
+
+// AutoMigrate makes text of UUIDs where db.Use was not told of the model.
+func TestVerifyWarnsOfUUIDsThatAreText(t *testing.T) {
+	type Ticket struct {
+		ID uint
+		gormaudit.By[uuid.UUID]
+	}
+	type Own struct {
+		ID        uint
+		CreatedBy *uuid.UUID `gorm:"type:varchar(36)"`
+	}
+	d := dbtest.New(t, dbtest.Postgres)
+	for _, test := range []struct {
+		models []any
+		want   int
+	}{{nil, 2}, {[]any{&Ticket{}}, 0}} {
+		j := newJournal()
+		db := d.Open(t, &gorm.Config{Logger: j})
+		must(t, db.Use(gormaudit.NewWithConfig(gormaudit.Config{Models: test.models})))
+		must(t, db.AutoMigrate(&Ticket{}, &Own{}))
+		j.take()
+		must(t, gormaudit.Verify(db, &Ticket{}, &Own{}))
+		got := j.take()
+		if len(got) != test.want || test.want > 0 && !strings.HasPrefix(got[0], "gormaudit: tickets.created_by holds UUIDs as character varying(191)") {
+			t.Errorf("with the models %T Verify warns %q, want %d warnings", test.models, got, test.want)
+		}
+	}
+}
