@@ -58,7 +58,7 @@ func TestActivityAndStoryOfANote(t *testing.T) {
 		expect(t, "an editor that was open", bob.submit(path, path, url.Values{"title": {"Mine"}, "version": {"3"}}), http.StatusConflict, "Shopping")
 		expect(t, "activity without the slash", bob.get("/history"), http.StatusOK, "Activity")
 		expect(t, "story of no note", bob.get("/history/row?table=notes&key=999"), http.StatusNotFound)
-		expect(t, "activity of a stranger", newBrowser(t, s).get("/history/"), http.StatusUnauthorized)
+		expect(t, "activity of a stranger", newBrowser(t, s).get("/history/?table=notes"), http.StatusUnauthorized, `name="next" value="/history/?table=notes"`)
 	})
 }
 

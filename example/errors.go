@@ -87,10 +87,15 @@ func later(c echo.Context, status int, message string) *echo.HTTPError {
 }
 
 // askToSignIn answers a request whose session has ended with the sign-in page.
-// What it sent goes along, and can be sent again afterwards.
+// What it sent goes along, and can be sent again afterwards. The way leads back to
+// the page that was asked for.
 func (a *app) askToSignIn(c echo.Context) error {
+	next := "/"
+	if method := c.Request().Method; method == http.MethodGet || method == http.MethodHead {
+		next = echoauth.SafeNext(c.Request().URL.RequestURI())
+	}
 	return a.render(c, http.StatusUnauthorized, "signin", "Sign in", signInForm{
-		Next:    "/",
+		Next:    next,
 		Problem: "Your session has ended. Sign in, and nothing you wrote is lost.",
 		Draft:   draftOf(c),
 	})
