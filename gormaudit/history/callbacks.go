@@ -151,6 +151,7 @@ func (p *callbacks) beforeWrite(db *gorm.DB) {
 
 // afterWrite clears the actor that beforeWrite set.
 func (p *callbacks) afterWrite(db *gorm.DB) {
+	db.Error = refusal(db.Error)
 	if p.pools.touched(db) || lasts(db) { // which correctActor may have set
 		p.clearActor(db)
 	}
@@ -314,6 +315,7 @@ func isOutdated(err error) bool {
 // afterRaw clears the actor that beforeExec and beforeQuery set, and sets again
 // what a savepoint's rollback may have taken back.
 func (p *callbacks) afterRaw(db *gorm.DB) {
+	db.Error = refusal(db.Error)
 	verb := firstWord(db.Statement.SQL.String())
 	switch verb {
 	case "ALTER", "RENAME":

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -115,20 +116,38 @@ func ExampleFind_unattributed() {
 	// somebody unknown update orders 18
 }
 
-// What happened to an order and to its lines, deleted ones too? A deleted line's
-// Before says whose it was.
+// historyOf returns what happened to an order and to each line that it ever had. A
+// line's order_id is in the changes that created, moved and deleted the line.
+func historyOf(db *gorm.DB, order *Order) ([]history.Change, error) {
+	rows, id := []any{order}, fmt.Sprint(order.ID)
+	for c, err := range history.All(db, history.Query{Tables: []any{&Line{}}, Columns: []string{"order_id"}}) {
+		if err != nil {
+			return nil, err
+		}
+		owner, _ := c.Field("order_id")
+		if owner.Before.String() == id || owner.After.String() == id {
+			line, err := strconv.ParseUint(c.Key[0], 10, 0)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, &Line{ID: uint(line)})
+		}
+	}
+	return history.Find(db, history.Query{Rows: rows})
+}
+
+// What happened to an order and to its lines, deleted ones too?
 func ExampleFind_children() {
 	db, _, end := openShop()
 	defer end()
-	changes, err := history.Find(db, history.Query{Rows: []any{&Order{ID: 17}}, Tables: []any{&Line{}}, Actions: []history.Action{history.ActionDelete}})
-	tell(changes, err)
-	owner, _ := changes[1].Field("order_id")
-	fmt.Println("a line of order", owner.Before)
+	tell(historyOf(db, &Order{ID: 17}))
 	// Output:
 	// user:1 delete orders 17
 	// user:1 delete lines 2
 	// user:1 delete lines 1
-	// a line of order 17
+	// user:1 create lines 2
+	// user:1 create lines 1
+	// user:1 create orders 17
 }
 
 // Who touched each row of this page last, and what are their names?

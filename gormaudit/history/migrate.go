@@ -57,7 +57,7 @@ func (o Options) Migrate(db *gorm.DB, models ...any) error {
 		err = m.dialect.migrate(db, m)
 	}
 	if err == nil {
-		err = m.dialect.migrated(uncached(db), m.tables)
+		err = m.dialect.warnOfCascades(uncached(db), m.tables)
 	}
 	if p := pluginOf(db); p != nil {
 		p.pools.forget()
@@ -87,8 +87,8 @@ func script(statements []string) string { return strings.Join(statements, ";\n\n
 
 // Verify returns an error for each table whose triggers don't record what its
 // model says, joined: a [TableError] with [ErrMissing], [ErrOutdated],
-// [ErrExposed] or [ErrDefiner]. Call it at start where migrations run elsewhere. The
-// plugin of db looks for triggers again.
+// [ErrExposed], [ErrHidden] or [ErrDefiner]. Call it as the last step of a
+// migration, by the account that migrates. The plugin of db looks for triggers again.
 //
 // Triggers that record more than the models say are right: those of a newer
 // release.
@@ -96,7 +96,8 @@ func script(statements []string) string { return strings.Join(statements, ";\n\n
 // It warns, through db's logger, of a column that neither the model nor the triggers
 // know, whose changes are not recorded, and of a column that the database has in
 // another type than the model says: how its values are recorded follows from the
-// model.
+// model. On MariaDB and MySQL it warns of foreign keys by which rows of an audited
+// table change although no trigger sees it.
 func Verify(db *gorm.DB, models ...any) error {
 	db = db.Session(&gorm.Session{})
 	m, err := located(db, Options{}, models)
@@ -106,7 +107,7 @@ func Verify(db *gorm.DB, models ...any) error {
 	if p := pluginOf(db); p != nil {
 		p.pools.forget()
 	}
-	var errs []error
+	errs := []error{m.dialect.warnOfCascades(uncached(db), m.tables)}
 	for _, t := range m.tables {
 		errs = append(errs, checkTable(m.dialect, m.found, t), warnOfTypes(uncached(db), t))
 		warnOfColumns(uncached(db), t, m.found.of(t.name))

@@ -17,7 +17,7 @@ import (
 // and [SQL].
 type Options struct {
 	// AppendOnly makes the database refuse UPDATE and DELETE on the history's
-	// tables, except from [Prune] and [Anonymize]. By default off. A migration
+	// tables ([ErrAppendOnly]), except from [Prune] and [Anonymize]. By default off. A migration
 	// without it leaves it on, unless it is Exact.
 	//
 	// Security: it stops mistakes, and programs that write through this
@@ -25,7 +25,7 @@ type Options struct {
 	// the triggers, unless the tables belong to another account.
 	AppendOnly bool
 	// RequireActor makes the database refuse to change the tables of this call's
-	// models where nobody said who acts: in psql, by a program without the plugin, in
+	// models where nobody said who acts ([ErrRequired]): in psql, by a program without the plugin, in
 	// a context without an actor. An anonymous actor counts as an answer. By
 	// default off. What is not recorded, such as TRUNCATE on MariaDB, is not
 	// refused either.
@@ -35,8 +35,8 @@ type Options struct {
 	RequireActor bool
 	// RequireMetadata are keys that the metadata of a change must have, see
 	// [actor.NewMetadataContext], such as "reason": letters, digits and "_.:-". The
-	// database refuses to change the tables of this call's models without them. By
-	// default none.
+	// database refuses to change the tables of this call's models without them, or
+	// with nothing but white space in them: [ErrRequired]. By default none.
 	RequireMetadata []string
 	// Exact makes the triggers record what the models say, no more. By default a
 	// migration takes nothing away: columns that the models don't know stay
@@ -82,8 +82,8 @@ type generator interface {
 	mayMigrate(db *gorm.DB, m *migration) error
 	// migrate runs m in the order that is safe.
 	migrate(db *gorm.DB, m *migration) error
-	// migrated runs after a migration and may warn.
-	migrated(db *gorm.DB, tables []table) error
+	// warnOfCascades warns of foreign keys by which tables change unseen.
+	warnOfCascades(db *gorm.DB, tables []table) error
 	// verify finds what is wrong with the history's own objects.
 	verify(db *gorm.DB, c *catalogue) error
 }
@@ -268,7 +268,7 @@ func checkTable(d generator, c *catalogue, t table) error {
 	case found.triggers == 0:
 		return &TableError{Table: t.name, Err: ErrMissing}
 	case found.hidden:
-		return nil
+		return &TableError{Table: t.name, Err: ErrHidden}
 	case found.exposed || c.exposed:
 		return &TableError{Table: t.name, Err: ErrExposed}
 	case found.lost, (Options{}).stale(d, t.like(found.mark, d), found):

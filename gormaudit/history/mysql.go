@@ -200,8 +200,8 @@ func (d mysqlDialect) protection(on bool) []string {
 			}
 			statements = append(statements, d.replace("TRIGGER", name, fmt.Sprintf(` BEFORE %s ON %s FOR EACH ROW
 IF NOT EXISTS (SELECT 1 FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance) THEN
-  SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'whodunit: the history is append-only';
-END IF`, strings.ToUpper(event), table))...)
+  SIGNAL SQLSTATE '%s' SET MESSAGE_TEXT = 'whodunit: the history is append-only';
+END IF`, strings.ToUpper(event), table, stateAppendOnly))...)
 		}
 	}
 	return statements
@@ -331,10 +331,10 @@ func (d mysqlDialect) refuse(t table) string {
 	for _, r := range t.requirements() {
 		has := "actor_kind IS NOT NULL"
 		if r.key != "" {
-			has = `JSON_UNQUOTE(JSON_EXTRACT(metadata, '$."` + r.key + `"')) <> ''`
+			has = `JSON_UNQUOTE(JSON_EXTRACT(metadata, '$."` + r.key + `"')) REGEXP '[^[:space:]]'`
 		}
 		fmt.Fprintf(&b, "\n    IF NOT EXISTS (SELECT 1 FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active AND %s) THEN"+
-			"\n      SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = %s;\n    END IF;", has, d.literal(strings.ToValidUTF8(r.refusal[:min(len(r.refusal), mysqlMessage)], "")))
+			"\n      SIGNAL SQLSTATE '%s' SET MESSAGE_TEXT = %s;\n    END IF;", has, stateRequired, d.literal(strings.ToValidUTF8(r.refusal[:min(len(r.refusal), mysqlMessage)], "")))
 	}
 	return b.String()
 }

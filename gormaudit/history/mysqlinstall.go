@@ -159,8 +159,8 @@ func (d mysqlDialect) hint(err error) error {
 	return err
 }
 
-// migrated warns of foreign keys whose cascades no trigger sees.
-func (d mysqlDialect) migrated(db *gorm.DB, tables []table) error {
+// warnOfCascades warns of foreign keys whose cascades no trigger sees.
+func (d mysqlDialect) warnOfCascades(db *gorm.DB, tables []table) error {
 	audited := map[string]bool{}
 	for _, t := range tables {
 		audited[t.name] = true

@@ -125,7 +125,7 @@ BEGIN
   IF current_setting('whodunit.maintenance', true) = 'on' THEN
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
   END IF;
-  RAISE EXCEPTION 'whodunit: %% of %% refused: the history is append-only', TG_OP, TG_TABLE_NAME;
+  RAISE EXCEPTION 'whodunit: %% of %% refused: the history is append-only', TG_OP, TG_TABLE_NAME USING ERRCODE = '` + stateAppendOnly + `';
 END
 $whodunit$`
 
@@ -308,11 +308,11 @@ func (d postgresDialect) function(t table, name string) string {
 func (d postgresDialect) refuse(t table) string {
 	var b strings.Builder
 	for _, r := range t.requirements() {
-		value := "nullif(_actor, ' ')::jsonb->>'actor_kind'"
+		lacks := "coalesce(nullif(_actor, ' ')::jsonb->>'actor_kind', '') = ''"
 		if r.key != "" {
-			value = "nullif(_actor, ' ')::jsonb->'metadata'->>" + d.literal(r.key)
+			lacks = "coalesce(nullif(_actor, ' ')::jsonb->'metadata'->>" + d.literal(r.key) + ", '') !~ '[^[:space:]]'"
 		}
-		fmt.Fprintf(&b, "\n  IF coalesce(%s, '') = '' THEN\n    RAISE EXCEPTION USING MESSAGE = %s;\n  END IF;", value, d.literal(r.refusal))
+		fmt.Fprintf(&b, "\n  IF %s THEN\n    RAISE EXCEPTION USING ERRCODE = '%s', MESSAGE = %s;\n  END IF;", lacks, stateRequired, d.literal(r.refusal))
 	}
 	return b.String()
 }

@@ -194,7 +194,7 @@ func (d postgresDialect) inTurn(db *gorm.DB, m *migration, f func(tx *gorm.DB) e
 	})
 }
 
-func (d postgresDialect) migrated(*gorm.DB, []table) error { return nil }
+func (d postgresDialect) warnOfCascades(*gorm.DB, []table) error { return nil }
 
 // verify warns of an account that GRANT … ON ALL TABLES or ALTER DEFAULT PRIVILEGES
 // gave the history, too.

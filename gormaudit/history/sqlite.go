@@ -166,7 +166,7 @@ func (d sqliteDialect) refuse(t table) string {
 	for _, r := range t.requirements() {
 		has := "actor_kind IS NOT NULL"
 		if r.key != "" {
-			has = `json_extract(metadata, '$."` + r.key + `"') <> ''`
+			has = `trim(json_extract(metadata, '$."` + r.key + `"'), char(9, 10, 11, 12, 13, 32)) <> ''`
 		}
 		fmt.Fprintf(&b, "\n  SELECT RAISE(ABORT, %s) WHERE NOT EXISTS (SELECT 1 FROM whodunit_change_sets"+
 			" WHERE id = (SELECT max(id) FROM whodunit_change_sets) AND open AND %s);", quoteLiteral(r.refusal), has)
@@ -305,7 +305,7 @@ func (d sqliteDialect) in(c *catalogue, _ Options) generator {
 	return found
 }
 
-func (d sqliteDialect) migrated(*gorm.DB, []table) error { return nil }
+func (d sqliteDialect) warnOfCascades(*gorm.DB, []table) error { return nil }
 
 // lockForWrite takes the write lock, for which SQLite waits as long as busy_timeout
 // says. A deferred transaction that has read gets no wait: it fails as soon as

@@ -41,7 +41,8 @@ const (
 // on PostgreSQL, where a commit does no harm. On MariaDB and MySQL the attribution
 // holds for the tables of the connection's current database.
 //
-// It returns the error of write, [ErrMetadata], and an error without calling write
+// It returns the error of write, with [ErrRequired] or [ErrAppendOnly] where the
+// database refused it, [ErrMetadata], and an error without calling write
 // where the database can't be told: on SQLite without the history's tables, on
 // MariaDB and MySQL without the right that schema.md names.
 func (d Dialect) Tell(ctx context.Context, tx *sql.Tx, write func() error) (err error) {
@@ -65,7 +66,7 @@ func (d Dialect) Tell(ctx context.Context, tx *sql.Tx, write func() error) (err 
 	if err != nil {
 		return fmt.Errorf("history: telling the database who acts: %w", hintOfTables(err))
 	}
-	return write()
+	return refusal(write())
 }
 
 // TellSQL returns what [Dialect.Tell] runs before and after, for those who have no

@@ -44,6 +44,15 @@ func TestCascades(t *testing.T) {
 		if warned := strings.Contains(warnings.String(), "cascades"); warned != hidden {
 			t.Errorf("Migrate warned of cascades: %t, want %t", warned, hidden)
 		}
+		warnings.Reset()
+		must(t, history.Verify(db, &child{}))
+		if warned := strings.Contains(warnings.String(), "cascades"); warned != hidden {
+			t.Errorf("Verify warned of cascades: %t, want %t", warned, hidden)
+		}
+		warnings.Reset()
+		if must(t, history.Verify(db, &parent{})); warnings.Len() > 0 {
+			t.Errorf("Verify of the table that nothing cascades into warned %q", warnings)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -151,6 +152,7 @@ func TestRequireMetadata(t *testing.T) {
 		}{
 			"none":         {nil, "reason"},
 			"one of two":   {map[string]string{"reason": "refund"}, "ticket.no"},
+			"white space":  {map[string]string{"reason": " \t\r\n\v\f", "ticket.no": "1"}, "reason"},
 			"another case": {map[string]string{"Reason": "refund", "ticket.no": "1"}, "reason"},
 		} {
 			err := db.WithContext(because(as(ann), test.metadata)).Model(&price).Update("amount", 2).Error
@@ -200,4 +202,46 @@ func TestRequireActorAgainstVariables(t *testing.T) {
 	}
 	_, err := conn.ExecContext(context.Background(), "INSERT INTO required_prices (amount) VALUES (1)")
 	isRefused(t, "an insert with forged variables", err, "Tell")
+}
+
+// A program asks why a write was refused by errors.Is, or by the SQLSTATE of a
+// driver's error.
+func TestRefusalsHaveSentinels(t *testing.T) {
+	t.Parallel()
+	const update, forget = "UPDATE required_prices SET amount = 2", "DELETE FROM whodunit_changes"
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, _ := openRequiring(t, d, history.Options{AppendOnly: true, RequireActor: true, RequireMetadata: []string{"reason"}})
+		me := db.WithContext(as(ann))
+		must(t, db.WithContext(because(as(ann), map[string]string{"reason": "new"})).Create(&requiredPrice{ID: 1, Amount: 1}).Error)
+		told := func(statement string) error {
+			tx := must2(must2(db.DB()).Begin())
+			defer func() { must(t, tx.Rollback()) }()
+			return dialectOf(d).Tell(as(ann), tx, func() error {
+				_, err := tx.Exec(statement)
+				return err
+			})
+		}
+		for name, test := range map[string]struct{ got, want error }{
+			"Create by nobody":           {db.Create(&requiredPrice{ID: 2}).Error, history.ErrRequired},
+			"Update without a reason":    {me.Model(&requiredPrice{ID: 1}).Update("amount", 2).Error, history.ErrRequired},
+			"Delete without a reason":    {me.Delete(&requiredPrice{ID: 1}).Error, history.ErrRequired},
+			"Exec outside a transaction": {me.Exec(update).Error, history.ErrRequired},
+			"Exec in a transaction":      {me.Transaction(func(tx *gorm.DB) error { return tx.Exec(update).Error }), history.ErrRequired},
+			"Tell":                       {told(update), history.ErrRequired},
+			"Exec on the history":        {me.Exec(forget).Error, history.ErrAppendOnly},
+			"Tell on the history":        {told(forget), history.ErrAppendOnly},
+		} {
+			for _, sentinel := range []error{history.ErrRequired, history.ErrAppendOnly} {
+				if got := errors.Is(test.got, sentinel); got != errors.Is(test.want, sentinel) {
+					t.Errorf("%s = %v, which is %v: %t", name, test.got, sentinel, got)
+				}
+			}
+		}
+		for statement, state := range map[string]string{update: "WD001", forget: "WD002"} {
+			err := rawOn(db, statement)
+			if isSQLite := dialectOf(d) == history.SQLite; err == nil || strings.Contains(err.Error(), state) == isSQLite {
+				t.Errorf("the driver's error of %s is %v, want %s in it: %t", statement, err, state, !isSQLite)
+			}
+		}
+	})
 }
