@@ -117,3 +117,53 @@ func ExampleConfig_mayImpersonate() {
 	// GET / 403 {"message":"Forbidden"}
 	// GET / 200 user:7
 }
+
+// Support acts as a customer. A session ends when the stamp of either account
+// changes. StopImpersonating goes on with the person's own session, under the new
+// stamp: a copy of the cookie from before is worth nothing.
+func ExampleStopImpersonating() {
+	sessions := map[string]int{"7": 1, "42": 1} // a counter in the accounts' rows
+	support := map[string]bool{"7": true}
+
+	e := echo.New()
+	e.Use(session.Middleware(newSessionStore()))
+	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		SessionStamp: func(_ context.Context, a actor.Actor) (string, error) {
+			count, ok := sessions[a.ID]
+			if !ok {
+				return "", echoauth.ErrAnonymous // the account was closed
+			}
+			return fmt.Sprint(count), nil
+		},
+		MayImpersonate: func(_ context.Context, a actor.Actor) (bool, error) {
+			return support[a.Impersonator.ID] && !support[a.ID], nil
+		},
+	}))
+	e.POST("/act-as/:id", func(c echo.Context) error {
+		return echoauth.Impersonate(c, actor.User(c.Param("id")))
+	}, echoauth.RequireUser())
+	e.POST("/stop-acting", func(c echo.Context) error {
+		sessions[echoauth.Current(c).Impersonator.ID]++ // ends copies of the cookie, and the person's other sessions
+		return echoauth.StopImpersonating(c)
+	}, echoauth.RequireUser())
+	e.POST("/login/:id", func(c echo.Context) error { return echoauth.Login(c, actor.User(c.Param("id"))) })
+	e.GET("/", showActor)
+
+	acting := visit(e, "POST", "/act-as/42", visit(e, "POST", "/login/7", nil))
+	visit(e, "GET", "/", acting)
+	stopped := visit(e, "POST", "/stop-acting", acting)
+	visit(e, "GET", "/", stopped)
+	visit(e, "GET", "/", acting) // a copy of its cookie
+	acting = visit(e, "POST", "/act-as/42", stopped)
+	sessions["42"]++ // the customer signs out everywhere
+	visit(e, "GET", "/", acting)
+	// Output:
+	// POST /login/7 200
+	// POST /act-as/42 200
+	// GET / 200 user:42 (by user:7)
+	// POST /stop-acting 200
+	// GET / 200 user:7
+	// GET / 200 anonymous
+	// POST /act-as/42 200
+	// GET / 200 anonymous
+}

@@ -50,6 +50,29 @@ func ExampleConfig_jobs() {
 	// Output: created_by 1
 }
 
+// Users have got UUIDs. Sessions from before still name their numbers.
+func ExampleConfig_newIDs() {
+	type Task struct {
+		ID        uint
+		CreatedBy *string `gorm:"size:36"`
+	}
+	uuids := map[string]string{"42": "0b1b9d0c-6f0c-4a5e-9a51-3d3c9a9a7c42"} // read at start
+	config := gormaudit.Config{ID: func(a actor.Actor) string {
+		switch id, old := uuids[a.ID]; {
+		case a.Kind != actor.KindUser:
+			return "" // NULL: the column holds users' ids only
+		case old:
+			return id
+		}
+		return a.ID
+	}}
+	db := openMemory(config, &Task{})
+
+	db.WithContext(signedIn("42")).Create(&Task{ID: 1})
+	printRow(db, "tasks", "created_by")
+	// Output: created_by 0b1b9d0c-6f0c-4a5e-9a51-3d3c9a9a7c42
+}
+
 // An application that has a user in its contexts already keeps it there.
 func ExampleConfig_actor() {
 	type userKey struct{}

@@ -69,6 +69,31 @@ func ExampleBy_relation() {
 	// created_by 42
 }
 
+// Where people have by-columns, too, a relation needs a field that they lack.
+func ExampleBy_relationToStamped() {
+	type Person struct {
+		ID uint
+		gormaudit.By[uint]
+		Name string
+	}
+	type Letter struct {
+		ID       uint
+		AuthorID *uint   `gorm:"column:created_by;autoCreateBy"`
+		Author   *Person `gorm:"constraint:-"`
+	}
+	db := openMemory(gormaudit.Config{}, &Person{}, &Letter{})
+	db.Create(&Person{ID: 42, Name: "Ada"})
+	db.WithContext(signedIn("42")).Create(&Letter{ID: 1})
+
+	var letter Letter
+	db.Preload("Author").Take(&letter)
+	fmt.Println(letter.Author.Name)
+	printRow(db, "letters", "created_by")
+	// Output:
+	// Ada
+	// created_by 42
+}
+
 // A foreign key needs a column that can hold nobody, and a rule for the day on
 // which a person is deleted.
 func ExampleBy_foreignKey() {

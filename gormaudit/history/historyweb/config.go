@@ -33,7 +33,9 @@ type Config struct {
 	// everybody who is signed in may see all.
 	MayRead func(ctx context.Context, a actor.Actor, q history.Query) (bool, error)
 	// MayRestore reports whether somebody may write a row as it was. row is a
-	// pointer to a model with its key set. By default nobody may.
+	// pointer to a model with its key set. The db of [Handler] needs the plugins:
+	// without that of gormaudit/history the restore is recorded as nobody's, without
+	// that of gormaudit no by-column says who did it. By default nobody may.
 	MayRestore func(ctx context.Context, a actor.Actor, row any) (bool, error)
 	// CrossOrigin says from which other origins the form that restores may come.
 	// Behind a proxy that changes the Host header, the origin that people see is

@@ -6,16 +6,12 @@
 //	})
 //	mux.Handle("/history/", page)                    // net/http
 //	e.Any("/history/*", echo.WrapHandler(page))      // Echo, v4 and v5
+//	e.Any("/history", echo.WrapHandler(mux))         // Echo: redirects to /history/, as the mux does
 //
 // It is an [net/http.Handler] that knows no framework. It takes the last segment of
 // the path for the name of its page, so it can be mounted anywhere, at a path that
 // ends in a slash, with or without [net/http.StripPrefix]. Templates and the
 // stylesheet are embedded; it needs no JavaScript.
-//
-// A [net/http.ServeMux] redirects /history to /history/ by itself. Echo answers
-// 404, unless it is told to do the same:
-//
-//	e.GET("/history", echo.WrapHandler(http.RedirectHandler("/history/", http.StatusFound)))
 //
 // # What it says
 //
