@@ -242,7 +242,8 @@ func writes(db *gorm.DB, verb string) bool {
 	switch verb {
 	case "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "MERGE", "CALL", "LOAD":
 		return true
-	case "SAVEPOINT", "RELEASE", "BEGIN", "START", "COMMIT", "END", "ABORT", "SET":
+	case "SAVEPOINT", "RELEASE", "BEGIN", "START", "COMMIT", "END", "ABORT", "SET",
+		"ROLLBACK": // which must run, too, where nothing else can: after a statement that failed
 		return false
 	}
 	return lasts(db)

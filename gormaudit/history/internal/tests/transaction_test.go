@@ -335,6 +335,23 @@ func TestNobodyAfterASavepointIsNobody(t *testing.T) {
 	})
 }
 
+// A failed statement must not keep anybody from rolling back to a savepoint.
+func TestASavepointAfterAFailedStatement(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		must(t, db.Create(&Note{ID: 1}).Error)
+		must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
+			must(t, tx.SavePoint("one").Error)
+			if tx.Create(&Note{ID: 1}).Error == nil {
+				t.Error("a second row of one key is no error")
+			}
+			must(t, tx.WithContext(as(bob)).RollbackTo("one").Error)
+			return tx.WithContext(as(bob)).Create(&Note{ID: 2, Title: "a"}).Error
+		}))
+		sameLines(t, "trail", titles(t, plain, &Note{ID: 2}), `create; user:7; title NULL>"a"`)
+	})
+}
+
 func TestOneChangeSetPerPreparedTransaction(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := open(t, d, &gorm.Config{Logger: logger.Discard, PrepareStmt: true})
