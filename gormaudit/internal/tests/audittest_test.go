@@ -246,3 +246,45 @@ func TestSuiteOnOtherModels(t *testing.T) {
 		}
 	})
 }
+
+// box has by-columns and no timestamps: GORM then has nothing to set in it when it
+// saves what is put into it.
+type box struct {
+	ID    uint
+	Code  string `gorm:"size:40;unique"`
+	Lid   lid
+	Items []pebble
+	Marks []mark `gorm:"many2many:box_marks"`
+	gormaudit.By[uint]
+}
+
+type (
+	lid struct {
+		ID    uint
+		BoxID *uint
+		gormaudit.By[uint]
+	}
+	pebble struct {
+		ID    uint
+		BoxID *uint
+		gormaudit.By[uint]
+	}
+	mark struct {
+		ID   uint
+		Name string
+	}
+)
+
+func TestSuiteOnModelsWithoutTimestamps(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(gormaudit.New()))
+		must(t, db.AutoMigrate(&box{}, &lid{}, &pebble{}, &mark{}))
+		audittest.Run(t, db,
+			audittest.Model(func(i int) *box { return &box{Code: fmt.Sprint("box ", i)} }),
+			audittest.Model(func(int) *lid { return &lid{} }),
+			audittest.Model(func(int) *pebble { return &pebble{} }),
+			audittest.Model(func(i int) *mark { return &mark{Name: fmt.Sprint(i)} }),
+		)
+	})
+}

@@ -148,27 +148,39 @@ func (r *Relation) call(rest string) string {
 	return `db.Model(&note).Association("` + r.name() + `").` + rest
 }
 
+// saved are rows of the owner that GORM saves along with what is put into their
+// association. It sets nothing in them but updated_at, and sends nothing without it.
+func (r *Relation) saved(rows ...string) map[string]string {
+	want := map[string]string{}
+	for _, row := range rows {
+		if len(r.owner.updatedAt) > 0 {
+			want[row] = isChanged
+		}
+	}
+	return want
+}
+
 func (r *Relation) appendHas() []Path {
 	m, minor := r.owner, !r.first || r.kind() != "has_many"
-	line, added := "append to or replace has-many", join(changed(), map[string]string{r.child("+1"): isNew})
+	line, added := "append to or replace has-many", join(r.saved("1"), map[string]string{r.child("+1"): isNew})
 	replaced := join(added, r.deleted("1", "2"))
 	return []Path{
 		{Line: line, Call: r.call(`Append(&comment), the comment`), About: r.child("+1"), Minor: minor, Want: added, Run: func(db *gorm.DB) error {
 			return r.association(db).Append(r.fresh())
 		}},
-		{Line: line, Call: r.call(`Append(&otherNotesComment), the comment`), About: r.child("3"), Minor: minor, Want: changed(), Run: func(db *gorm.DB) error {
+		{Line: line, Call: r.call(`Append(&otherNotesComment), the comment`), About: r.child("3"), Minor: minor, Want: r.saved("1"), Run: func(db *gorm.DB) error {
 			return r.association(db).Append(r.Child.row(r.free()))
 		}},
 		{Line: line, Call: r.call(`Replace(&comment)`), Want: added, Minor: true, Run: func(db *gorm.DB) error {
 			return r.association(db).Replace(r.fresh())
 		}},
-		{Line: line, Call: r.call(`Replace(&otherNotesComment)`), Want: changed(), Minor: true, Run: func(db *gorm.DB) error {
+		{Line: line, Call: r.call(`Replace(&otherNotesComment)`), Want: r.saved("1"), Minor: true, Run: func(db *gorm.DB) error {
 			return r.association(db).Replace(r.Child.row(r.free()))
 		}},
 		{Line: line, Call: r.call(`Unscoped().Replace(&comment)`), Want: replaced, Minor: true, Run: func(db *gorm.DB) error {
 			return r.association(db).Unscoped().Replace(r.fresh())
 		}},
-		{Line: line, Call: `db.Model(&notes).Association("` + r.name() + `").Append(&comment, &comment)`, Minor: true, Want: join(changedTwo(), map[string]string{r.child("+1"): isNew, r.child("+2"): isNew}), Run: func(db *gorm.DB) error {
+		{Line: line, Call: `db.Model(&notes).Association("` + r.name() + `").Append(&comment, &comment)`, Minor: true, Want: join(r.saved("1", "2"), map[string]string{r.child("+1"): isNew, r.child("+2"): isNew}), Run: func(db *gorm.DB) error {
 			return db.Model(pointerTo(m.slice(m.key(1), m.key(2)))).Association(r.name()).Append(r.fresh(), r.fresh())
 		}},
 		{Line: "append a map", Call: r.call(`Append(map[string]any{…})`), Skip: r.needsMany(), Want: added, Minor: true, Run: func(db *gorm.DB) error {
@@ -208,8 +220,8 @@ func (r *Relation) unlinkHas() []Path {
 
 func (r *Relation) appendMany2Many() []Path {
 	line, minor := "append to many2many", !r.first
-	added := join(changed(), map[string]string{r.child("+1"): isNew}, r.joins(isNew, "+1"))
-	linked := join(changed(), r.joins(isNew, "+1"))
+	added := join(r.saved("1"), map[string]string{r.child("+1"): isNew}, r.joins(isNew, "+1"))
+	linked := join(r.saved("1"), r.joins(isNew, "+1"))
 	return []Path{
 		{Line: line, Call: r.call(`Append(&tag), the join row`), About: r.join("+1"), Minor: minor, Want: added, Run: func(db *gorm.DB) error {
 			return r.association(db).Append(r.fresh())
@@ -217,7 +229,7 @@ func (r *Relation) appendMany2Many() []Path {
 		{Line: line, Call: r.call(`Append(&oldTag)`), Want: linked, Minor: true, Run: func(db *gorm.DB) error {
 			return r.association(db).Append(r.Child.key(3))
 		}},
-		{Line: line, Call: r.call(`Append(&tagThatIsThere)`), Want: changed(), Minor: true, Run: func(db *gorm.DB) error {
+		{Line: line, Call: r.call(`Append(&tagThatIsThere)`), Want: r.saved("1"), Minor: true, Run: func(db *gorm.DB) error {
 			return r.association(db).Append(r.Child.key(1))
 		}},
 		{Line: "append a map", Call: r.call(`Append(map[string]any{…})`), Want: added, Minor: true, Run: func(db *gorm.DB) error {
@@ -232,7 +244,7 @@ func (r *Relation) unlinkMany2Many() []Path {
 		{Line: line, Call: r.call(`Delete(&tag), the join row`), Minor: !r.first, Want: r.joinsDeleted("1"), Run: func(db *gorm.DB) error {
 			return r.association(db).Delete(r.Child.key(1))
 		}},
-		{Line: line, Call: r.call(`Replace(&tag)`), Minor: true, Want: join(changed(), r.joins(isNew, "+1"), r.joinsDeleted("1", "2")), Run: func(db *gorm.DB) error {
+		{Line: line, Call: r.call(`Replace(&tag)`), Minor: true, Want: join(r.saved("1"), r.joins(isNew, "+1"), r.joinsDeleted("1", "2")), Run: func(db *gorm.DB) error {
 			return r.association(db).Replace(r.Child.key(3))
 		}},
 		{Line: line, Call: r.call(`Clear()`), Minor: true, Want: r.joinsDeleted("1", "2"), Run: func(db *gorm.DB) error {

@@ -166,7 +166,11 @@ func (r *Relation) operation(op, comment string, p Path, association func() clau
 }
 
 func (r *Relation) genericWrites() []Path {
-	create := join(changed(), map[string]string{r.child("+1"): isNew}, r.joins(isNew, "+1"))
+	owner := r.saved("1")
+	if r.kind() == "belongs_to" {
+		owner = changed() // it gets the key
+	}
+	create := join(owner, map[string]string{r.child("+1"): isNew}, r.joins(isNew, "+1"))
 	paths := []Path{
 		r.operation("OpCreate", " with values", Path{Want: create, Minor: true}, func() clause.Association {
 			return clause.Association{Type: clause.OpCreate, Values: []any{r.fresh()}}
