@@ -2,6 +2,7 @@ package actor_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 
@@ -24,6 +25,30 @@ func withActor(next http.Handler) http.Handler {
 		ctx := actor.NewContext(r.Context(), actor.User(whoIs(r)))
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// withRequest says, for the history, what the request is. It goes around each
+// handler: only there the mux has set r.Pattern.
+func withRequest(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ip, _, _ := net.SplitHostPort(r.RemoteAddr) // behind a proxy: what the proxy says
+		ctx := actor.NewRequestContext(r.Context(), actor.Request{
+			ID: r.Header.Get("X-Request-Id"), IP: ip, UserAgent: r.UserAgent(), Method: r.Method, Route: r.Pattern,
+		})
+		next(w, r.WithContext(ctx))
+	}
+}
+
+// The history has a request's id, address and route where they are in the context.
+func ExampleNewRequestContext_netHTTP() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /notes/{id}", withRequest(func(_ http.ResponseWriter, r *http.Request) {
+		request, _ := actor.RequestFromContext(r.Context())
+		fmt.Println(request.IP, request.Method, request.Route)
+	}))
+
+	withActor(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("PUT", "/notes/17", nil))
+	// Output: 192.0.2.1 PUT /notes/{id}
 }
 
 // Without Echo, a middleware of your own puts the actor into the request's
