@@ -211,32 +211,29 @@ func (d mysqlDialect) refusals() int { return 4 }
 
 // mysqlTrigger has its mark in a text, for clients drop comments. It finds the
 // change set of the context, or begins it, or that of a statement that has no
-// actor. @@timestamp is when the statement began.
+// actor. @@timestamp is when the statement began. What runs for each row has few
+// expressions and declares no variables: MariaDB prepares these anew for each row.
 var mysqlTrigger = ` AFTER %s ON %s FOR EACH ROW
-BEGIN
-%s  IF FALSE THEN DO 'whodunit:mark'; END IF;
-  IF %s THEN%s
-    IF NOT (@whodunit_at <=> @@timestamp AND @whodunit_home <=> SCHEMA()) THEN
-    BEGIN
-      DECLARE _active boolean DEFAULT false;
-      DECLARE _set, _token bigint;
-      DECLARE ` + attributionList("_#") + ` longtext;
-      SELECT active, change_set, token, ` + attributionList("#") + `
-      INTO _active, _set, _token, ` + attributionList("_#") + `
-      FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active;
-      IF _set IS NULL THEN
-        SET _set = ` + mysqlNewSet + `, _token = coalesce(_token, ` + mysqlNewToken + `);
+record: BEGIN
+%s%s%s  IF @whodunit_at <=> @@timestamp AND @whodunit_home <=> SCHEMA() THEN BEGIN END; ELSE
+    DO 'whodunit:mark';
+    SET @whodunit_at = NULL, @whodunit_active = false, @whodunit_set = NULL, @whodunit_token = NULL;
+    SELECT active, change_set, token INTO @whodunit_active, @whodunit_set, @whodunit_token
+    FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active;
+    IF @whodunit_set IS NULL THEN
+      SET @whodunit_set = ` + mysqlNewSet + `, @whodunit_token = CAST(coalesce(@whodunit_token, ` + mysqlNewToken + `) AS SIGNED);
+      IF @whodunit_active THEN
         INSERT INTO whodunit_change_sets (id, token, at, database_user, ` + attributionList("#") + `)
-        VALUES (_set, _token, ` + mysqlNow + `, USER(), ` + attributionList("_#") + `);
-        IF _active THEN
-          UPDATE whodunit_context SET change_set = _set, token = _token WHERE connection = CONNECTION_ID() AND maintenance = 0;
-        END IF;
+        SELECT @whodunit_set, @whodunit_token, ` + mysqlNow + `, USER(), ` + attributionList("#") + `
+        FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0;
+        UPDATE whodunit_context SET change_set = @whodunit_set, token = @whodunit_token WHERE connection = CONNECTION_ID() AND maintenance = 0;
+      ELSE
+        INSERT INTO whodunit_change_sets (id, token, at, database_user) VALUES (@whodunit_set, @whodunit_token, ` + mysqlNow + `, USER());
       END IF;
-      SET @whodunit_home = SCHEMA(), @whodunit_at = @@timestamp, @whodunit_set = _set, @whodunit_token = _token;
-    END;
     END IF;
-    %s;
+    SET @whodunit_home = SCHEMA(), @whodunit_at = @@timestamp;
   END IF;
+  %s;
 END`
 
 // mysqlNewSet and mysqlNewToken are the two halves of a change set's id: one that
@@ -247,23 +244,44 @@ const (
 )
 
 func (d mysqlDialect) record(t table) []string {
-	key := func(row string) string { return d.key(t, row) }
-	create := func(event, when, key, movedTo, action string, field func(c column) string) []string {
+	create := func(event, unchanged, insert string) []string {
 		return d.replace("TRIGGER", d.triggerName(t, event), fmt.Sprintf(mysqlTrigger, strings.ToUpper(event), quoteTable(t.name, d.quote),
-			d.tooLarge(t, event), when, d.refuse(t), d.insert(t, key, movedTo, action, "CONCAT('[', CONCAT_WS(',',\n      "+mapColumns(t.columns, ",\n      ", field)+"), ']')")))
+			d.tooLarge(t, event), unchanged, d.refuse(t), insert))
 	}
+	before, after := d.key(t, "OLD"), d.key(t, "NEW")
 	return d.defined(t.mark().in(slices.Concat(
-		create("insert", "TRUE", key("NEW"), "", "'create'", func(c column) string {
-			return d.field(c, "NEW."+d.quote(c.name)+" IS NOT NULL", "NULL", d.text("NEW", c))
-		}),
-		create("update", mapColumns(cheapFirst(t.watched()), " OR\n    ", d.differs), key("OLD"),
-			"IF("+mapColumns(t.keys, " OR ", d.differs)+", "+key("NEW")+", NULL)", actionOf(t, d.quote), func(c column) string {
-				return d.field(c, d.differs(c), d.text("OLD", c), d.text("NEW", c))
-			}),
-		create("delete", "TRUE", key("OLD"), "", "'delete'", func(c column) string {
-			return d.field(c, "OLD."+d.quote(c.name)+" IS NOT NULL", d.text("OLD", c), "NULL")
-		}),
+		create("insert", "", d.insert(t, after, "", "'create'", d.pack(t.columns, "insert"))),
+		create("update", d.unchanged(t), d.update(t, before, after)),
+		create("delete", "", d.insert(t, before, "", "'delete'", d.pack(t.columns, "delete"))),
 	)))
+}
+
+// update has a shorter statement for where no column differs that is not small.
+func (d mysqlDialect) update(t table, before, after string) string {
+	insert := func(columns []column) string {
+		movedTo := "IF(" + mapColumns(t.keys, " OR ", d.differs) + ", " + after + ", NULL)"
+		return d.insert(t, before, movedTo, actionOf(t, d.quote), d.pack(columns, "update"))
+	}
+	var small, others []column
+	for _, c := range t.columns {
+		if c.small && !c.redact {
+			small = append(small, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	if len(small) == 0 || len(others) == 0 {
+		return insert(t.columns)
+	}
+	return "IF " + mapColumns(others, " OR ", d.differs) + " THEN\n  " + insert(t.columns) + ";\n  ELSE\n  " + insert(small) + ";\n  END IF"
+}
+
+// unchanged leaves the trigger, unless a column differs. It looks no further than to
+// the first that does.
+func (d mysqlDialect) unchanged(t table) string {
+	return "  changed: BEGIN\n" + mapColumns(cheapFirst(t.watched()), "", func(c column) string {
+		return "    IF " + d.differs(c) + " THEN LEAVE changed; END IF;\n"
+	}) + "    LEAVE record;\n  END;\n"
 }
 
 // insert leaves to defaults what it can: they take less time than what is written
@@ -281,7 +299,7 @@ func (d mysqlDialect) insert(t table, key, movedTo, action, fields string) strin
 	if len(t.keys) > 1 {
 		add("composite", "TRUE")
 	}
-	return "INSERT INTO whodunit_changes (" + names + ")\n    VALUES (" + values + ")"
+	return "INSERT INTO whodunit_changes (" + names + ")\n  VALUES (" + values + ")"
 }
 
 // tooLarge names the column that takes most of a change which is larger than a
@@ -300,9 +318,9 @@ func (d mysqlDialect) tooLarge(t table, event string) string {
 	if len(sizes) == 0 {
 		return ""
 	}
-	return "  DECLARE EXIT HANDLER FOR 1301\n  BEGIN\n    DECLARE _message text DEFAULT LEFT(CONCAT('whodunit: leave out or redact ', CASE GREATEST(0, " +
+	return "  DECLARE EXIT HANDLER FOR 1301\n  BEGIN\n    SET @whodunit_message = LEFT(CONCAT('whodunit: leave out or redact ', CASE GREATEST(0, " +
 		strings.Join(sizes, ", ") + ")" + strings.Join(names, "") + " END, ': a change is larger than max_allowed_packet'), " + strconv.Itoa(mysqlMessage) +
-		");\n    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = _message;\n  END;\n"
+		");\n    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @whodunit_message;\n  END;\n"
 }
 
 // sizeOf is about how much of a change a column takes: bytes are recorded in hex.
@@ -333,8 +351,8 @@ func (d mysqlDialect) refuse(t table) string {
 		if r.key != "" {
 			has = `JSON_UNQUOTE(JSON_EXTRACT(metadata, '$."` + r.key + `"')) REGEXP '[^[:space:]]'`
 		}
-		fmt.Fprintf(&b, "\n    IF NOT EXISTS (SELECT 1 FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active AND %s) THEN"+
-			"\n      SIGNAL SQLSTATE '%s' SET MESSAGE_TEXT = %s;\n    END IF;", has, stateRequired, d.literal(strings.ToValidUTF8(r.refusal[:min(len(r.refusal), mysqlMessage)], "")))
+		fmt.Fprintf(&b, "  IF NOT EXISTS (SELECT 1 FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active AND %s) THEN"+
+			"\n    SIGNAL SQLSTATE '%s' SET MESSAGE_TEXT = %s;\n  END IF;\n", has, stateRequired, d.literal(strings.ToValidUTF8(r.refusal[:min(len(r.refusal), mysqlMessage)], "")))
 	}
 	return b.String()
 }
@@ -355,12 +373,58 @@ func (d mysqlDialect) triggerName(t table, event string) string {
 	return d.quote(objectName(t.name, "_"+event))
 }
 
-func (d mysqlDialect) field(c column, when, before, after string) string {
-	values := ", " + before + ", " + after
+// pack is the JSON of the columns in their order, as parseFields reads it. A large or
+// redacted column is in it if it differs. Small ones are in it always: to compare them
+// would take longer than to write them down.
+func (d mysqlDialect) pack(columns []column, event string) string {
+	var parts []string
+	for rest := columns; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(c column) bool { return !c.small || c.redact })
+		if n == 0 {
+			parts, rest = append(parts, d.field(rest[0], event)), rest[1:]
+			continue
+		}
+		if n < 0 {
+			n = len(rest)
+		}
+		parts, rest = append(parts, d.run(rest[:n], event)), rest[n:]
+	}
+	return "CONCAT('[', CONCAT_WS(',',\n    " + strings.Join(parts, ",\n    ") + "), ']')"
+}
+
+// run is the names and kinds of columns, and then their values before and after.
+func (d mysqlDialect) run(columns []column, event string) string {
+	names := make([][2]string, len(columns))
+	for i, c := range columns {
+		names[i] = [...]string{c.name, c.letter()}
+	}
+	text, _ := marshal(names) // of texts: can't fail
+	return d.literal(string(text)) + ", JSON_ARRAY(" + mapColumns(columns, ", ", func(c column) string { return d.pair(c, event) }) + ")"
+}
+
+func (d mysqlDialect) field(c column, event string) string {
+	differs, values := d.differs(c), ", "+d.pair(c, event)
+	switch event {
+	case "insert":
+		differs = "NEW." + d.quote(c.name) + " IS NOT NULL"
+	case "delete":
+		differs = "OLD." + d.quote(c.name) + " IS NOT NULL"
+	}
 	if c.redact {
 		values = ""
 	}
-	return fmt.Sprintf("IF(%s, JSON_ARRAY(%s, '%s'%s), NULL)", when, d.literal(c.name), c.letter(), values)
+	return fmt.Sprintf("IF(%s, JSON_ARRAY(%s, '%s'%s), NULL)", differs, d.literal(c.name), c.letter(), values)
+}
+
+// pair is a column's value before and after.
+func (d mysqlDialect) pair(c column, event string) string {
+	switch event {
+	case "insert":
+		return "NULL, " + d.text("NEW", c)
+	case "delete":
+		return d.text("OLD", c) + ", NULL"
+	}
+	return d.text("OLD", c) + ", " + d.text("NEW", c)
 }
 
 // text is a column's value in a form that no session setting changes.

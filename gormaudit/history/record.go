@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,7 +82,8 @@ type recordReader interface {
 }
 
 // parseFields reads what PostgreSQL and MariaDB record: arrays of
-// [column, kind, before, after].
+// [column, kind, before, after], or two arrays for several columns, which may have
+// stayed as they were: [[column, kind], …] and [before, after, …].
 func parseFields(records []record) map[int64][]Field {
 	found := make(map[int64][]Field, len(records))
 	for _, rec := range records {
@@ -90,11 +92,43 @@ func parseFields(records []record) map[int64][]Field {
 			found[rec.ID] = []Field{unreadable(err)}
 			continue
 		}
+		var names []json.RawMessage // of the values that come next
 		for _, parts := range packed {
-			found[rec.ID] = append(found[rec.ID], parseField(parts, rec.zone))
+			switch {
+			case names != nil:
+				found[rec.ID] = append(found[rec.ID], parseRun(names, parts, rec.zone)...)
+				names = nil
+			case len(parts) > 0 && parts[0][0] == '[':
+				names = parts
+			default:
+				found[rec.ID] = append(found[rec.ID], parseField(parts, rec.zone))
+			}
+		}
+		if names != nil {
+			found[rec.ID] = append(found[rec.ID], unreadable(errors.New("columns without values")))
 		}
 	}
 	return found
+}
+
+// parseRun leaves out columns that stayed as they were.
+func parseRun(names, values []json.RawMessage, zone *time.Location) (fields []Field) {
+	if len(values) != 2*len(names) {
+		return []Field{unreadable(fmt.Errorf("%d values of %d columns", len(values), len(names)))}
+	}
+	for i, name := range names {
+		before, after := values[2*i], values[2*i+1]
+		if bytes.Equal(before, after) {
+			continue
+		}
+		var column []json.RawMessage
+		if err := json.Unmarshal(name, &column); err != nil || len(column) != 2 {
+			fields = append(fields, unreadable(errors.Join(err, fmt.Errorf("a name of %d parts", len(column)))))
+			continue
+		}
+		fields = append(fields, parseField(append(column, before, after), zone))
+	}
+	return fields
 }
 
 // plainName is a name that JSON spells in one way.

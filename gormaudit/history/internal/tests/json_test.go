@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,53 @@ func TestJSONColumnsAreRecordedAsText(t *testing.T) {
 	})
 }
 
+// MariaDB's triggers write short columns down whether they differ or not.
+func TestAColumnThatStaysIsInNoChange(t *testing.T) {
+	type Doc struct {
+		ID     uint
+		Title  string `gorm:"size:50"`
+		Word   string `gorm:"size:50"`
+		Text   string
+		Secret string `gorm:"size:50;history:redact"`
+		Score  float64
+		Count  *int
+		Flag   bool
+	}
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, history.Migrate(db, &Doc{}))
+		must(t, db.Exec("INSERT INTO docs (id, title, word, text, secret, score) VALUES (1, 'a', '', 'a', 'a', 0)").Error)
+		for _, c := range []struct{ set, want string }{
+			{"score = -0e0, title = 'A'", "title: a -> A"},
+			{"title = 'A ', word = 'b'", "title: A -> A , word:  -> b"},
+			{"word = 'c', text = 'b', secret = 'b', count = 0", "word: b -> c, text: a -> b, secret:  -> , count:  -> 0"},
+			{"flag = NULL, score = 1, count = NULL", "score: 0 -> 1, count: 0 -> "},
+			{"text = 'c'", "text: b -> c"},
+		} {
+			must(t, db.Exec("UPDATE docs SET "+c.set+" WHERE id = 1").Error)
+			var got []string
+			for _, f := range last(t, db, &Doc{ID: 1}).Fields {
+				got = append(got, fmt.Sprintf("%s: %s -> %s", f.Column, strings.TrimPrefix(f.Before.String(), "-"), f.After))
+			}
+			if got := strings.Join(got, ", "); got != c.want {
+				t.Errorf("UPDATE %s is recorded as %q, want %q", c.set, got, c.want)
+			}
+		}
+	})
+}
+
+// A history may have changes from when triggers recorded each column by itself.
+func TestARecordOfOlderTriggersIsRead(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.MariaDB))
+	must(t, db.Create(&Note{ID: 1, Title: "a"}).Error)
+	must(t, plain.Exec(`UPDATE whodunit_changes SET fields = '[["id","i",null,"1"],["title","s",null,"old"],["secret","r"]]'`).Error)
+	var got []string
+	for _, f := range last(t, plain, &Note{ID: 1}).Fields {
+		got = append(got, f.Column+" "+f.After.String())
+	}
+	sameLines(t, "the older record", got, "id 1", "title old", "secret ")
+}
+
 // A record that can't be read says so. It hides no other.
 func TestARecordThatCannotBeReadHidesNoOther(t *testing.T) {
 	type Doc struct {
@@ -61,7 +109,13 @@ func TestARecordThatCannotBeReadHidesNoOther(t *testing.T) {
 		"UPDATE whodunit_changes SET fields = 'x'", "UPDATE whodunit_changes SET fields = '[[]]'", "UPDATE whodunit_changes SET fields = '[[null,\"s\"]]'",
 		`UPDATE whodunit_changes SET fields = '[["title","s",{"a":1},"b"]]'`, `UPDATE whodunit_changes SET fields = '[["score","f","a","b"]]'`,
 	}
-	damages := map[string][]string{dbtest.Postgres: packed, dbtest.MariaDB: packed, dbtest.SQLite: {
+	runs := []string{
+		`UPDATE whodunit_changes SET fields = '[[["title","s"]]]'`, `UPDATE whodunit_changes SET fields = '[[["title","s"]],["a"]]'`,
+		`UPDATE whodunit_changes SET fields = '[[["title"]],["a","b"]]'`, `UPDATE whodunit_changes SET fields = '[[[]],["a","b"]]'`,
+		`UPDATE whodunit_changes SET fields = '[[["score","f"]],["a","b"]]'`, `UPDATE whodunit_changes SET fields = '[[[["title"],"s"]],["a","b"]]'`,
+		`UPDATE whodunit_changes SET fields = '[[["title","s"]],[],["title","s","a","b"]]'`,
+	}
+	damages := map[string][]string{dbtest.Postgres: packed, dbtest.MariaDB: append(runs, packed...), dbtest.SQLite: {
 		"UPDATE whodunit_changes SET layout = 1", "UPDATE whodunit_changes SET layout = 2", "UPDATE whodunit_changes SET layout = 3",
 	}}
 	for kind, statements := range damages {
