@@ -2,8 +2,13 @@ package tests
 
 import (
 	"context"
+	"fmt"
+	"html"
+	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +52,78 @@ func TestOddAddressesAreNoServerErrors(t *testing.T) {
 			}
 		}
 	})
+}
+
+type Leaf struct {
+	Tree string `gorm:"primaryKey;size:60"`
+	Name string `gorm:"primaryKey;size:60"`
+	Text string
+}
+
+// Every link of every page leads somewhere, whatever is in a key, and nobody is led
+// to what they may not read.
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Order{}, &Leaf{}))
+		must(t, db.WithContext(as(carol)).Create(&Order{ID: 1, Customer: "Ms Secret"}).Error)
+		odd := []string{"a/b", "../..", `"'`, "größe 💥", "a,b", "~0~1", "%2F", "?x=1&key=2#y", "<script>", " ", "", "a\tb\r\nc", strings.Repeat("x", 60)}
+		for i, name := range odd {
+			leaf := Leaf{Tree: odd[(i+1)%len(odd)], Name: name, Text: fmt.Sprint("leaf ", i)}
+			must(t, db.WithContext(as(alice)).Create(&leaf).Error)
+			must(t, db.WithContext(as(actor.User(name+"!"))).Model(&Leaf{}).Where("text = ?", leaf.Text).Update("text", leaf.Text+" new").Error)
+		}
+		h := historyweb.Handler(db, historyweb.Config{
+			Tables:     []historyweb.Table{historyweb.For[Order](historyweb.Table{Title: "customer"}), historyweb.For[Leaf](historyweb.Table{Title: "text"})},
+			Names:      names,
+			MayRestore: anybodyMay,
+			MayRead: func(_ context.Context, a actor.Actor, q history.Query) (bool, error) {
+				_, leaf := append(q.Tables, q.Rows...)[0].(*Leaf)
+				return a == alice || leaf, nil
+			},
+		})
+		for a, orders := range map[actor.Actor]bool{alice: true, bob: false} {
+			pages := crawl(t, h, a)
+			for i := range odd {
+				story := fmt.Sprintf("leaf %d new”", i)
+				if !slices.ContainsFunc(slices.Collect(maps.Values(pages)), func(page string) bool { return strings.Contains(page, "<h1>") && strings.Contains(page, story) }) {
+					t.Errorf("no page of %v has the story of leaf %d", a, i)
+				}
+			}
+			for address, page := range pages {
+				if !orders && (strings.Contains(page, "orders") || strings.Contains(page, "Order") || strings.Contains(page, "Secret") || strings.Contains(page, "carol")) {
+					t.Errorf("%q says of orders to %v:\n%s", address, a, page)
+				}
+			}
+			if len(pages) < 4*len(odd) {
+				t.Errorf("%v is led to %d pages, want more", a, len(pages))
+			}
+		}
+	})
+}
+
+// crawl follows all links from the first page on. Each must lead to a page.
+func crawl(t *testing.T, h http.Handler, a actor.Actor) map[string]string {
+	t.Helper()
+	pages, todo := map[string]string{}, []string{""}
+	for len(todo) > 0 {
+		address := todo[0]
+		todo = todo[1:]
+		if _, seen := pages[address]; seen {
+			continue
+		}
+		w := get(h, a, "/"+address)
+		if w.Code != http.StatusOK {
+			t.Errorf("a link leads %v to %q = %d %s", a, address, w.Code, text(w))
+		}
+		pages[address] = w.Body.String()
+		for _, link := range regexp.MustCompile(`href="([^"#/][^"]*)"`).FindAllStringSubmatch(pages[address], -1) {
+			todo = append(todo, strings.TrimPrefix(html.UnescapeString(link[1]), "./"))
+		}
+	}
+	return pages
 }
 
 // A part of a key may be 0. GORM leaves a zero key out of its condition, and finds

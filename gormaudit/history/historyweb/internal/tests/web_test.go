@@ -48,7 +48,7 @@ type Line struct {
 	Text    string
 }
 
-var alice, bob = actor.User(1), actor.User(2)
+var alice, bob, carol = actor.User(1), actor.User(2), actor.User(3)
 
 func as(a actor.Actor) context.Context { return actor.NewContext(context.Background(), a) }
 
