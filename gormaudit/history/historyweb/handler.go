@@ -137,8 +137,8 @@ func (h *handler) fail(v *visit, err error) {
 		status, text = http.StatusConflict, absence(err)
 	case errors.Is(err, history.ErrNotReversible):
 		status, text = http.StatusConflict, "This can't be restored: not all of it is recorded."
-	case refusal(err) != "":
-		status, text = http.StatusConflict, refusal(err)
+	case h.refusal(err) != "":
+		status, text = http.StatusConflict, h.refusal(err)
 		slog.WarnContext(v.ctx, "historyweb: a row can't be restored", "path", v.r.URL.Path, "error", err)
 	case errors.Is(err, errMethod):
 		status, text = http.StatusMethodNotAllowed, "This page can't be asked that way."

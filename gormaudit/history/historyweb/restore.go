@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"gorm.io/gorm"
+
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
@@ -123,7 +125,7 @@ var (
 )
 
 // refusal says why a row can't be written, "" if there is another reason.
-func refusal(err error) string {
+func (h *handler) refusal(err error) string {
 	var column *gormaudit.ColumnError
 	switch text := err.Error(); {
 	case damageIn(err) != nil:
@@ -136,6 +138,21 @@ func refusal(err error) string {
 		return "This can't be restored: the row would have to say who did it, and has no room for your id."
 	case strings.Contains(text, "whodunit: "):
 		return "This can't be restored: the database refuses the change. The reason is in the program's log."
+	case h.breaksRule(err):
+		return "This can't be restored: it would break a rule of the database. Another row may have its name by now, or what it belongs to may be gone."
 	}
 	return ""
+}
+
+// breaksRule reports whether the database refuses a row for a rule of its table.
+func (h *handler) breaksRule(err error) bool {
+	if translator, ok := h.db.Dialector.(gorm.ErrorTranslator); ok {
+		err = errors.Join(err, translator.Translate(err))
+	}
+	for _, rule := range []error{gorm.ErrDuplicatedKey, gorm.ErrForeignKeyViolated, gorm.ErrCheckConstraintViolated} {
+		if errors.Is(err, rule) {
+			return true
+		}
+	}
+	return strings.Contains(err.Error(), "constraint failed") // SQLite, in any driver
 }

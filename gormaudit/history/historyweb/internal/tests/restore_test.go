@@ -131,6 +131,50 @@ func TestRestoringThatIsRefusedSaysWhy(t *testing.T) {
 	})
 }
 
+// A row may no longer fit in: what it belongs to is gone, or another one has its name.
+func TestRestoringWhatBreaksARuleSaysSo(t *testing.T) {
+	t.Parallel()
+	type Shelf struct {
+		ID   uint
+		Name string `gorm:"size:50;uniqueIndex"`
+	}
+	type Book struct {
+		ID      uint
+		ShelfID uint
+		Shelf   Shelf
+	}
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := d.Open(t), d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Shelf{}, &Book{}))
+		tx := db.WithContext(as(alice))
+		must(t, tx.Create(&[]Shelf{{1, "poems"}, {2, "maps"}}).Error)
+		must(t, tx.Create(&Book{ID: 7, ShelfID: 2}).Error)
+		time.Sleep(20 * time.Millisecond)
+		at := time.Now().Format(time.RFC3339Nano)
+		time.Sleep(20 * time.Millisecond)
+		must(t, tx.Delete(&Book{ID: 7}).Error)
+		must(t, tx.Delete(&Shelf{ID: 2}).Error)
+		must(t, tx.Model(&Shelf{ID: 1}).Update("name", "novels").Error)
+		must(t, tx.Create(&Shelf{ID: 3, Name: "poems"}).Error)
+		h := historyweb.Handler(db, historyweb.Config{Tables: []historyweb.Table{historyweb.For[Shelf](historyweb.Table{}), historyweb.For[Book](historyweb.Table{})}, MayRestore: anybodyMay})
+		for _, row := range [][2]string{{"shelves", "1"}, {"books", "7"}} {
+			w := post(h, bob, url.Values{"table": {row[0]}, "key": {row[1]}, "at": {at}}, "same-origin")
+			if w.Code != http.StatusConflict {
+				t.Errorf("restoring %v = %d, want 409", row, w.Code)
+			}
+			expect(t, fmt.Sprint(row), text(w), "This can't be restored: it would break a rule of the database")
+		}
+		var shelf Shelf
+		must(t, plain.First(&shelf, 1).Error)
+		var books int64
+		must(t, plain.Model(&Book{}).Count(&books).Error)
+		if shelf.Name != "novels" || books != 0 {
+			t.Errorf("after what was refused, the shelf is %q and there are %d books", shelf.Name, books)
+		}
+	})
+}
+
 type stampedFee struct {
 	ID        uint
 	Amount    int
