@@ -55,13 +55,13 @@ var errEnough = errors.New("enough")
 type allAt[T any] struct {
 	past
 	yield   func(T, error) bool
-	keys    []*schema.Field
-	touched marks     // the recorded keys in changes since
-	gone    []gone[T] // the rows that were deleted or moved since, by their keys, but for what was yielded
-	bound   []any     // the key up to which gone has them, nil if it has all
-	last    []any     // the key of the page's last row
-	done    []any     // the key of the last row that was looked at
-	newest  int64     // the last change that collect has seen
+	keys    []*schema.Field // in the table's own order, by which it has an index: a recorded key is by names
+	touched marks           // the recorded keys in changes since
+	gone    []gone[T]       // the rows that were deleted or moved since, by their keys, but for what was yielded
+	bound   []any           // the key up to which gone has them, nil if it has all
+	last    []any           // the key of the page's last row
+	done    []any           // the key of the last row that was looked at
+	newest  int64           // the last change that collect has seen
 }
 
 // gone is a row that is no longer there under its key.
