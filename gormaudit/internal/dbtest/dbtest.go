@@ -40,7 +40,7 @@ const (
 // code that runs beside other code, and SQLite in Go is slow there.
 func Kinds() []string {
 	switch {
-	case raceEnabled:
+	case Race:
 		return append([]string{Postgres, MariaDB}, extraKinds...)
 	case testing.Short():
 		return []string{SQLite, Postgres, MariaDB}

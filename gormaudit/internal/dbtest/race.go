@@ -2,4 +2,5 @@
 
 package dbtest
 
-const raceEnabled = true
+// Race says that the race detector runs.
+const Race = true

@@ -255,6 +255,9 @@ func onceInThree(t *testing.T, timed func() error) {
 }
 
 func TestPruneLetsOthersWrite(t *testing.T) {
+	if dbtest.Race {
+		t.Skip("the race detector takes time of its own")
+	}
 	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
 		onceInThree(t, func() error {
 			db, plain := open(t, dbtest.New(t, d.Kind))
