@@ -18,6 +18,7 @@ import (
 	"gorm.io/plugin/dbresolver"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
@@ -338,7 +339,7 @@ func TestVerifyWarnsOfUUIDsThatAreText(t *testing.T) {
 		CreatedBy *uuid.UUID `gorm:"type:varchar(36)"`
 	}
 	d := dbtest.New(t, dbtest.Postgres)
-	for _, test := range []struct {
+	for n, test := range []struct {
 		models []any
 		want   int
 	}{{nil, 2}, {[]any{&Ticket{}}, 0}} {
@@ -349,6 +350,12 @@ func TestVerifyWarnsOfUUIDsThatAreText(t *testing.T) {
 		j.take()
 		must(t, gormaudit.Verify(db, &Ticket{}, &Own{}))
 		got := j.take()
+		var held int
+		must(t, db.WithContext(contextOf(actor.User("6ba7b810-9dad-41d1-80b4-00c04fd430c8"))).Create(&Ticket{}).Error)
+		must(t, db.Raw("SELECT count(*) FROM tickets WHERE created_by IS NOT NULL").Scan(&held).Error)
+		if held != n+1 {
+			t.Errorf("with the models %T %d rows say who, want %d: those from before, too", test.models, held, n+1)
+		}
 		if len(got) != test.want || test.want > 0 && !strings.HasPrefix(got[0], "gormaudit: tickets.created_by holds UUIDs as character varying(191)") {
 			t.Errorf("with the models %T Verify warns %q, want %d warnings", test.models, got, test.want)
 		}
