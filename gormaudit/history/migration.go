@@ -268,7 +268,7 @@ func checkTable(d generator, c *catalogue, t table) error {
 	case found.triggers == 0:
 		return &TableError{Table: t.name, Err: ErrMissing}
 	case found.hidden:
-		return &TableError{Table: t.name, Err: ErrHidden}
+		return nil // Verify warns of it
 	case found.exposed || c.exposed:
 		return &TableError{Table: t.name, Err: ErrExposed}
 	case found.lost, (Options{}).stale(d, t.like(found.mark, d), found):

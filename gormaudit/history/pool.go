@@ -187,7 +187,7 @@ func (p *pools) check(db *gorm.DB, s *poolState, model *schema.Schema, audited b
 	if err == nil {
 		err = checkTable(d.in(found, Options{}), found, t)
 	}
-	if err == nil || errors.Is(err, ErrHidden) || errors.Is(err, ErrMissing) && audited && !required { // another schema has that table
+	if err == nil || errors.Is(err, ErrMissing) && audited && !required { // another schema has that table
 		return
 	}
 	db.Logger.Warn(db.Statement.Context, "%v", err)

@@ -18,10 +18,6 @@ var (
 	// record on PostgreSQL, and so record what they like. A restore without
 	// privileges (pg_dump -x) does that.
 	ErrExposed = errors.New("others than its owner may execute the functions that record it (history.Migrate?)")
-	// ErrHidden says that the account may not see what a table's triggers record: on
-	// MariaDB that takes the right TRIGGER on the table. MySQL does not even show
-	// such an account that there are triggers: there it is ErrMissing.
-	ErrHidden = errors.New("this account may not see what its triggers record (Verify by the account that migrates?)")
 	// ErrDefiner says that the account that MariaDB's or MySQL's triggers run as is
 	// gone or lacks a right: every write of an audited table fails.
 	ErrDefiner = errors.New("the definer of its triggers is missing, or lacks a right (Options.Definer?)")
@@ -31,7 +27,7 @@ var (
 type TableError struct {
 	// Table is the table's name.
 	Table string
-	// Err is [ErrMissing], [ErrOutdated], [ErrExposed], [ErrHidden] or [ErrDefiner].
+	// Err is [ErrMissing], [ErrOutdated], [ErrExposed] or [ErrDefiner].
 	Err error
 }
 
