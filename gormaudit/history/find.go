@@ -351,17 +351,26 @@ func (f *finder) sql(limit int) *gorm.DB {
 		}
 	case len(ways) > 1 && len(f.subjects) <= manySubjects:
 		for _, way := range ways {
-			parts = append(parts, f.narrow(f.keys(f.db, f.dialect.setsOfChanges()), way).Order("changes.id DESC"))
+			parts = append(parts, f.narrow(f.keys(f.db, f.from(f.dialect.setsOfChanges(), way)), way).Order("changes.id DESC"))
 		}
 	case len(f.query.Actors) > 0 || f.query.Unattributed:
-		parts = append(parts, f.narrow(f.keys(f.db, f.dialect.setsOfChanges()), ways...).Order("changes.id DESC"))
+		parts = append(parts, f.narrow(f.keys(f.db, f.from(f.dialect.setsOfChanges(), ways...)), ways...).Order("changes.id DESC"))
 	default:
-		return f.narrow(f.reader.query(f.db), ways...)
+		return f.narrow(f.reader.query(f.db).Table(f.from(changesTable+" AS changes", ways...)), ways...)
 	}
 	for i := range parts {
 		parts[i] = parts[i].Limit(limit)
 	}
 	return f.among(f.db, parts)
+}
+
+// from is a FROM of changes that are looked for on some ways. An index has them in
+// order where there is one way, to a table with one name.
+func (f *finder) from(changes string, ways ...*gorm.DB) string {
+	if len(ways) != 1 || slices.ContainsFunc(f.subjects, func(s subject) bool { return len(s.table.names) > 1 }) {
+		return changes
+	}
+	return f.dialect.onWay(changes)
 }
 
 // newestOfSets is the order in which changes are found by their sets.

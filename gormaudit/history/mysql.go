@@ -631,6 +631,13 @@ func (d mysqlDialect) setsOfChanges() string {
 	return "whodunit_changes AS changes LEFT JOIN whodunit_change_sets AS change_sets ON " + d.join()
 }
 
+// onWay keeps the planner from the primary key. For a page below an id, it would read
+// the index of the table or row from the newest change on rather than from that id.
+func (d mysqlDialect) onWay(from string) string {
+	const changes = "whodunit_changes AS changes"
+	return strings.Replace(from, changes, changes+" FORCE INDEX (whodunit_changes_row, whodunit_changes_table, whodunit_changes_moved, whodunit_changes_transaction)", 1)
+}
+
 // setColumn has a value where there is no set, too. Else the planner would rather
 // begin with all sets.
 func (d mysqlDialect) setColumn() string { return "coalesce(change_sets.%s, '')" }

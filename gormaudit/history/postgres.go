@@ -500,7 +500,8 @@ func (d postgresDialect) setsOfChanges() string {
 		"WHERE own.id = changes.change_set AND own.txid = changes.txid LIMIT 1) AS change_sets ON true"
 }
 
-func (d postgresDialect) setColumn() string { return "change_sets.%s" }
+func (d postgresDialect) onWay(from string) string { return from }
+func (d postgresDialect) setColumn() string        { return "change_sets.%s" }
 
 func (d postgresDialect) changesOfSets() string {
 	return "whodunit_change_sets AS change_sets JOIN whodunit_changes AS changes ON " + d.join()

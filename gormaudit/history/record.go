@@ -49,7 +49,9 @@ type recordReader interface {
 	// looked up for one after the other. setColumn is a format for a column of the set
 	// in a condition that keeps it so. changesOfSets is a FROM of change sets, each
 	// with its changes. setsInOrder is true where these come one set after the other.
+	// onWay is a FROM of changes for a query that asks for those of one table or row.
 	setsOfChanges() string
+	onWay(from string) string
 	setColumn() string
 	changesOfSets() string
 	setsInOrder() bool

@@ -456,6 +456,8 @@ func (d sqliteDialect) setsOfChanges() string {
 	return "whodunit_changes AS changes LEFT JOIN whodunit_change_sets AS change_sets ON " + d.join()
 }
 
+func (d sqliteDialect) onWay(from string) string { return from }
+
 // setColumn has a value where there is no set, too. Else the planner would rather
 // begin with all sets.
 func (d sqliteDialect) setColumn() string { return "coalesce(change_sets.%s, '')" }
