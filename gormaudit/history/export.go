@@ -42,7 +42,7 @@ var csvColumns = []string{
 
 // WriteCSV writes changes as CSV for spreadsheets, after a line with the names of
 // the columns: a line for each column that changed, and a line without a column for
-// a change that has none. These are the columns:
+// a change that has none. The first line says the order. These are the columns:
 //
 //   - id, at, table, key, action: of the [Change]. The parts of a key of several
 //     columns are joined by commas, with ~1 for a comma in one and ~0 for ~

@@ -128,7 +128,7 @@ func (h *handler) days(v *visit, changes []history.Change) (days []day, err erro
 	if err != nil {
 		return nil, err
 	}
-	own, err := h.ownAccount(v, changes)
+	own, err := h.ownAccounts(v, changes)
 	if err != nil {
 		return nil, err
 	}

@@ -24,8 +24,14 @@ type Config struct {
 	// It is called once for a page, and once more where the filter is given a name:
 	// the name is looked for among those who made the latest 200 changes. An id
 	// that Names does not know is shown with the name that was recorded, if any.
-	// Without Names, all ids are shown like that.
+	// Without Names, all ids are shown like that. Ids of programs are not asked for.
+	// The ids are whatever programs said who somebody was: leave out those that your
+	// database would refuse, such as "42" where yours are UUIDs.
 	Names func(ctx context.Context, ids []string) (map[string]string, error)
+	// Accounts are the accounts of the database that the application writes with.
+	// Where somebody's change was made with another account, the page names that, for
+	// psql can say that it is anybody. By default the account that the page reads with.
+	Accounts []string
 	// MayRead reports whether somebody may see what a query asks for, before
 	// anything is read for it: a page, or an export of the same. q.Tables or q.Rows
 	// holds one pointer to a model; both are empty where Config.Tables is. What is

@@ -6,7 +6,7 @@
 //	})
 //	mux.Handle("/history/", page)                    // net/http
 //	e.Any("/history/*", echo.WrapHandler(page))      // Echo, v4 and v5
-//	e.Any("/history", echo.WrapHandler(mux))         // Echo: redirects to /history/, as the mux does
+//	e.Any("/history", echo.WrapHandler(mux))         // Echo: the mux, an http.ServeMux, redirects to /history/
 //
 // It is an [net/http.Handler] that knows no framework. It takes the last segment of
 // the path for the name of its page, so it can be mounted anywhere, at a path that
@@ -20,8 +20,8 @@
 // for whoever wrote without saying who it was: psql, a migration, a job without an
 // actor in its context. The database's account is shown beside it: give psql and
 // jobs accounts of their own, and you can tell them apart. Whoever says that it is
-// somebody is shown as that, psql too, with the account where it is not the one that
-// the page reads with: "alice, through the database account postgres".
+// somebody is shown as that, psql too, with the account where it is not one of
+// [Config.Accounts]: "alice, through the database account postgres".
 //
 // Restoring is a write like any other, see [history.Restore]. The page asks for the
 // metadata that a table requires ([history.Options]), as far as the program does not

@@ -139,8 +139,8 @@ type who struct {
 // who says who made a change set. Where no program said, the account of the
 // database is all that is known: psql, a migration and a job that forgot to say who
 // it is look alike. Where somebody said, the account tells the application from psql
-// in somebody's name, unless it is own, that of the page.
-func (p people) who(s history.ChangeSet, own string) who {
+// in somebody's name, unless it is one of the application's own.
+func (p people) who(s history.ChangeSet, own []string) who {
 	if !s.Attributed {
 		return who{Name: "Unknown", Note: account(s), Filter: filter{Unattributed: true}.Address("./")}
 	}
@@ -172,23 +172,36 @@ func account(s history.ChangeSet) string {
 	return "through the database account " + s.DatabaseUser
 }
 
-// isAccount reports whether a user is of an account as ownAccount has it.
-func isAccount(user, own string) bool {
-	return user == own || strings.HasSuffix(own, "@") && strings.HasPrefix(user, own)
+// isAccount reports whether a user is of one of some accounts. On MariaDB and MySQL
+// these end in "@": the host does not count.
+func isAccount(user string, accounts []string) bool {
+	return slices.ContainsFunc(accounts, func(own string) bool {
+		return user == own || strings.HasSuffix(own, "@") && strings.HasPrefix(user, own)
+	})
 }
 
-// ownAccount is the account that the page reads with, "" where there are none, or
-// where no change needs it. MariaDB and MySQL add a host, which does not count: it
-// ends in "@" there.
-func (h *handler) ownAccount(v *visit, changes []history.Change) (own string, err error) {
+// ownAccounts are those of Config.Accounts, or the one that the page reads with. There
+// are none where no change needs them.
+func (h *handler) ownAccounts(v *visit, changes []history.Change) ([]string, error) {
 	query := map[string]string{"postgres": "SELECT session_user", "mysql": "SELECT user()"}[v.db.Name()]
 	said := func(c history.Change) bool { return c.ChangeSet.Attributed && c.ChangeSet.DatabaseUser != "" }
 	if query == "" || !slices.ContainsFunc(changes, said) {
-		return "", nil
+		return nil, nil
 	}
-	err = v.db.Raw(query).Find(&own).Error // not Scan, which AttributeAll refuses
+	accounts := slices.Clone(h.config.Accounts)
+	if len(accounts) == 0 {
+		accounts = make([]string, 1)
+		if err := v.db.Raw(query).Find(&accounts[0]).Error; err != nil { // not Scan, which AttributeAll refuses
+			return nil, err
+		}
+	}
 	if v.db.Name() == "mysql" {
-		own = own[:strings.LastIndex(own, "@")+1]
+		for i, account := range accounts {
+			if at := strings.LastIndex(account, "@"); at >= 0 {
+				account = account[:at]
+			}
+			accounts[i] = account + "@"
+		}
 	}
-	return own, err
+	return accounts, nil
 }

@@ -24,7 +24,7 @@ func _(db *gorm.DB, mux *http.ServeMux, e *echo.Echo) {
 	})
 	mux.Handle("/history/", page)               // net/http
 	e.Any("/history/*", echo.WrapHandler(page)) // Echo, v4 and v5
-	e.Any("/history", echo.WrapHandler(mux))    // Echo: redirects to /history/, as the mux does
+	e.Any("/history", echo.WrapHandler(mux))    // Echo: the mux, an http.ServeMux, redirects to /history/
 }
 
 // Admins see everything, editors the history of notes. roleOf is how an application

@@ -128,6 +128,12 @@ func TestSomebodyWroteThroughAnotherAccount(t *testing.T) {
 			must(t, plain.Exec("UPDATE whodunit_change_sets SET database_role = 'worker' WHERE actor_id = 'archiver'").Error)
 			expect(t, "activity", text(get(h, alice, "/")),
 				"alice, through the database account zoe", "bob, through the database account postgres@home", "archiver, a program, through the database account jobs as worker")
+			h = historyweb.Handler(plain, historyweb.Config{Tables: tables, Names: names, Accounts: []string{"zoe", "jobs"}})
+			page := text(get(h, alice, "/"))
+			expect(t, "activity", page, "bob, through the database account postgres@home")
+			if strings.Count(page, "account") != 1 {
+				t.Errorf("the page names one of the application's accounts:\n%s", page)
+			}
 			return
 		}
 		var own string
@@ -139,6 +145,10 @@ func TestSomebodyWroteThroughAnotherAccount(t *testing.T) {
 		expect(t, "activity", page, "alice, through the database account zoe@localhost")
 		if strings.Count(page, "account") != 1 {
 			t.Errorf("the page names its own account, from another host:\n%s", page)
+		}
+		h = historyweb.Handler(plain, historyweb.Config{Tables: tables, Names: names, Accounts: []string{name, "zoe@%"}})
+		if page := text(get(h, alice, "/")); strings.Contains(page, "account") {
+			t.Errorf("the page names one of the application's accounts:\n%s", page)
 		}
 	})
 }
