@@ -55,13 +55,12 @@ func Anonymize(db *gorm.DB, person actor.Actor) (int64, error) {
 
 func (u upkeeper) anonymize(person actor.Identity) (n int64, err error) {
 	for _, role := range []string{"actor", "impersonator"} {
-		err := u.sets(role+"_kind = ? AND "+u.dialect.actorID(role+"_id"), []any{person.Kind.String(), person.ID, person.ID},
+		changed, err := u.sets(role+"_kind = ? AND "+u.dialect.actorID(role+"_id"), []any{person.Kind.String(), person.ID, person.ID},
 			func(tx *gorm.DB, these string, keys []any) error {
-				n += int64(len(keys))
 				return tx.Exec("UPDATE whodunit_change_sets SET "+role+"_name = ?, request_id = NULL, ip = NULL, user_agent = NULL, metadata = NULL WHERE "+these,
 					anonymized, keys).Error
 			})
-		if err != nil {
+		if n += changed; err != nil {
 			return n, err
 		}
 	}

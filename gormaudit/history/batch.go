@@ -48,8 +48,8 @@ func (u upkeeper) batch(f func(tx *gorm.DB) error) error {
 }
 
 // sets calls f with a condition on all change sets that meet another one, a batch
-// at a time.
-func (u upkeeper) sets(condition string, args []any, f func(tx *gorm.DB, these string, keys []any) error) error {
+// at a time, and returns how many that were.
+func (u upkeeper) sets(condition string, args []any, f func(tx *gorm.DB, these string, keys []any) error) (n int64, err error) {
 	names := strings.Split(u.dialect.setKey(), ", ")
 	these := "(" + strings.Join(names, ", ") + ") IN ?"
 	query := u.reads.Table(changeSetsTable+" AS change_sets").Select(append(names, "0")[:2]).Where(condition, args...).
@@ -57,7 +57,7 @@ func (u upkeeper) sets(condition string, args []any, f func(tx *gorm.DB, these s
 	for after := int64(0); ; {
 		found, err := readPairs(query.Where("change_sets.id > ?", after))
 		if err != nil || len(found) == 0 {
-			return err
+			return n, err
 		}
 		after = found[len(found)-1][0]
 		keys := make([]any, len(found))
@@ -67,8 +67,9 @@ func (u upkeeper) sets(condition string, args []any, f func(tx *gorm.DB, these s
 			}
 		}
 		if err := u.batch(func(tx *gorm.DB) error { return f(tx, these, keys) }); err != nil {
-			return err
+			return n, err
 		}
+		n += int64(len(keys))
 	}
 }
 

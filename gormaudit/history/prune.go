@@ -22,7 +22,9 @@ func Prune(db *gorm.DB, before time.Time) (int64, error) {
 	}
 	p := &pruner{upkeeper: newUpkeeper(db, d), before: before}
 	if err = p.changes(); err == nil {
-		err = p.sets(d.empty(), []any{instantOf(before)}, p.forget)
+		var empty int64
+		empty, err = p.sets(d.empty(), []any{instantOf(before)}, forget)
+		p.pruned += empty
 	}
 	if err == nil {
 		err = d.tidy(p.db, before)
@@ -92,7 +94,6 @@ func (p *pruner) count(old []oldChange) {
 }
 
 // forget deletes change sets of which no change is left.
-func (p *pruner) forget(tx *gorm.DB, these string, keys []any) error {
-	p.pruned += int64(len(keys))
+func forget(tx *gorm.DB, these string, keys []any) error {
 	return tx.Exec("DELETE FROM whodunit_change_sets WHERE "+these, keys).Error
 }

@@ -209,8 +209,8 @@ func TestAnonymizeTakesAPersonInParts(t *testing.T) {
 		left := func() int64 { return count(t, plain, "whodunit_change_sets WHERE request_id IS NOT NULL") }
 		ctx, stop := context.WithCancel(t.Context())
 		stopped := d.Open(t, &gorm.Config{Logger: &onStatement{Interface: logger.Discard, text: "UPDATE whodunit_change_sets", nth: 2, do: stop}})
-		if _, err := history.Anonymize(stopped.WithContext(ctx), ann); err == nil || left() != sets-500 {
-			t.Errorf("Anonymize until it is stopped = %v and leaves %d of %d change sets, want an error and 500 less", err, left(), sets)
+		if n, err := history.Anonymize(stopped.WithContext(ctx), ann); n != 500 || err == nil || left() != sets-500 {
+			t.Errorf("Anonymize until it is stopped = %d, %v and leaves %d of %d change sets, want 500, an error and 500 less", n, err, left(), sets)
 		}
 		if n, err := history.Anonymize(plain, ann); n != sets || err != nil || left() != 0 {
 			t.Errorf("Anonymize again = %d, %v and leaves %d change sets, want %d, nil, 0", n, err, left(), sets)
