@@ -205,6 +205,38 @@ func TestAPublicationOfAllTables(t *testing.T) {
 	}
 }
 
+// Without models, Migrate makes what the rights are granted on. So no write fails
+// between the migration and the GRANTs, and the keeper may work under AppendOnly.
+func TestTheRightsOfARoleAsTheDefinerAreGrantedFirst(t *testing.T) {
+	d := dbtest.New(t, dbtest.MariaDB)
+	owner := d.Open(t)
+	must(t, owner.AutoMigrate(&Note{}))
+	home := homeOf(t, owner)
+	role := home + "_r"
+	must(t, owner.Exec("CREATE ROLE "+role).Error)
+	t.Cleanup(func() { owner.Exec("DROP ROLE IF EXISTS " + role) })
+	migrator := mysqlAccount(t, d, logger.Discard, "ALL ON "+home+".*", "SET USER ON *.*")
+	options := history.Options{Definer: role, AppendOnly: true}
+	must(t, options.Migrate(migrator))
+	for _, right := range rightsOf(t, "MariaDB and MySQL", "definer", home) {
+		must(t, owner.Exec("GRANT "+right+" TO "+role).Error)
+	}
+	must(t, options.Migrate(migrator, &Note{}))
+	db := mysqlAccount(t, d, logger.Discard, rightsOf(t, "MariaDB and MySQL", "writer", home)...)
+	must(t, db.Use(history.New()))
+	must(t, db.WithContext(as(ann)).Create(&Note{ID: 1, Title: "a"}).Error)
+	keeper := mysqlAccount(t, d, logger.Discard, rightsOf(t, "MariaDB and MySQL", "keeper", home)...)
+	if n, err := history.Anonymize(keeper, ann); n != 1 || err != nil {
+		t.Errorf("Anonymize by the keeper = %d, %v", n, err)
+	}
+	if n, err := history.Prune(keeper, time.Now().Add(time.Minute)); n == 0 || err != nil {
+		t.Errorf("Prune by the keeper = %d, %v", n, err)
+	}
+	if n := count(t, owner, "whodunit_changes"); n != 0 {
+		t.Errorf("%d changes are left", n)
+	}
+}
+
 // A role as the definer outlives the account that migrates. Where it is dropped,
 // every write fails, which Verify says.
 func TestARoleAsTheDefinerOnMariaDB(t *testing.T) {
