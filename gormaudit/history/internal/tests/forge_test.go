@@ -205,16 +205,23 @@ func TestAPublicationOfAllTables(t *testing.T) {
 	}
 }
 
+// definer makes a role for triggers to run as.
+func definer(t *testing.T, d *dbtest.Database) (owner *gorm.DB, home, role string) {
+	t.Helper()
+	owner = d.Open(t)
+	must(t, owner.AutoMigrate(&Note{}))
+	home = homeOf(t, owner)
+	role = home + "_r"
+	must(t, owner.Exec("CREATE ROLE "+role).Error)
+	t.Cleanup(func() { owner.Exec("DROP ROLE IF EXISTS " + role) })
+	return owner, home, role
+}
+
 // Without models, Migrate makes what the rights are granted on. So no write fails
 // between the migration and the GRANTs, and the keeper may work under AppendOnly.
 func TestTheRightsOfARoleAsTheDefinerAreGrantedFirst(t *testing.T) {
 	d := dbtest.New(t, dbtest.MariaDB)
-	owner := d.Open(t)
-	must(t, owner.AutoMigrate(&Note{}))
-	home := homeOf(t, owner)
-	role := home + "_r"
-	must(t, owner.Exec("CREATE ROLE "+role).Error)
-	t.Cleanup(func() { owner.Exec("DROP ROLE IF EXISTS " + role) })
+	owner, home, role := definer(t, d)
 	migrator := mysqlAccount(t, d, logger.Discard, "ALL ON "+home+".*", "SET USER ON *.*")
 	options := history.Options{Definer: role, AppendOnly: true}
 	must(t, options.Migrate(migrator))
@@ -241,12 +248,7 @@ func TestTheRightsOfARoleAsTheDefinerAreGrantedFirst(t *testing.T) {
 // every write fails, which Verify says.
 func TestARoleAsTheDefinerOnMariaDB(t *testing.T) {
 	d := dbtest.New(t, dbtest.MariaDB)
-	owner := d.Open(t)
-	must(t, owner.AutoMigrate(&Note{}))
-	home := homeOf(t, owner)
-	role := home + "_r"
-	must(t, owner.Exec("CREATE ROLE "+role).Error)
-	t.Cleanup(func() { owner.Exec("DROP ROLE IF EXISTS " + role) })
+	owner, home, role := definer(t, d)
 	config, logs := logged()
 	migrator := mysqlAccount(t, d, config.Logger, "ALL ON "+home+".*", "SET USER ON *.*")
 	must(t, history.Options{Definer: role}.Migrate(migrator, &Note{}))
