@@ -37,7 +37,6 @@ type installation struct {
 	mixed    bool // its triggers have different marks
 	hidden   bool // their text is not shown to this account
 	exposed  bool // the trigger's function may be used by others than its owner
-	lost     bool // a column that is recorded is not there, so that writes fail
 	definer  string
 	columns  map[string]bool // that the table has now
 }
@@ -78,9 +77,22 @@ func (i *installation) add(text *string) {
 	i.mark = m
 }
 
-// lacks reports whether a column that is recorded is not there.
+// lacks reports whether a column that is recorded is not there, so that writes fail.
+// An account may be shown no column.
 func (i installation) lacks() bool {
-	return slices.ContainsFunc(i.mark.Columns, func(c markColumn) bool { return !i.columns[c.Name] })
+	return len(i.columns) > 0 && slices.ContainsFunc(i.mark.Columns, func(c markColumn) bool { return !i.columns[c.Name] })
+}
+
+// spell gives columns the case that the mark has, where a database's names know none.
+func (i *installation) spell() {
+	for _, c := range i.mark.Columns {
+		for name := range i.columns {
+			if name != c.Name && strings.EqualFold(name, c.Name) {
+				delete(i.columns, name)
+				i.columns[c.Name] = true
+			}
+		}
+	}
 }
 
 // former is the name that a table had when its triggers were written, "" if that

@@ -267,11 +267,11 @@ func checkTable(d generator, c *catalogue, t table) error {
 	switch {
 	case found.triggers == 0:
 		return &TableError{Table: t.name, Err: ErrMissing}
-	case found.hidden:
+	case found.hidden && found.triggers >= d.triggerCount():
 		return nil // Verify warns of it
 	case found.exposed || c.exposed:
 		return &TableError{Table: t.name, Err: ErrExposed}
-	case found.lost, (Options{}).stale(d, t.like(found.mark, d), found):
+	case found.lacks(), (Options{}).stale(d, t.like(found.mark, d), found):
 		return &TableError{Table: t.name, Err: ErrOutdated}
 	}
 	return nil

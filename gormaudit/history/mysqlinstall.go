@@ -39,6 +39,9 @@ func (d mysqlDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 			c.table(name).columns[textOf(v[2])] = true
 		}
 	})
+	for _, i := range c.tables {
+		i.spell()
+	}
 	return c, err
 }
 

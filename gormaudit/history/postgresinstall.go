@@ -65,9 +65,6 @@ func (d postgresDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 			}
 		}
 	})
-	for _, i := range c.tables {
-		i.lost = i.lacks()
-	}
 	if err == nil && c.home == "" {
 		err = errors.New("the connection has no current schema (search_path?)")
 	}

@@ -269,7 +269,7 @@ const sqliteCatalogue = `SELECT 'own', NULL, lower(m.name), c.name, NULL, NULL F
 WHERE m.type IN ('table', 'view') AND lower(m.name) IN ('whodunit_change_sets', 'whodunit_changes', 'whodunit_layouts')
 UNION ALL SELECT CASE WHEN name = 'whodunit_forget' THEN 'open' WHEN substr(name, 1, 16) = 'whodunit_refuse_' THEN 'refusal' ELSE 'trigger' END,
   NULL, tbl_name, NULL, NULL, sql FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, 9) = 'whodunit_'
-UNION ALL SELECT DISTINCT 'column', NULL, m.tbl_name, c.name, NULL, NULL FROM sqlite_master AS m JOIN pragma_table_info(m.tbl_name) AS c
+UNION ALL SELECT DISTINCT 'column', NULL, m.tbl_name, c.name, NULL, NULL FROM sqlite_master AS m JOIN pragma_table_xinfo(m.tbl_name) AS c
 WHERE m.type = 'trigger' AND substr(m.name, 1, 16) = 'whodunit_record_'`
 
 func (d sqliteDialect) catalogue(db *gorm.DB) (*catalogue, error) {
@@ -290,6 +290,7 @@ func (d sqliteDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 		}
 	})
 	for name, i := range c.tables {
+		i.spell()
 		c.tables[strings.ToLower(name)] = i // SQLite's names know no case
 	}
 	return c, err

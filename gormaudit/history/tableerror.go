@@ -11,8 +11,9 @@ var (
 	// recorded.
 	ErrMissing = errors.New("its triggers are missing (history.Migrate, or history.SQL?)")
 	// ErrOutdated says that a table's triggers don't record all that its model
-	// says, or that one is lost: part of what changes is not recorded, or writes
-	// fail. Triggers that record more, those of a newer release, are not outdated.
+	// says, that one of them is gone, or a column that they record: part of what
+	// changes is not recorded, or writes fail. Triggers that record more, those of a
+	// newer release, are not outdated.
 	ErrOutdated = errors.New("its triggers are outdated (history.Migrate, or history.SQL?)")
 	// ErrExposed says that accounts other than the owner may run the functions that
 	// record on PostgreSQL, and so record what they like. A restore without

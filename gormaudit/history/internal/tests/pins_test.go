@@ -2,7 +2,6 @@ package tests
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"log"
 	"strings"
@@ -164,21 +163,4 @@ func TestVerifyWarnsOfColumnsThatAreNotRecorded(t *testing.T) {
 			t.Errorf("the log is %q, want one warning of vat", text)
 		}
 	})
-}
-
-// Where a recorded column was dropped, each write fails.
-func TestVerifyFindsADroppedColumnOnPostgres(t *testing.T) {
-	type Tagged struct {
-		ID   uint
-		Name string
-		Tags string
-	}
-	db := dbtest.New(t, dbtest.Postgres).Open(t)
-	must(t, history.Migrate(db, &Tagged{}))
-	must(t, db.Exec("ALTER TABLE taggeds DROP COLUMN tags").Error)
-	if err := history.Verify(db, &Tagged{}); !errors.Is(err, history.ErrOutdated) {
-		t.Errorf("Verify = %v, want %v", err, history.ErrOutdated)
-	}
-	must(t, history.Migrate(db, &Tagged{}))
-	must(t, history.Verify(db, &Tagged{}))
 }

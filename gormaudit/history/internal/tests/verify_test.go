@@ -1,0 +1,175 @@
+package tests
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// Tagged is a table that something else than Migrate changes.
+type Tagged struct {
+	ID    uint
+	Name  string
+	Count int
+	Tags  string
+}
+
+// What was done to a table past its triggers, what Verify says, what it warns of, and
+// whether writes fail until Migrate.
+var pastMigrate = []struct {
+	name   string
+	kinds  []string // all by default
+	alter  string   // %update is the trigger for UPDATE, and so on
+	want   error
+	warns  string
+	broken bool
+}{
+	{name: "a dropped column", kinds: []string{dbtest.Postgres, dbtest.MariaDB},
+		alter: "ALTER TABLE taggeds DROP COLUMN tags", want: history.ErrOutdated, broken: true},
+	{name: "a renamed column", kinds: []string{dbtest.Postgres, dbtest.MariaDB},
+		alter: "ALTER TABLE taggeds RENAME COLUMN tags TO labels", want: history.ErrOutdated, warns: `column "labels" is not in the model`, broken: true},
+	{name: "a renamed column", kinds: []string{dbtest.SQLite}, // which renames it in the triggers, too
+		alter: "ALTER TABLE taggeds RENAME COLUMN tags TO labels", want: history.ErrOutdated, warns: `column "labels" is not in the model`},
+	{name: "a column in another case", kinds: []string{dbtest.SQLite, dbtest.MariaDB}, alter: "ALTER TABLE taggeds RENAME COLUMN tags TO TAGS"},
+	{name: "a column in another case", kinds: []string{dbtest.Postgres},
+		alter: `ALTER TABLE taggeds RENAME COLUMN tags TO "TAGS"`, want: history.ErrOutdated, warns: `column "TAGS" is not in the model`, broken: true},
+	{name: "a new column", alter: "ALTER TABLE taggeds ADD COLUMN extra integer", warns: `column "extra" is not in the model`},
+	{name: "a generated column", kinds: []string{dbtest.SQLite, dbtest.MariaDB},
+		alter: "ALTER TABLE taggeds ADD COLUMN extra integer GENERATED ALWAYS AS (id + 1) VIRTUAL", warns: `column "extra" is not in the model`},
+	{name: "a column of another type", kinds: []string{dbtest.Postgres},
+		alter: "ALTER TABLE taggeds ALTER COLUMN name TYPE integer USING 1", warns: `column "name" is a integer`},
+	{name: "a column of another type", kinds: []string{dbtest.MariaDB}, alter: "ALTER TABLE taggeds MODIFY name integer", warns: `column "name" is a int`},
+	{name: "a renamed table", alter: "ALTER TABLE taggeds RENAME TO others", want: history.ErrMissing, broken: true},
+	{name: "a dropped table", alter: "DROP TABLE taggeds", want: history.ErrMissing, broken: true},
+	{name: "no trigger for INSERT", alter: "DROP TRIGGER %insert", want: history.ErrOutdated},
+	{name: "no trigger for UPDATE", alter: "DROP TRIGGER %update", want: history.ErrOutdated},
+	{name: "no trigger for DELETE", alter: "DROP TRIGGER %delete", want: history.ErrOutdated},
+	{name: "no trigger for TRUNCATE", kinds: []string{dbtest.Postgres}, alter: "DROP TRIGGER %truncate", want: history.ErrOutdated},
+}
+
+func TestVerifyAfterWhatMigrateDidNotDo(t *testing.T) {
+	for _, c := range pastMigrate {
+		kinds := c.kinds
+		if kinds == nil {
+			kinds = []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB}
+		}
+		t.Run(c.name, func(t *testing.T) {
+			dbtest.Beside(t, kinds, func(t *testing.T, d *dbtest.Database) {
+				config, warnings := logged()
+				db, plain := d.Open(t, config), d.Open(t)
+				must(t, history.Migrate(db, &Tagged{}))
+				must(t, db.Exec("INSERT INTO taggeds (id, name, count, tags) VALUES (1, '12', 1, 'x')").Error)
+				must(t, plain.Exec(triggersIn(plain, c.alter)).Error)
+				if err := history.Verify(db, &Tagged{}); !errors.Is(err, c.want) {
+					t.Errorf("Verify = %v, want %v", err, c.want)
+				}
+				if (warnings.Len() > 0) != (c.warns != "") || !strings.Contains(warnings.String(), c.warns) {
+					t.Errorf("Verify warns of %q, want %q", warnings, c.warns)
+				}
+				if err := plain.Exec("UPDATE taggeds SET name = '13'").Error; (err != nil) != c.broken {
+					t.Errorf("UPDATE = %v, want that it fails: %t", err, c.broken)
+				}
+			})
+		})
+	}
+}
+
+// triggersIn is a statement with the names of the triggers on taggeds.
+func triggersIn(db *gorm.DB, statement string) string {
+	before, event, found := strings.Cut(statement, "%")
+	switch {
+	case !found:
+		return statement
+	case db.Name() == "postgres":
+		return before + "whodunit_" + event + " ON taggeds"
+	}
+	return before + "whodunit_record_taggeds_" + event
+}
+
+// Where a recorded column was dropped, Migrate makes it again, as AutoMigrate does, or
+// forgets it with the model.
+func TestMigrateAfterADroppedColumn(t *testing.T) {
+	type later struct {
+		ID    uint
+		Name  string
+		Count int
+	}
+	for name, model := range map[string]any{"the same model": &Tagged{}, "a model without it": &later{}} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.Beside(t, []string{dbtest.Postgres, dbtest.MariaDB}, func(t *testing.T, d *dbtest.Database) {
+				db := d.Open(t)
+				must(t, history.Migrate(db, &Tagged{}))
+				must(t, db.Exec("ALTER TABLE taggeds DROP COLUMN tags").Error)
+				db = db.Table("taggeds")
+				if err := history.Verify(db, model); !errors.Is(err, history.ErrOutdated) {
+					t.Errorf("Verify = %v, want ErrOutdated", err)
+				}
+				must(t, history.Migrate(db, model))
+				must(t, history.Verify(db, model))
+				must(t, db.Exec("INSERT INTO taggeds (id, name, count) VALUES (1, '12', 1)").Error)
+				must(t, db.Exec("UPDATE taggeds SET name = '13'").Error)
+			})
+		})
+	}
+}
+
+// SQLite takes triggers that name a column which is not there. They fail.
+func TestVerifyFindsAColumnThatNeverCame(t *testing.T) {
+	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		_, create, err := history.SQL(db, &Tagged{})
+		must(t, err)
+		must(t, db.Exec("CREATE TABLE taggeds (id integer PRIMARY KEY, name text, count integer)").Error)
+		for _, statement := range strings.Split(create, ";\n\n") {
+			must(t, db.Exec(statement).Error)
+		}
+		if err := history.Verify(db, &Tagged{}); !errors.Is(err, history.ErrOutdated) {
+			t.Errorf("Verify = %v, want ErrOutdated", err)
+		}
+		if err := db.Exec("INSERT INTO taggeds (id) VALUES (1)").Error; err == nil {
+			t.Error("a write of a table without a column that is recorded succeeded")
+		}
+	})
+}
+
+// A generated column is one of the table's.
+func TestVerifyKnowsGeneratedColumns(t *testing.T) {
+	type Sum struct {
+		ID    uint
+		A     int
+		Twice int `gorm:"->;type:integer GENERATED ALWAYS AS (a * 2) STORED"`
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		config, warnings := logged()
+		db := d.Open(t, config)
+		must(t, history.Migrate(db, &Sum{}))
+		must(t, db.Create(&Sum{ID: 1, A: 2}).Error)
+		must(t, history.Verify(db, &Sum{}))
+		if warnings.Len() > 0 {
+			t.Errorf("Verify warns of %s", warnings)
+		}
+	})
+}
+
+// The account that writes sees on MariaDB which triggers there are, not what they
+// record.
+func TestVerifyByTheAccountThatWritesOnMariaDB(t *testing.T) {
+	d := dbtest.New(t, dbtest.MariaDB)
+	_, plain := open(t, d)
+	config, warnings := logged()
+	db := mysqlAccount(t, d, config.Logger, rightsOf(t, "MariaDB and MySQL", "writer", homeOf(t, plain))...)
+	must(t, history.Verify(db, &Note{}))
+	if !strings.Contains(warnings.String(), "may not see what its triggers record") {
+		t.Errorf("Verify warns of %q, want that it can't see the triggers", warnings)
+	}
+	must(t, history.Verify(mysqlAccount(t, d, config.Logger, "TRIGGER ON "+homeOf(t, plain)+".notes"), &Note{})) // sees no column
+	must(t, plain.Exec("DROP TRIGGER whodunit_record_notes_update").Error)
+	if err := history.Verify(db, &Note{}); !errors.Is(err, history.ErrOutdated) {
+		t.Errorf("Verify without a trigger = %v, want ErrOutdated", err)
+	}
+}
