@@ -3,6 +3,7 @@ package main_test
 
 import (
 	"context"
+	"expvar"
 	"net/http"
 	"time"
 
@@ -71,6 +72,10 @@ func _(e *echo.Echo) {
 		}
 		return c.JSON(http.StatusOK, user)
 	}, echoauth.RequireUser())
+}
+
+func _(admin *echo.Group) {
+	admin.GET("/debug/vars", echo.WrapHandler(expvar.Handler()))
 }
 
 func _(db *gorm.DB, limit time.Time) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/tests/chatstore"
 )
@@ -21,7 +22,7 @@ import (
 // three traps: a creator_id that is handed over, a repository, whose line is the
 // same for all its callers, and a NOT NULL author_id that refers to users.
 
-var audit = expvar.NewMap("gormaudit") // GET /debug/vars
+var audit = expvar.NewMap("gormaudit")
 
 func count(_ context.Context, e gormaudit.Event) {
 	audit.Add(strings.TrimSpace(strings.Join([]string{e.Kind.String(), e.Operation, e.Table, e.Column}, " ")), 1)
@@ -269,4 +270,46 @@ func TestAdoptingBackfills(t *testing.T) {
 	if got := s.by(t, "chats", 1); got != "8 8" {
 		t.Errorf("row holds %q, want 8 8", got)
 	}
+}
+
+// The SQL files add what the models need, and take it away.
+func TestAdoptingBySQLFiles(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		initSchema(t, db)
+		for _, file := range recipes(t, "adopting.md", "2. Add the columns") {
+			for statement := range strings.SplitSeq(strings.TrimSpace(file), ";\n") {
+				ok(t, db.Exec(statement))
+			}
+			err := gormaudit.Verify(db, &Chat{}, &Message{})
+			if down := strings.Contains(file, "DROP"); down != (err != nil) {
+				t.Errorf("Verify after %s = %v", file, err)
+			}
+		}
+	})
+}
+
+// With the plugin first, the first change that is recorded has an actor.
+func TestAdoptingTheHistory(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		initSchema(t, db)
+		must(t, addWho(db))
+		ok(t, db.Exec("UPDATE chats SET created_by = creator_id WHERE created_by IS NULL"))
+		err := db.Use(history.NewWithConfig(history.Config{Models: []any{&Chat{}, &Message{}}}))
+		must(t, err)
+		ok(t, db.WithContext(contextOf(actor.User(7))).Model(&Chat{ID: 1}).Update("title", "before"))
+		must(t, history.Migrate(d.Open(t), &Chat{}, &Message{}))
+		must(t, history.Verify(d.Open(t), &Chat{}, &Message{}))
+		if db.Name() == "sqlite" { // the program is started again
+			db = d.Open(t)
+			must(t, db.Use(history.New()))
+		}
+		db = db.WithContext(contextOf(actor.User(7)))
+		ok(t, db.Model(&Chat{ID: 1}).Update("title", "after"))
+		changes, err := history.Of(db, &Chat{ID: 1})
+		if err != nil || len(changes) != 1 || changes[0].ChangeSet.Actor != actor.User(7) {
+			t.Errorf("recorded %+v, %v, want the last update, by user:7", changes, err)
+		}
+	})
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
 )
 
-// recipes returns the SQL blocks of a section of triggers.md.
-func recipes(t *testing.T, section string) []string {
+// recipes returns the SQL blocks of a section of a page.
+func recipes(t *testing.T, page, section string) []string {
 	t.Helper()
-	text, err := os.ReadFile("../../triggers.md")
+	text, err := os.ReadFile("../../" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func recipes(t *testing.T, section string) []string {
 		}
 	}
 	if !found || len(blocks) == 0 {
-		t.Fatalf("triggers.md has no SQL under %q", section)
+		t.Fatalf("%s has no SQL under %q", page, section)
 	}
 	return blocks
 }
@@ -44,7 +44,7 @@ func TestTriggersGuardCreatedByAgainstRawSQL(t *testing.T) {
 		dbtest.SQLite: "SQLite", "sqlite-cgo": "SQLite", dbtest.Postgres: "PostgreSQL", dbtest.MariaDB: "MariaDB and MySQL", dbtest.MySQL: "MariaDB and MySQL",
 	}
 	eachStage(t, gormaudit.Config{}, []any{&Note{}}, func(t *testing.T, s *stage) {
-		ok(t, s.plain.Exec(recipes(t, sections[s.kind])[0]))
+		ok(t, s.plain.Exec(recipes(t, "triggers.md", sections[s.kind])[0]))
 		ok(t, s.user(5).Create(&[]Note{{ID: 1}, {ID: 2}}))
 		ok(t, s.plain.Exec("INSERT INTO notes (id, title) VALUES (3, 'nobody''s')"))
 
@@ -85,7 +85,7 @@ func TestSQLiteTriggerAgainstReplace(t *testing.T) {
 		gormaudit.By[string]
 	}
 	s := newSQLiteStage(t, gormaudit.Config{}, &Note{})
-	for _, sql := range recipes(t, "SQLite") {
+	for _, sql := range recipes(t, "triggers.md", "SQLite") {
 		ok(t, s.plain.Exec(sql))
 	}
 	ok(t, s.user(5).Create(&Note{ID: 1}))
