@@ -53,7 +53,7 @@ func Anonymize(db *gorm.DB, person actor.Actor) (int64, error) {
 	return n, nil
 }
 
-func (u upkeeper) anonymize(person actor.Identity) (n int64, err error) {
+func (u *upkeeper) anonymize(person actor.Identity) (n int64, err error) {
 	for _, role := range []string{"actor", "impersonator"} {
 		changed, err := u.sets(role+"_kind = ? AND "+u.dialect.actorID(role+"_id"), []any{person.Kind.String(), person.ID, person.ID},
 			func(tx *gorm.DB, these string, keys []any) error {

@@ -184,8 +184,8 @@ func TestPruneTakesASetInParts(t *testing.T) {
 		if n, err := history.Prune(stopped.WithContext(ctx), time.Now().Add(time.Hour)); n != 0 || err == nil {
 			t.Errorf("Prune until it is stopped = %d, %v, want 0 and an error", n, err)
 		}
-		if n := count(t, plain, "whodunit_changes"); n != 800 {
-			t.Errorf("%d changes are left after a batch, want 800", n)
+		if n := count(t, plain, "whodunit_changes"); n != 1250 {
+			t.Errorf("%d changes are left after a batch, want 1250", n)
 		}
 		if got := last(t, plain, &Note{ID: 1300}).ChangeSet.Actor; got != ann {
 			t.Errorf("what is left of the set is by %v, want %v", got, ann)
@@ -209,8 +209,8 @@ func TestAnonymizeTakesAPersonInParts(t *testing.T) {
 		left := func() int64 { return count(t, plain, "whodunit_change_sets WHERE request_id IS NOT NULL") }
 		ctx, stop := context.WithCancel(t.Context())
 		stopped := d.Open(t, &gorm.Config{Logger: &onStatement{Interface: logger.Discard, text: "UPDATE whodunit_change_sets", nth: 2, do: stop}})
-		if n, err := history.Anonymize(stopped.WithContext(ctx), ann); n != 500 || err == nil || left() != sets-500 {
-			t.Errorf("Anonymize until it is stopped = %d, %v and leaves %d of %d change sets, want 500, an error and 500 less", n, err, left(), sets)
+		if n, err := history.Anonymize(stopped.WithContext(ctx), ann); n != 50 || err == nil || left() != sets-50 {
+			t.Errorf("Anonymize until it is stopped = %d, %v and leaves %d of %d change sets, want 50, an error and 50 less", n, err, left(), sets)
 		}
 		if n, err := history.Anonymize(plain, ann); n != sets || err != nil || left() != 0 {
 			t.Errorf("Anonymize again = %d, %v and leaves %d change sets, want %d, nil, 0", n, err, left(), sets)
