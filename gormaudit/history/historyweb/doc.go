@@ -23,9 +23,9 @@
 // somebody is shown as that, psql too, with the account where it is not one of
 // [Config.Accounts]: "alice, through the database account postgres".
 //
-// Restoring is a write like any other, see [history.Restore]. The page asks for the
-// metadata that a table requires ([history.Options]), as far as the program does not
-// say it. A column that counts versions for an optimistic lock must not go back with
+// Restoring is a write like any other, see [history.Restore]. The page asks, in one
+// form, for the metadata that a table requires ([history.Options]), as far as the
+// program does not say it. A column that counts versions for an optimistic lock must not go back with
 // the row: [history.Restore] says how.
 //
 // # Who sees it

@@ -83,27 +83,55 @@ func (h *handler) restore(v *visit) error {
 	if err != nil {
 		return err
 	}
+	lacking, err := r.write(v)
+	if err != nil {
+		return err
+	}
+	if lacking {
+		return h.ask(v, r, http.StatusUnprocessableEntity, "Nothing has changed yet. A change of this table must say more:")
+	}
+	v.w.Header().Set("Location", r.filter.Address("row")) // relative, which http.Redirect would make absolute
+	v.w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// write restores the row, with the words that the table requires, from the form. It
+// reports whether the form lacks one: nothing is written then.
+func (r *restoration) write(v *visit) (lacking bool, err error) {
 	said := map[string]string{}
 	for {
-		err := r.table.restore(v.db.WithContext(actor.NewMetadataContext(v.ctx, said)), r.row, r.at)
-		key := lacks(err)
-		if key == "" && err != nil || said[key] != "" {
-			return err
+		db := v.db.WithContext(actor.NewMetadataContext(v.ctx, said))
+		if lacking {
+			err = r.try(db)
+		} else {
+			err = r.table.restore(db, r.row, r.at)
 		}
-		if key == "" {
-			break
+		key := lacks(err)
+		switch {
+		case (key == "" || said[key] != "") && lacking: // what else is wrong comes up when it is written
+			return true, nil
+		case key == "" || said[key] != "":
+			return false, err
 		}
 		// What the form says counts only where the database wants it: it replaces
 		// nothing that the program says itself.
 		said[key] = strings.TrimSpace(v.r.PostForm.Get("metadata." + key))
 		r.words = append(r.words, word{key, said[key]})
 		if said[key] == "" {
-			return h.ask(v, r, http.StatusUnprocessableEntity, "Nothing has changed yet. A change of this table must say more:")
+			said[key], lacking = "?", true
 		}
 	}
-	v.w.Header().Set("Location", r.filter.Address("row")) // relative, which http.Redirect would make absolute
-	v.w.WriteHeader(http.StatusSeeOther)
-	return nil
+}
+
+// errTried takes back what was only tried.
+var errTried = errors.New("historyweb: tried")
+
+// try is a restore that is taken back, to learn what else the table requires. The
+// model's hooks don't run: a mail that they send can't be taken back.
+func (r *restoration) try(db *gorm.DB) error {
+	return db.Session(&gorm.Session{SkipHooks: true}).Transaction(func(tx *gorm.DB) error {
+		return errors.Join(r.table.restore(tx, r.row, r.at), errTried)
+	})
 }
 
 // lacks is the key of the metadata without which a table's triggers refuse a change,

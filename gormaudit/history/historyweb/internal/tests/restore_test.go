@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,22 +58,22 @@ func TestRestoringAsksForWhatATableRequires(t *testing.T) {
 		traced := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h.ServeHTTP(w, r.WithContext(actor.NewMetadataContext(r.Context(), map[string]string{"trace": "t-1"})))
 		})
-		for _, said := range []struct {
-			words map[string]string
-			wants string
-		}{{nil, "reason"}, {map[string]string{"reason": "  "}, "reason"}, {map[string]string{"reason": "by <mistake>"}, "ticket.no"}} {
-			for key, value := range said.words {
-				form.Set("metadata."+key, value)
-			}
+		for _, said := range []struct{ reason, ticket string }{{"", ""}, {"  ", ""}, {"", "4711"}, {"by <mistake>", ""}} {
+			form.Set("metadata.reason", said.reason)
+			form.Set("metadata.ticket.no", said.ticket)
 			w := post(traced, bob, form, "same-origin")
 			if w.Code != http.StatusUnprocessableEntity {
-				t.Errorf("a restore that says %v = %d %s, want 422", said.words, w.Code, text(w))
+				t.Errorf("a restore that says %q = %d %s, want 422", said, w.Code, text(w))
 			}
-			expect(t, "the question", w.Body.String(), `name="metadata.`+said.wants+`" value="" maxlength="1000" required`)
+			for name, value := range map[string]string{"reason": strings.TrimSpace(html.EscapeString(said.reason)), "ticket.no": said.ticket} {
+				expect(t, "the question", w.Body.String(), `name="metadata.`+name+`" value="`+value+`" maxlength="1000" required`)
+			}
+			if strings.Contains(w.Body.String(), "metadata.trace") {
+				t.Errorf("it asks for what the program says itself:\n%s", w.Body)
+			}
 			expect(t, "the question", text(w), "[deleted: 2][inserted: 1]", "Nothing has changed yet")
-			expectAmount(t, "a restore that lacks "+said.wants, plain, 2)
+			expectAmount(t, "a restore that lacks words", plain, 2)
 		}
-		expect(t, "the question", post(traced, bob, form, "same-origin").Body.String(), `name="metadata.reason" value="by &lt;mistake&gt;"`)
 		form.Set("metadata.ticket.no", "4711")
 		form.Set("metadata.trace", "forged")
 		form.Set("metadata.other", "forged")
@@ -86,6 +87,40 @@ func TestRestoringAsksForWhatATableRequires(t *testing.T) {
 			t.Errorf("the restore is recorded with %s by %v", got, changes[0].ChangeSet.Actor)
 		}
 	})
+}
+
+// hookedFee counts how often a hook runs that its model has.
+type hookedFee struct {
+	ID     uint
+	Amount int
+}
+
+func (hookedFee) TableName() string { return "fees" }
+
+type hookCalls struct{}
+
+func (hookedFee) AfterUpdate(tx *gorm.DB) error {
+	*tx.Statement.Context.Value(hookCalls{}).(*int)++
+	return nil
+}
+
+// A hook may send a mail. What is only tried in order to know what to ask for runs none.
+func TestAskingRunsNoHook(t *testing.T) {
+	t.Parallel()
+	db, plain, form := fees(t, dbtest.New(t, dbtest.SQLite), history.Options{RequireMetadata: []string{"reason", "ticket.no"}})
+	h := historyweb.Handler(db, historyweb.Config{Tables: []historyweb.Table{historyweb.For[hookedFee](historyweb.Table{})}, MayRestore: anybodyMay})
+	for _, want := range []int{0, 1} {
+		calls := 0
+		post(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), hookCalls{}, &calls)))
+		}), bob, form, "same-origin")
+		if calls != want {
+			t.Errorf("a restore that says %q runs %d hooks, want %d", form, calls, want)
+		}
+		form.Set("metadata.reason", "mistake")
+		form.Set("metadata.ticket.no", "4711")
+	}
+	expectAmount(t, "the restore", plain, 1)
 }
 
 // A restore that is refused says why, and changes nothing.
