@@ -120,7 +120,7 @@ func Verify(db *gorm.DB, models ...any) error {
 		}
 	}
 	if m.found.hasTables() {
-		errs = append(errs, m.dialect.verify(uncached(db), m.found))
+		errs = append(errs, m.dialect.verify(uncached(db), m.found, m.tables))
 	}
 	return errors.Join(errs...)
 }

@@ -84,8 +84,9 @@ type generator interface {
 	migrate(db *gorm.DB, m *migration) error
 	// warnOfCascades warns of foreign keys by which tables change unseen.
 	warnOfCascades(db *gorm.DB, tables []table) error
-	// verify finds what is wrong with the history's own objects.
-	verify(db *gorm.DB, c *catalogue) error
+	// verify finds what is wrong with the history's own objects, and with those who
+	// may use them for tables.
+	verify(db *gorm.DB, c *catalogue, tables []table) error
 }
 
 // migration is what [Migrate] has to do.
@@ -290,7 +291,7 @@ func (o Options) stale(d generator, t table, found installation) bool {
 
 // definesAnew reports whether another definer was chosen than there is.
 func (o Options) definesAnew(definer string) bool {
-	return o.Definer != "" && definer != "" && strings.TrimSuffix(definer, "@") != strings.TrimSuffix(o.Definer, "@")
+	return o.Definer != "" && definer != "" && definer != strings.TrimSuffix(o.Definer, "@")
 }
 
 // covering is t with what its triggers record already beside it: the columns that

@@ -142,13 +142,22 @@ BEGIN
   UPDATE whodunit_context SET active = false WHERE connection = CONNECTION_ID() AND maintenance = 0;
   SET @whodunit_at = NULL;
 END`
+
+	// mysqlRights are those of its definer, to whom information_schema shows its own.
+	// A trigger's text is for those who have TRIGGER.
+	mysqlRights = `()
+COMMENT 'whodunit:mark' READS SQL DATA SQL SECURITY DEFINER
+SELECT CONCAT_WS(' ', own.name, TABLE_NAME, COLUMN_NAME) FROM information_schema.COLUMNS
+  JOIN (SELECT 'select' AS name UNION ALL SELECT 'insert' UNION ALL SELECT 'update') AS own ON FIND_IN_SET(own.name, PRIVILEGES) WHERE TABLE_SCHEMA = SCHEMA()
+UNION ALL SELECT CONCAT('trigger ', EVENT_OBJECT_TABLE, ' ') FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = SCHEMA() AND ACTION_STATEMENT IS NOT NULL`
 )
 
 func (d mysqlDialect) procedures() []string {
 	names, parameters := attributionList("#"), attributionList("_#")
 	return slices.Concat(
 		d.replace("PROCEDURE", "whodunit_set_actor", fmt.Sprintf(mysqlSetActor, attributionList("IN _# longtext"), names, parameters, attributionList("# = _#"))),
-		d.replace("PROCEDURE", "whodunit_clear_actor", fmt.Sprintf(mysqlClearActor, names, mysqlNow)))
+		d.replace("PROCEDURE", "whodunit_clear_actor", fmt.Sprintf(mysqlClearActor, names, mysqlNow)),
+		d.replace("PROCEDURE", "whodunit_rights", mysqlRights))
 }
 
 // attributionList is a format for each of attributionColumns, "#" in it.

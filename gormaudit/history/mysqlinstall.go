@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 
@@ -31,10 +32,10 @@ func (d mysqlDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 		case "refusal":
 			c.refusals++
 		case "open":
-			c.mark, c.definer = markIn(textOf(v[4])), textOf(v[3])
+			c.mark, c.definer = markIn(textOf(v[4])), strings.TrimSuffix(textOf(v[3]), "@")
 		case "trigger":
 			c.table(name).add(v[4])
-			c.table(name).definer = textOf(v[3])
+			c.table(name).definer = strings.TrimSuffix(textOf(v[3]), "@")
 		case "column":
 			c.table(name).columns[textOf(v[2])] = true
 		}
@@ -48,8 +49,8 @@ func (d mysqlDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 // in keeps a role as the definer that an earlier migration chose.
 func (d mysqlDialect) in(c *catalogue, o Options) generator {
 	definer := o.Definer
-	if role, host, found := strings.Cut(c.definer, "@"); definer == "" && !o.Exact && c.definer != "" && (!found || host == "") {
-		definer = role
+	if definer == "" && !o.Exact && !strings.Contains(c.definer, "@") {
+		definer = c.definer
 	}
 	return mysqlDialect{mariadb: c.mariadb, definer: definer}
 }
@@ -193,7 +194,7 @@ func cascades(rule string) bool {
 
 // verify runs a procedure that does nothing outside a statement, as the definer. It
 // warns of an account that can change what is recorded.
-func (d mysqlDialect) verify(db *gorm.DB, c *catalogue) error {
+func (d mysqlDialect) verify(db *gorm.DB, c *catalogue, tables []table) error {
 	var account string
 	if err := db.Raw("SELECT CURRENT_USER()").Scan(&account).Error; err != nil {
 		return err
@@ -205,9 +206,53 @@ func (d mysqlDialect) verify(db *gorm.DB, c *catalogue) error {
 	if err == nil && account != c.definer {
 		db.Logger.Warn(contextOf(db), "history: the account %s may change what is recorded: grant it rights on tables, not on the database (schema.md)", account)
 	}
+	if err := d.checkDefiner(db, c, tables); err != nil {
+		return err
+	}
 	err = exec(db, "CALL whodunit_clear_actor()")
 	if err == nil || isDenied(err) || isMissingRoutine(err) {
 		return nil
 	}
 	return &TableError{Table: changesTable, Err: fmt.Errorf("%w: %w", ErrDefiner, err)}
+}
+
+// checkDefiner is an error for each table on which the definer lacks a right, if the
+// account may ask.
+func (d mysqlDialect) checkDefiner(db *gorm.DB, c *catalogue, tables []table) error {
+	rights, err := readNames(db, "CALL whodunit_rights()")
+	if err != nil || !c.mariadb {
+		return nil // the next call fails, too, where the definer is gone
+	}
+	for right := range maps.Clone(rights) {
+		rights[strings.ToLower(right)] = true // a mark may spell a column in another case
+	}
+	lacks := func(table, column string, needed ...string) error {
+		for _, right := range needed {
+			if !rights[strings.ToLower(right+" "+table+" "+column)] {
+				return &TableError{Table: table, Err: fmt.Errorf("%w: %s lacks %s (schema.md)", ErrDefiner, c.definer, right)}
+			}
+		}
+		return nil
+	}
+	errs := []error{
+		lacks(changeSetsTable, "id", "SELECT", "INSERT"), lacks(changesTable, "id", "SELECT", "INSERT"), lacks(contextTable, "connection", "SELECT", "INSERT", "UPDATE"),
+	}
+	if c.refusals > 0 {
+		errs = append(errs, lacks(changeSetsTable, "", "TRIGGER"), lacks(changesTable, "", "TRIGGER"))
+	}
+	for _, t := range tables {
+		found := c.of(t.name)
+		if found.triggers == 0 || found.definer != c.definer {
+			continue
+		}
+		name := t.name[strings.LastIndexByte(t.name, '.')+1:]
+		err := lacks(name, "", "TRIGGER")
+		for _, column := range found.mark.Columns {
+			if err == nil && found.columns[column.Name] {
+				err = lacks(name, column.Name, "SELECT")
+			}
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }

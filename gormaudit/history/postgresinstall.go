@@ -195,7 +195,7 @@ func (d postgresDialect) warnOfCascades(*gorm.DB, []table) error { return nil }
 
 // verify warns of an account that GRANT … ON ALL TABLES or ALTER DEFAULT PRIVILEGES
 // gave the history, too.
-func (d postgresDialect) verify(db *gorm.DB, _ *catalogue) error {
+func (d postgresDialect) verify(db *gorm.DB, _ *catalogue, _ []table) error {
 	var account *string
 	row := db.Statement.ConnPool.QueryRowContext(contextOf(db), `SELECT max(current_user::text) FROM pg_catalog.pg_class c
   WHERE c.oid IN (to_regclass($1), to_regclass($2)) AND NOT pg_has_role(c.relowner, 'MEMBER') AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')`,

@@ -682,4 +682,4 @@ func isBusySQLite(err error) bool {
 
 func (d sqliteDialect) mayMigrate(*gorm.DB, *migration) error { return nil }
 
-func (d sqliteDialect) verify(*gorm.DB, *catalogue) error { return nil }
+func (d sqliteDialect) verify(*gorm.DB, *catalogue, []table) error { return nil }

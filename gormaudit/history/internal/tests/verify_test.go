@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
@@ -171,5 +172,67 @@ func TestVerifyByTheAccountThatWritesOnMariaDB(t *testing.T) {
 	must(t, plain.Exec("DROP TRIGGER whodunit_record_notes_update").Error)
 	if err := history.Verify(db, &Note{}); !errors.Is(err, history.ErrOutdated) {
 		t.Errorf("Verify without a trigger = %v, want ErrOutdated", err)
+	}
+}
+
+// The rights that schema.md names for the account that migrates.
+const migratorsRights = "SELECT, CREATE, ALTER, DROP, INDEX, TRIGGER, LOCK TABLES, CREATE ROUTINE, ALTER ROUTINE ON "
+
+// Each right that schema.md grants the definer, taken away alone, makes Verify an
+// error. Without most of them a write fails.
+func TestVerifyFindsRightsThatTheDefinerLacks(t *testing.T) {
+	d := dbtest.New(t, dbtest.MariaDB)
+	owner, home, role := definer(t, d)
+	migrator := mysqlAccount(t, d, logger.Discard, migratorsRights+home+".*", "SET USER ON *.*")
+	options := history.Options{Definer: role, AppendOnly: true}
+	must(t, options.Migrate(migrator))
+	rights := rightsOf(t, "MariaDB and MySQL", "definer", home)
+	for _, right := range rights {
+		must(t, owner.Exec("GRANT "+right+" TO "+role).Error)
+	}
+	must(t, options.Migrate(migrator, &Note{}))
+	must(t, history.Verify(migrator, &Note{}))
+	if err := history.Verify(migrator.Table(home+".notes"), &Note{}); errors.Is(err, history.ErrDefiner) {
+		t.Errorf("Verify of a table with its database's name = %v", err)
+	}
+	writer := mysqlAccount(t, d, logger.Discard, rightsOf(t, "MariaDB and MySQL", "writer", home)...)
+	for _, right := range rights {
+		list, on, _ := strings.Cut(right, " ON ")
+		table, isTable := strings.CutPrefix(on, home+".")
+		for right := range strings.SplitSeq(list, ", ") {
+			if !isTable {
+				continue
+			}
+			must(t, owner.Exec("REVOKE "+right+" ON "+on+" FROM "+role).Error)
+			err := history.Verify(migrator, &Note{})
+			var found *history.TableError
+			if !errors.As(err, &found) || !errors.Is(err, history.ErrDefiner) || found.Table != table || !strings.Contains(err.Error(), right) {
+				t.Errorf("Verify without %s on %s = %v, want ErrDefiner of it", right, table, err)
+			}
+			if err := history.Verify(writer, &Note{}); err != nil && !errors.Is(err, history.ErrDefiner) {
+				t.Errorf("Verify by the account that writes = %v, want what it can see", err)
+			}
+			must(t, owner.Exec("GRANT "+right+" ON "+on+" TO "+role).Error)
+			must(t, history.Verify(migrator, &Note{}))
+		}
+	}
+	must(t, owner.Exec("ALTER TABLE notes RENAME COLUMN title TO TITLE").Error)
+	must(t, history.Verify(migrator, &Note{}))
+}
+
+// An account that migrates is the definer, unless another one is chosen. Its rights for
+// that are not those that a definer needs.
+func TestVerifyFindsAMigratorThatCannotRecord(t *testing.T) {
+	d := dbtest.New(t, dbtest.MariaDB)
+	owner := d.Open(t)
+	home := homeOf(t, owner)
+	migrator := mysqlAccount(t, d, logger.Discard, migratorsRights+home+".*")
+	must(t, history.Migrate(migrator, &Note{}))
+	if err := owner.Create(&Note{}).Error; err == nil {
+		t.Fatal("a write succeeded that the definer may not record")
+	}
+	err := history.Verify(migrator, &Note{})
+	if !errors.Is(err, history.ErrDefiner) || !strings.Contains(err.Error(), "lacks INSERT") {
+		t.Errorf("Verify = %v, want ErrDefiner that names INSERT", err)
 	}
 }
