@@ -358,7 +358,7 @@ func (d mysqlDialect) refuse(t table) string {
 	for _, r := range t.requirements() {
 		has := "actor_kind IS NOT NULL"
 		if r.key != "" {
-			has = `JSON_UNQUOTE(JSON_EXTRACT(metadata, '$."` + r.key + `"')) REGEXP '[^[:space:]]'`
+			has = `JSON_UNQUOTE(JSON_EXTRACT(metadata, '$."` + r.key + `"')) REGEXP ` + d.literal("[^"+eachBlank(`\x{%x}`, "")+"]")
 		}
 		fmt.Fprintf(&b, "  IF NOT EXISTS (SELECT 1 FROM whodunit_context WHERE connection = CONNECTION_ID() AND maintenance = 0 AND active AND %s) THEN"+
 			"\n    SIGNAL SQLSTATE '%s' SET MESSAGE_TEXT = %s;\n  END IF;\n", has, stateRequired, d.literal(strings.ToValidUTF8(r.refusal[:min(len(r.refusal), mysqlMessage)], "")))

@@ -310,7 +310,7 @@ func (d postgresDialect) refuse(t table) string {
 	for _, r := range t.requirements() {
 		lacks := "coalesce(nullif(_actor, ' ')::jsonb->>'actor_kind', '') = ''"
 		if r.key != "" {
-			lacks = "coalesce(nullif(_actor, ' ')::jsonb->'metadata'->>" + d.literal(r.key) + ", '') !~ '[^[:space:]]'"
+			lacks = "coalesce(nullif(_actor, ' ')::jsonb->'metadata'->>" + d.literal(r.key) + ", '') !~ " + d.literal("[^"+eachBlank(`\u%04x`, "")+"]")
 		}
 		fmt.Fprintf(&b, "\n  IF %s THEN\n    RAISE EXCEPTION USING ERRCODE = '%s', MESSAGE = %s;\n  END IF;", lacks, stateRequired, d.literal(r.refusal))
 	}

@@ -166,7 +166,7 @@ func (d sqliteDialect) refuse(t table) string {
 	for _, r := range t.requirements() {
 		has := "actor_kind IS NOT NULL"
 		if r.key != "" {
-			has = `trim(json_extract(metadata, '$."` + r.key + `"'), char(9, 10, 11, 12, 13, 32)) <> ''`
+			has = `trim(json_extract(metadata, '$."` + r.key + `"'), char(` + eachBlank("%d", ", ") + `)) <> ''`
 		}
 		fmt.Fprintf(&b, "\n  SELECT RAISE(ABORT, %s) WHERE NOT EXISTS (SELECT 1 FROM whodunit_change_sets"+
 			" WHERE id = (SELECT max(id) FROM whodunit_change_sets) AND open AND %s);", quoteLiteral(r.refusal), has)

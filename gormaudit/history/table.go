@@ -308,6 +308,19 @@ func parseModels(db *gorm.DB, d columnReader, models []any) ([]table, error) {
 	return tables, errors.Join(errs...)
 }
 
+// blanks are what [strings.TrimSpace] trims. What the databases call white space is
+// less, or more, or depends on a locale.
+const blanks = "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+
+// eachBlank joins the numbers of blanks in a format.
+func eachBlank(format, separator string) string {
+	var parts []string
+	for _, r := range blanks {
+		parts = append(parts, fmt.Sprintf(format, r))
+	}
+	return strings.Join(parts, separator)
+}
+
 // actionOf is the SQL of an update's action. quote quotes an identifier.
 func actionOf(t table, quote func(string) string) string {
 	if t.alive == nil {

@@ -3,8 +3,10 @@ package tests
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"unicode"
 
 	"gorm.io/gorm"
 
@@ -165,6 +167,38 @@ func TestRequireMetadata(t *testing.T) {
 		for _, key := range []string{"", `a"b`, "a'b", "a b", strings.Repeat("a", 65)} {
 			if err := (history.Options{RequireMetadata: []string{key}}).Migrate(db, &requiredPrice{}); err == nil || !strings.Contains(err.Error(), "RequireMetadata") {
 				t.Errorf("Migrate that requires %q = %v, want an error that names RequireMetadata", key, err)
+			}
+		}
+	})
+}
+
+// What strings.TrimSpace leaves nothing of says nothing, on each database. Any other
+// character does.
+func TestWhiteSpaceIsNoMetadata(t *testing.T) {
+	t.Parallel()
+	var blank strings.Builder
+	for r := rune(1); r <= unicode.MaxRune; r++ {
+		if unicode.IsSpace(r) {
+			blank.WriteRune(r)
+		}
+	}
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, _ := openRequiring(t, d, history.Options{RequireMetadata: []string{"reason"}})
+		price := requiredPrice{ID: 1}
+		say := func(reason string) error {
+			price.Amount++
+			return db.WithContext(because(as(ann), map[string]string{"reason": reason})).Save(&price).Error
+		}
+		for _, r := range blank.String() {
+			isRefused(t, fmt.Sprintf("a reason of %U", r), say(string(r)), "reason")
+			if err := say(string(r) + "é" + string(r)); err != nil {
+				t.Errorf("a reason between two %U = %v", r, err)
+			}
+		}
+		isRefused(t, "a reason of all white space", say(blank.String()), "reason")
+		for _, r := range "u0-x\\{}\u200b\u180e\u2060\ufeff…世😀" {
+			if err := say(string(r)); err != nil {
+				t.Errorf("a reason of %U = %v", r, err)
 			}
 		}
 	})
