@@ -68,8 +68,8 @@ type Change struct {
 	// Table is the table's name, as in the model.
 	Table string `json:"table"`
 	// Key is the row's primary key in text form, one part per key column, in the
-	// order of the columns' names, bytes in hexadecimal. An update that moves the key is recorded under the old one, and
-	// found under both.
+	// order of the columns' names, bytes in hexadecimal. An update that moves the key
+	// is recorded under the old one, and found under both.
 	Key []string `json:"key"`
 	// Action is what happened.
 	Action Action `json:"action"`

@@ -148,6 +148,10 @@ func columnOf(m markColumn) (c column, alive bool) {
 	return c, has("a")
 }
 
+// uncompared is true of a column that MariaDB's triggers write down whether it differs
+// or not: to compare it would take longer.
+func (c column) uncompared() bool { return c.small && !c.redact }
+
 // mapColumns joins what f makes of each column.
 func mapColumns(columns []column, separator string, f func(c column) string) string {
 	parts := make([]string, len(columns))

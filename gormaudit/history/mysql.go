@@ -273,7 +273,7 @@ func (d mysqlDialect) update(t table, before, after string) string {
 	}
 	var small, others []column
 	for _, c := range t.columns {
-		if c.small && !c.redact {
+		if c.uncompared() {
 			small = append(small, c)
 		} else {
 			others = append(others, c)
@@ -383,12 +383,11 @@ func (d mysqlDialect) triggerName(t table, event string) string {
 }
 
 // pack is the JSON of the columns in their order, as parseFields reads it. A large or
-// redacted column is in it if it differs. Small ones are in it always: to compare them
-// would take longer than to write them down.
+// redacted column is in it if it differs, the others always.
 func (d mysqlDialect) pack(columns []column, event string) string {
 	var parts []string
 	for rest := columns; len(rest) > 0; {
-		n := slices.IndexFunc(rest, func(c column) bool { return !c.small || c.redact })
+		n := slices.IndexFunc(rest, func(c column) bool { return !c.uncompared() })
 		if n == 0 {
 			parts, rest = append(parts, d.field(rest[0], event)), rest[1:]
 			continue
