@@ -22,6 +22,7 @@ type activityPage struct {
 	Days    []day
 	Older   string
 	Newest  string // the address of the first page, on others
+	Unasked bool   // the filter can't be read, so that nothing was looked for
 }
 
 type tableOption struct{ Name, Label string }
@@ -106,6 +107,7 @@ func (h *handler) find(v *visit, page *activityPage) (changes []history.Change, 
 	case len(q.Tables) == 0 && len(wanted) > 0:
 		return nil, false, errForbidden
 	case len(f.Problems) > 0:
+		page.Unasked = true
 		return nil, false, nil
 	}
 	q.Limit = pageSize + 1
@@ -120,10 +122,7 @@ func (h *handler) find(v *visit, page *activityPage) (changes []history.Change, 
 
 // days groups changes by their day and change set.
 func (h *handler) days(v *visit, changes []history.Change) (days []day, err error) {
-	people, err := h.people(v, h.idsIn(changes))
-	if err != nil {
-		return nil, err
-	}
+	people := h.people(v, h.idsIn(changes))
 	titles, err := h.titles(v, changes)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,9 @@ type Config struct {
 	// the name is looked for among those who made the latest 200 changes. An id
 	// that Names does not know is shown with the name that was recorded, if any.
 	// Without Names, all ids are shown like that. Ids of programs are not asked for.
+	// If Names returns an error, the page shows the ids and says that it has no names,
+	// and the error is logged by [log/slog.Default]. The filter and the exports then
+	// refuse to look for a name.
 	// The ids are whatever programs said who somebody was: leave out those that your
 	// database would refuse, such as "42" where yours are UUIDs.
 	Names func(ctx context.Context, ids []string) (map[string]string, error)

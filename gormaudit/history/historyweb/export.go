@@ -32,6 +32,9 @@ func (h *handler) export(v *visit, contentType, extension string, write func(io.
 	if err != nil {
 		return err
 	}
+	if v.nameless { // what is missing could not be seen
+		return errNoNames
+	}
 	if len(f.Problems) > 0 {
 		return errNotFound
 	}

@@ -148,6 +148,9 @@ func (h *handler) actors(v *visit, f filter, q history.Query) ([]actor.Identity,
 	if errors.Is(err, errForbidden) { // who may read what this one did, perhaps
 		err = nil
 	}
+	if v.nameless {
+		f.Problems["actor"] = noNames
+	}
 	return append(called, who), err
 }
 

@@ -42,7 +42,11 @@ var (
 	errForbidden = errors.New("forbidden")
 	errNotFound  = errors.New("there is no such page")
 	errMethod    = errors.New("the page does not take this method")
+	errNoNames   = errors.New("names can't be looked up")
 )
+
+// noNames is what to do where a name is asked for and Config.Names fails.
+const noNames = "Names can't be looked up now. Write a kind and an id, such as user:42."
 
 // pages are the names of the pages, and what each shows.
 var pages = map[string]map[string]func(h *handler, v *visit) error{
@@ -64,6 +68,8 @@ type visit struct {
 	db     *gorm.DB
 	people people // that the page knows by name
 	wrote  bool   // something of the answer is on its way
+
+	nameless bool // Config.Names has failed
 }
 
 // ServeHTTP implements [http.Handler].
@@ -140,6 +146,8 @@ func (h *handler) fail(v *visit, err error) {
 	case h.refusal(err) != "":
 		status, text = http.StatusConflict, h.refusal(err)
 		slog.WarnContext(v.ctx, "historyweb: a row can't be restored", "path", v.r.URL.Path, "error", err)
+	case errors.Is(err, errNoNames):
+		status, text = http.StatusServiceUnavailable, noNames
 	case errors.Is(err, errMethod):
 		status, text = http.StatusMethodNotAllowed, "This page can't be asked that way."
 	case v.ctx.Err() != nil: // nobody waits for it any more

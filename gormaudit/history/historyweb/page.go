@@ -19,6 +19,8 @@ type page struct {
 	Zone  string
 	As    string // in whose name whoever is here acts, "" in their own
 	Body  any
+
+	Nameless bool // names can't be looked up
 }
 
 // templates are the pages by their names, each with the layout around it.
@@ -37,8 +39,9 @@ func (h *handler) render(v *visit, name, title string, body any) error {
 
 func (h *handler) renderWith(v *visit, status int, name, title string, body any) error {
 	var out bytes.Buffer
+	as := h.actsAs(v) // which may ask for a name
 	err := templates[name].ExecuteTemplate(&out, "layout.html", page{
-		Title: title, Name: h.config.Title, Home: h.config.Home, Zone: h.zone(), As: h.actsAs(v), Body: body,
+		Title: title, Name: h.config.Title, Home: h.config.Home, Zone: h.zone(), As: as, Body: body, Nameless: v.nameless,
 	})
 	if err != nil {
 		return err
@@ -55,8 +58,7 @@ func (h *handler) actsAs(v *visit) string {
 	if v.actor.Impersonator.IsAnonymous() {
 		return ""
 	}
-	names, _ := h.people(v, nil) // the page says so without them, too
-	return names.name(v.actor.Identity)
+	return h.people(v, nil).name(v.actor.Identity)
 }
 
 // zone is the time zone that times are shown in.

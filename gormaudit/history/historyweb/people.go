@@ -1,6 +1,7 @@
 package historyweb
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -12,8 +13,8 @@ import (
 type people map[string]string
 
 // people returns the names of users, and of whoever is acted as, which every page
-// says. It asks for those that the page does not know yet.
-func (h *handler) people(v *visit, ids []string) (people, error) {
+// says. It asks for those that the page does not know yet, until that fails.
+func (h *handler) people(v *visit, ids []string) people {
 	if by := v.actor.Impersonator; !by.IsAnonymous() && v.actor.Kind == actor.KindUser {
 		ids = append(ids, v.actor.ID)
 	}
@@ -23,17 +24,20 @@ func (h *handler) people(v *visit, ids []string) (people, error) {
 			unknown = append(unknown, id)
 		}
 	}
-	if len(unknown) == 0 {
-		return v.people, nil
+	if len(unknown) == 0 || v.nameless {
+		return v.people
 	}
 	names, err := h.config.Names(v.ctx, unknown)
 	if err != nil {
-		return v.people, err
+		v.nameless, names = true, nil
+		if v.ctx.Err() == nil { // else nobody waits for them any more
+			slog.ErrorContext(v.ctx, "historyweb: Config.Names failed", "path", v.r.URL.Path, "error", err)
+		}
 	}
 	for _, id := range unknown {
 		v.people[id] = names[id]
 	}
-	return v.people, nil
+	return v.people
 }
 
 // idsIn are the ids of users that changes show: of those who made them, and in
@@ -119,13 +123,13 @@ func (h *handler) called(v *visit, q history.Query, name string) (found []actor.
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.people(v, history.Users(changes))
+	p := h.people(v, history.Users(changes))
 	for _, who := range whoMade(changes) {
 		if !who.IsAnonymous() && strings.EqualFold(p.name(who), name) {
 			found = append(found, who)
 		}
 	}
-	return found, err
+	return found, nil
 }
 
 // who is somebody as people see them.

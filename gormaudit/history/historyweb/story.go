@@ -250,10 +250,7 @@ func (h *handler) values(v *visit, t *Table, row, then any, lost map[string]bool
 	if err != nil {
 		return nil, err
 	}
-	people, err := h.people(v, h.idsOf(v, t, reflect.ValueOf(then).Elem(), now))
-	if err != nil {
-		return nil, err
-	}
+	people := h.people(v, h.idsOf(v, t, reflect.ValueOf(then).Elem(), now))
 	text := func(f *schema.Field, row reflect.Value) string {
 		if t.by[f] {
 			return people.named(h.idOf(v, f, row))
