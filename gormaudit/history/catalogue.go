@@ -182,7 +182,7 @@ func textOf(text *string) string {
 
 // hintOfTables says what to do where the history's tables are missing.
 func hintOfTables(err error) error {
-	if containsAny(err, changesTable, changeSetsTable) && containsAny(err, "no such table", "does not exist", "doesn't exist") {
+	if containsAny(err, changesTable, changeSetsTable) && containsAny(err, "no such table", "does not exist", "Error 1146") {
 		return fmt.Errorf("its tables are missing (history.Migrate?): %w", err)
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -347,4 +348,19 @@ func otherKey[T any](t *testing.T, d *dbtest.Database, row *T, key string, name 
 	if err != nil || *name(&then) != "b" || *name(&now) != "" {
 		t.Errorf("%T: At = %q, %v and after Revert %q, want b and empty", row, *name(&then), err, *name(&now))
 	}
+}
+
+// Reads on MariaDB name the indexes of changes: the error says which one is gone.
+func TestAnIndexIsMissingOnMariaDB(t *testing.T) {
+	d := dbtest.New(t, dbtest.MariaDB)
+	_, plain := open(t, d)
+	must(t, plain.Exec("DROP INDEX whodunit_changes_moved ON whodunit_changes").Error)
+	_, err := history.Of(plain, &Note{ID: 1})
+	if err == nil || !strings.Contains(err.Error(), "Error 1176") || strings.Contains(err.Error(), "tables are missing") {
+		t.Errorf("Of = %v, want an error of the index", err)
+	}
+	_, rest, _ := strings.Cut(string(must2(os.ReadFile("../../schema.md"))), "`CREATE INDEX ")
+	create, _, _ := strings.Cut(rest, "`")
+	must(t, plain.Exec("CREATE INDEX "+create).Error)
+	must2(history.Of(plain, &Note{ID: 1}))
 }
