@@ -244,6 +244,23 @@ func TestTheRightsOfARoleAsTheDefinerAreGrantedFirst(t *testing.T) {
 	}
 }
 
+// The account that migrates is the definer by default: its rights are those of
+// the triggers, too.
+func TestRightsOfTheAccountThatMigratesOnMariaDB(t *testing.T) {
+	d := dbtest.New(t, dbtest.MariaDB)
+	owner := d.Open(t)
+	home := homeOf(t, owner)
+	migrator := mysqlAccount(t, d, logger.Discard, rightsOf(t, "MariaDB and MySQL", "migrator", home)...)
+	for _, model := range []any{&Note{}, &noteV1{}, &noteV2{}} {
+		must(t, history.Options{AppendOnly: true}.Migrate(migrator, model))
+		must(t, history.Verify(migrator, model))
+	}
+	db := mysqlAccount(t, d, logger.Discard, rightsOf(t, "MariaDB and MySQL", "writer", home)...)
+	must(t, db.Use(history.New()))
+	must(t, db.WithContext(as(ann)).Create(&Note{ID: 1, Title: "a"}).Error)
+	sameLines(t, "trail", titles(t, owner, &Note{ID: 1}), `create; user:42; title NULL>"a"`)
+}
+
 // A role as the definer outlives the account that migrates. Where it is dropped,
 // every write fails, which Verify says.
 func TestARoleAsTheDefinerOnMariaDB(t *testing.T) {
