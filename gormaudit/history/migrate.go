@@ -30,7 +30,8 @@ func Migrate(db *gorm.DB, models ...any) error { return Options{}.Migrate(db, mo
 // SQL returns what [Migrate] runs around AutoMigrate, for those who migrate with
 // another tool: run drop, then their own migration, then create. It needs a
 // database of the right kind to ask for its schema's name, and changes nothing.
-// Its triggers are as exact as with [Options.Exact].
+// On SQLite the texts fit this database only, as it is now: create has columns
+// that can't be added twice. Its triggers are as exact as with [Options.Exact].
 //
 // A statement ends with a semicolon and an empty line. The triggers' bodies have
 // semicolons of their own: a tool must send a script whole (multiStatements=true
