@@ -33,7 +33,11 @@ type Config struct {
 	Names func(ctx context.Context, ids []string) (map[string]string, error)
 	// Accounts are the accounts of the database that the application writes with.
 	// Where somebody's change was made with another account, the page names that, for
-	// psql can say that it is anybody. By default the account that the page reads with.
+	// psql can say that it is anybody. On PostgreSQL an account is the role that logs
+	// in, as session_user says it: "app", without quotes. On MariaDB and MySQL the host
+	// does not count: "app", "app@%" and "app@10.0.0.7" are the same, and a name that
+	// has an @ itself needs a host. Case counts. SQLite has no accounts. By default the
+	// account that the page reads with.
 	Accounts []string
 	// MayRead reports whether somebody may see what a query asks for, before
 	// anything is read for it: a page, or an export of the same. q.Tables or q.Rows

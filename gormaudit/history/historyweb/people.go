@@ -144,7 +144,7 @@ type who struct {
 // database is all that is known: psql, a migration and a job that forgot to say who
 // it is look alike. Where somebody said, the account tells the application from psql
 // in somebody's name, unless it is one of the application's own.
-func (p people) who(s history.ChangeSet, own []string) who {
+func (p people) who(s history.ChangeSet, own func(user string) bool) who {
 	if !s.Attributed {
 		return who{Name: "Unknown", Note: account(s), Filter: filter{Unattributed: true}.Address("./")}
 	}
@@ -157,7 +157,7 @@ func (p people) who(s history.ChangeSet, own []string) who {
 	if acted.Kind == actor.KindService || acted.Kind == actor.KindSystem {
 		notes = append(notes, "a program")
 	}
-	if by := account(s); by != "" && !isAccount(s.DatabaseUser, own) {
+	if by := account(s); by != "" && !own(s.DatabaseUser) {
 		notes = append(notes, by)
 	}
 	w.Note = strings.Join(notes, ", ")
@@ -176,36 +176,35 @@ func account(s history.ChangeSet) string {
 	return "through the database account " + s.DatabaseUser
 }
 
-// isAccount reports whether a user is of one of some accounts. On MariaDB and MySQL
-// these end in "@": the host does not count.
-func isAccount(user string, accounts []string) bool {
-	return slices.ContainsFunc(accounts, func(own string) bool {
-		return user == own || strings.HasSuffix(own, "@") && strings.HasPrefix(user, own)
-	})
-}
-
-// ownAccounts are those of Config.Accounts, or the one that the page reads with. There
-// are none where no change needs them.
-func (h *handler) ownAccounts(v *visit, changes []history.Change) ([]string, error) {
+// ownAccounts reports of a user of the database whether it is one of Config.Accounts,
+// or the one that the page reads with. Where no change needs them, none is.
+func (h *handler) ownAccounts(v *visit, changes []history.Change) (own func(user string) bool, err error) {
 	query := map[string]string{"postgres": "SELECT session_user", "mysql": "SELECT user()"}[v.db.Name()]
 	said := func(c history.Change) bool { return c.ChangeSet.Attributed && c.ChangeSet.DatabaseUser != "" }
 	if query == "" || !slices.ContainsFunc(changes, said) {
-		return nil, nil
+		return func(string) bool { return false }, nil
 	}
-	accounts := slices.Clone(h.config.Accounts)
+	accounts := h.config.Accounts
 	if len(accounts) == 0 {
 		accounts = make([]string, 1)
 		if err := v.db.Raw(query).Find(&accounts[0]).Error; err != nil { // not Scan, which AttributeAll refuses
 			return nil, err
 		}
 	}
+	name := func(account string) string { return account }
 	if v.db.Name() == "mysql" {
-		for i, account := range accounts {
-			if at := strings.LastIndex(account, "@"); at >= 0 {
-				account = account[:at]
-			}
-			accounts[i] = account + "@"
-		}
+		name = withoutHost
 	}
-	return accounts, nil
+	return func(user string) bool {
+		return slices.ContainsFunc(accounts, func(account string) bool { return name(account) == name(user) })
+	}, nil
+}
+
+// withoutHost is the name of an account of MariaDB or MySQL: the host from which it
+// comes does not count, and the name may have a sign like that before it.
+func withoutHost(account string) string {
+	if at := strings.LastIndex(account, "@"); at >= 0 {
+		return account[:at]
+	}
+	return account
 }
