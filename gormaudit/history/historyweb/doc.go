@@ -25,13 +25,14 @@
 //
 // Restoring is a write like any other, see [history.Restore]. The page asks, in one
 // form, for the metadata that a table requires ([history.Options]), as far as the
-// program does not say it. A column that counts versions for an optimistic lock must not go back with
-// the row: [history.Restore] says how.
+// program does not say it. A column that counts versions for an optimistic lock must
+// not go back with the row: [history.Restore] says how.
 //
 // # Who sees it
 //
 // The handler authenticates nobody. It goes by the actor in the request's context,
 // where echoauth's middleware puts one; if nobody is signed in, the answer is 401.
+// A browser that has only a bearer token needs it in a cookie: see echoauth's jwt.md.
 // With the zero [Config] everybody who is signed in sees the changes of all tables.
 // [Config.MayRead] narrows that, for the exports too. Nobody restores a row unless
 // [Config.MayRestore] says so.
