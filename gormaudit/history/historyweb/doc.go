@@ -10,8 +10,9 @@
 //
 // It is an [net/http.Handler] that knows no framework. It takes the last segment of
 // the path for the name of its page, so it can be mounted anywhere, at a path that
-// ends in a slash, with or without [net/http.StripPrefix]. Templates and the
-// stylesheet are embedded; it needs no JavaScript.
+// ends in a slash, with or without [net/http.StripPrefix]. Its links, forms and
+// redirects are relative, and stay below that path. Templates and the stylesheet are
+// embedded; it needs no JavaScript.
 //
 // # What it says
 //
@@ -26,7 +27,8 @@
 // Restoring is a write like any other, see [history.Restore]. The page asks, in one
 // form, for the metadata that a table requires ([history.Options]), as far as the
 // program does not say it. A column that counts versions for an optimistic lock must
-// not go back with the row: [history.Restore] says how.
+// not go back with the row: [history.Restore] says how. If requests are recorded, the
+// one of a restore has the page's route, in Echo "POST /history/*".
 //
 // # Who sees it
 //
