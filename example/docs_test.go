@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -26,6 +27,29 @@ func TestDocumentedCodeCompiles(t *testing.T) {
 		if !found {
 			t.Errorf("%s: no compiled file has this block:\n%s", block.file, block.text)
 		}
+	}
+}
+
+// TestDocumentedCodeCompilesOnEchoV5 holds that the blocks of echoauth's pages, which
+// are for Echo v4, need nothing on v5 but what these pages say: other imports, and
+// a *echo.Context.
+func TestDocumentedCodeCompilesOnEchoV5(t *testing.T) {
+	compiled := slices.DeleteFunc(compiledFiles(t), func(file []string) bool {
+		return slices.ContainsFunc(file, func(line string) bool { return strings.Contains(line, `"github.com/labstack/echo/v4"`) })
+	})
+	blocks := 0
+	for _, block := range readmeBlocks(t) {
+		if filepath.Base(filepath.Dir(block.file)) != "echoauth" {
+			continue
+		}
+		blocks++
+		want := codeLines(strings.ReplaceAll(block.text, "echo.Context", "*echo.Context"))
+		if !slices.ContainsFunc(compiled, func(file []string) bool { return containsInOrder(file, want) }) {
+			t.Errorf("%s: no compiled file has this block for Echo v5:\n%s", block.file, strings.Join(want, "\n"))
+		}
+	}
+	if blocks == 0 {
+		t.Error("echoauth's pages have no blocks")
 	}
 }
 

@@ -20,7 +20,10 @@ func tokensV4(page http.Handler, key []byte) http.Handler {
 	e.Use(middleware.CSRFWithConfig(middleware.CSRFConfig{Skipper: func(c echo.Context) bool {
 		return strings.HasPrefix(c.Path(), "/api/") || strings.HasPrefix(c.Path(), "/history/")
 	}}))
-	api := e.Group("/api", echojwt.JWT(key), echoauth.Middleware(), echoauth.RequireUser())
+	api := e.Group("/api")
+	api.Use(echojwt.WithConfig(echojwt.Config{SigningKey: key}))
+	api.Use(echoauth.Middleware()) // behind the JWT middleware, on the same group
+	api.Use(echoauth.RequireUserWithConfig(echoauth.RequireConfig{Challenge: "Bearer"}))
 	api.GET("/me", func(c echo.Context) error { return c.String(http.StatusOK, echoauth.Current(c).String()) })
 
 	// The application's script calls it, and then opens /history/.
