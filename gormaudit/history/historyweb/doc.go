@@ -17,12 +17,13 @@
 // # What it says
 //
 // Each change is a sentence: who did what to which row, from what to what. People's
-// names come from [Config.Names], rows' names from [Table.Title]. "Unknown" stands
-// for whoever wrote without saying who it was: psql, a migration, a job without an
-// actor in its context. The database's account is shown beside it: give psql and
-// jobs accounts of their own, and you can tell them apart. Whoever says that it is
-// somebody is shown as that, psql too, with the account where it is not one of
-// [Config.Accounts]: "alice, through the database account postgres".
+// names come from [Config.Names], rows' names from [Table.Title]. A column that holds
+// another row's key, such as customer_id, shows the key; there is no way yet to show
+// that row's name. "Unknown" stands for whoever wrote without saying who it was: psql,
+// a migration, a job without an actor in its context. The database's account is shown
+// beside it: give psql and jobs accounts of their own, and you can tell them apart.
+// Whoever says that it is somebody is shown as that, psql too, with the account where
+// it is not one of [Config.Accounts]: "alice, through the database account postgres".
 //
 // Restoring is a write like any other, see [history.Restore]. The page asks, in one
 // form, for the metadata that a table requires ([history.Options]), as far as the
