@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"iter"
 	"reflect"
@@ -134,7 +135,7 @@ func (a *allAt[T]) collect(changes *gorm.DB) error {
 func (a *allAt[T]) keep(key string) error {
 	row, err := a.table.withKey(contextOf(a.db), key)
 	if err != nil {
-		return err
+		return fmt.Errorf("history: table %q: the key %s, of a row that is gone, does not fit: %w", a.table.name, key, err)
 	}
 	g := gone[T]{a.keyOf(row), row.Interface()}
 	if a.done != nil && a.compare(g.key, a.done) <= 0 || a.bound != nil && a.compare(g.key, a.bound) > 0 {

@@ -38,7 +38,8 @@ var (
 // older than its history, or than what was pruned, is returned as it was when that
 // began. By- and at-columns that moved alone make no change, and may be later than
 // the time. Columns left out of the history have their current value, redacted ones
-// the zero value once they changed.
+// the zero value once they changed. Where a column has another type since, and can't
+// take what is recorded of it, the error names the table, the row and the column.
 //
 // key is the key that the row had at the time, as the database compares keys. If
 // the key has changed since, the row is found where it is now.
@@ -282,20 +283,60 @@ func (p *past) lose(c Change, f Field) {
 	}
 }
 
-// scan reads the row as it was by the road that GORM reads rows.
-func (p *past) scan(db *gorm.DB, d restorer, dest any) error {
-	row := make([]any, len(p.columns))
-	copy(row, p.now)
-	if len(p.then) == 0 {
-		return driverRows{columns: p.columns, rows: [][]any{row}}.scan(db, dest)
+// loseMisfit notes that a recorded value does not fit its column any more.
+func (p *past) loseMisfit(c storedColumn) {
+	if p.damage == nil {
+		p.damage = &damaged.Error{Lost: map[string]bool{}, Cause: errors.New("history: " + misfitText(p.table.name, p.since[0].Key, c))}
 	}
-	stored, err := d.stored(db, p.table.name)
+	p.damage.Misfit = true
+	p.damage.Lost[p.table.schema.LookUpField(c.name).DBName] = true
+}
+
+// scan reads the row as it was by the road that GORM reads rows. A value that does not
+// fit its column is damage.
+func (p *past) scan(db *gorm.DB, d restorer, dest any) error {
+	then, err := p.differing(db, d)
 	if err != nil {
 		return err
 	}
-	var places []int
-	var columns []storedColumn
-	var values []Value
+	if err = p.scanWith(db, d, then, dest); err == nil || len(then.values) == 0 {
+		return err
+	}
+	unfit, failed := misfits(db, d, p.table.schema, then.columns, then.values)
+	if failed != nil || len(unfit) == 0 {
+		return err
+	}
+	for _, i := range slices.Backward(unfit) {
+		p.loseMisfit(then.columns[i])
+		then = then.without(i)
+	}
+	reflect.ValueOf(dest).Elem().SetZero()
+	return p.scanWith(db, d, then, dest)
+}
+
+// differing are the values of a row that it does not have now.
+type differing struct {
+	row     []any // the others
+	places  []int // in row
+	columns []storedColumn
+	values  []Value
+}
+
+func (d differing) without(i int) differing {
+	d.places, d.columns, d.values = slices.Delete(d.places, i, i+1), slices.Delete(d.columns, i, i+1), slices.Delete(d.values, i, i+1)
+	return d
+}
+
+func (p *past) differing(db *gorm.DB, d restorer) (then differing, err error) {
+	then.row = make([]any, len(p.columns))
+	copy(then.row, p.now)
+	if len(p.then) == 0 {
+		return then, nil
+	}
+	stored, err := d.stored(db, p.table.name)
+	if err != nil {
+		return then, err
+	}
 	for i, name := range p.columns {
 		field := p.table.schema.LookUpField(name)
 		if field == nil {
@@ -303,20 +344,27 @@ func (p *past) scan(db *gorm.DB, d restorer, dest any) error {
 		}
 		at := slices.IndexFunc(stored, func(c storedColumn) bool { return c.name == name })
 		v, differs := p.then[field.DBName]
+		if differs {
+			then.row[i] = nil
+		}
 		switch {
-		case differs && v.IsNull():
-			row[i] = nil // a domain may refuse it
-		case differs && at < 0:
-			return fmt.Errorf("history: table %q: the database does not say what column %q is", p.table.name, name)
-		case differs:
-			places, columns, values = append(places, i), append(columns, stored[at]), append(values, v)
+		case !differs, v.IsNull(): // a domain may refuse it
+		case at < 0:
+			return then, fmt.Errorf("history: table %q: the database does not say what column %q is", p.table.name, name)
+		default:
+			then.places, then.columns, then.values = append(then.places, i), append(then.columns, stored[at]), append(then.values, v)
 		}
 	}
-	read, err := d.asRead(db, p.table.name, columns, values)
+	return then, nil
+}
+
+func (p *past) scanWith(db *gorm.DB, d restorer, then differing, dest any) error {
+	read, err := d.asRead(db, p.table.name, then.columns, then.values)
 	if err != nil {
 		return fmt.Errorf("history: table %q: %w", p.table.name, err)
 	}
-	for i, place := range places {
+	row := slices.Clone(then.row)
+	for i, place := range then.places {
 		row[place] = read[i]
 	}
 	return driverRows{columns: p.columns, rows: [][]any{row}}.scan(db, dest)

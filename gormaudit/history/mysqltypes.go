@@ -32,7 +32,7 @@ func (d mysqlDialect) asRead(db *gorm.DB, _ string, columns []storedColumn, valu
 			continue
 		}
 		read[i] = d.driverValue(columns[i].dbType, v)
-		if cast := mysqlCast(columns[i].dbType); cast != "" {
+		if cast := mysqlCast(columns[i].dbType, v.text()); cast != "" {
 			places, casts = append(places, i), append(casts, gorm.Expr(cast, v.text()))
 		}
 	}
@@ -49,13 +49,18 @@ func (d mysqlDialect) asRead(db *gorm.DB, _ string, columns []storedColumn, valu
 	return read, nil
 }
 
-// mysqlCast casts a text to a type, "" for those that the driver gives in one form.
-func mysqlCast(dbType string) string {
+// mysqlCast casts a text to a type, "" for those that the driver gives in one form. What
+// is not of the type would become a number.
+func mysqlCast(dbType, text string) string {
 	switch word := typeWord(dbType); {
 	case word == "bigint" && strings.Contains(dbType, "unsigned"):
-		return "CAST(? AS UNSIGNED) | 0" // | has the type, whatever the number of digits
+		if _, err := strconv.ParseUint(text, 10, 64); err == nil {
+			return "CAST(? AS UNSIGNED) | 0" // | has the type, whatever the number of digits
+		}
 	case word == "float":
-		return "CAST(? AS FLOAT)"
+		if _, err := strconv.ParseFloat(text, 64); err == nil {
+			return "CAST(? AS FLOAT)"
+		}
 	}
 	return ""
 }
@@ -106,6 +111,10 @@ func (d mysqlDialect) written(c storedColumn, v Value) clause.Expr {
 		return gorm.Expr("FROM_UNIXTIME(CAST(? AS DECIMAL(20, 6)))", v.unix)
 	}
 	return gorm.Expr("?", v.raw)
+}
+
+func (d mysqlDialect) misfit(err error) bool {
+	return containsAny(err, "Error 1048", "Error 1264", "Error 1265", "Error 1292", "Error 1364", "Error 1366", "Error 1406")
 }
 
 // holds compares what a trigger would record.

@@ -1,6 +1,8 @@
 package history
 
 import (
+	"errors"
+	"regexp"
 	"strings"
 
 	"gorm.io/gorm"
@@ -91,13 +93,54 @@ const postgresTargets = 1000
 func (d postgresDialect) asRead(db *gorm.DB, _ string, columns []storedColumn, values []Value) (read []any, err error) {
 	for len(values) > 0 {
 		n := min(len(values), postgresTargets)
-		some, err := readExpr(db, "SELECT ?"+strings.Repeat(", ?", n-1), expressions(columns[:n], values[:n], d.written))
+		var some []any
+		err := d.guarded(db, func() (err error) {
+			some, err = readExpr(db, "SELECT ?"+strings.Repeat(", ?", n-1), expressions(columns[:n], values[:n], d.written))
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
 		read, columns, values = append(read, some...), columns[n:], values[n:]
 	}
 	return read, nil
+}
+
+// guarded runs f so that its error does not end the transaction, if db is in one.
+func (d postgresDialect) guarded(db *gorm.DB, f func() error) error {
+	if _, isPool := db.Statement.ConnPool.(fixedPool); isPool || !inTransaction(db) {
+		return f()
+	}
+	if err := exec(db, "SAVEPOINT whodunit_read"); err != nil {
+		return err
+	}
+	err := f()
+	if err != nil {
+		err = errors.Join(err, exec(db, "ROLLBACK TO SAVEPOINT whodunit_read"))
+	}
+	return errors.Join(err, exec(db, "RELEASE SAVEPOINT whodunit_read"))
+}
+
+// postgresCheck is the SQLSTATE of a check that was violated.
+const postgresCheck = "23514"
+
+// misfit knows the SQLSTATEs of data that is not of a type, and of NULL.
+func (d postgresDialect) misfit(err error) bool {
+	var said interface{ SQLState() string }
+	return errors.As(err, &said) && (strings.HasPrefix(said.SQLState(), "22") || said.SQLState() == "23502")
+}
+
+var postgresLength = regexp.MustCompile(`\(\d+(,-?\d+)?\)`)
+
+// uncut is a type without its length, to which a cast would cut a value. The words
+// character and bit alone are types of length 1.
+func (d postgresDialect) uncut(dbType string) string {
+	uncut := postgresLength.ReplaceAllString(dbType, "")
+	word, rest, _ := strings.Cut(uncut, "[")
+	if name, cut := map[string]string{"character": "bpchar", "bit": `"bit"`}[word]; cut && uncut != dbType {
+		return strings.TrimSuffix(name+"["+rest, "[")
+	}
+	return uncut
 }
 
 // written casts a text, whatever the driver knows of the type.
@@ -115,9 +158,14 @@ func (d postgresDialect) written(c storedColumn, v Value) clause.Expr {
 	case "money":
 		return gorm.Expr("CAST(CAST(CAST(? AS text) AS numeric) AS money)", text)
 	}
-	return gorm.Expr("CAST(CAST(? AS text) AS "+c.dbType+")", text)
+	return gorm.Expr("CAST(CAST(? AS text) AS "+d.uncut(c.dbType)+")", text)
 }
 
+// holds rounds as the column does.
 func (d postgresDialect) holds(table string, c storedColumn, v Value) clause.Expr {
-	return gorm.Expr(`(?::text COLLATE "C" IS NOT DISTINCT FROM (?)::text COLLATE "C")`, clause.Column{Table: table, Name: c.name}, d.written(c, v))
+	value := d.written(c, v)
+	if d.kindOf(c.dbType) != kindText {
+		value = gorm.Expr("CAST(? AS "+c.dbType+")", value)
+	}
+	return gorm.Expr(`(?::text COLLATE "C" IS NOT DISTINCT FROM (?)::text COLLATE "C")`, clause.Column{Table: table, Name: c.name}, value)
 }

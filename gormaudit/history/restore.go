@@ -28,8 +28,8 @@ import (
 //
 // [ErrNotReversible] says that something is not recorded: a redacted column that
 // has changed since, or any column of a deleted row that is redacted or left out.
-// Nothing is written
-// then.
+// It also says that a column can't take what is recorded of it any more, and which.
+// Nothing is written then.
 func Restore[T any](db *gorm.DB, key any, at time.Time) (Change, error) {
 	r, fresh, err := newReader(db)
 	if err != nil {

@@ -195,6 +195,9 @@ func (r *reversal) update() error {
 		return err
 	}
 	through, past := r.split()
+	if err := r.fits(slices.Concat(through, past)); err != nil {
+		return err
+	}
 	if len(through)+len(past) == 0 {
 		return fmt.Errorf("%w: table %q: the database generates what it changed, or the columns are gone", ErrNotReversible, r.schema.Table)
 	}
@@ -268,7 +271,7 @@ func (r *reversal) model() *gorm.DB { return r.tx.Model(newModel(r.schema)).Tabl
 // no row that already is what it should be.
 func (r *reversal) wrote(result *gorm.DB, places []place) error {
 	if result.Error != nil || result.RowsAffected > 0 {
-		return result.Error
+		return r.failed(result.Error, places)
 	}
 	key, err := r.key()
 	if err == nil && len(places) > 0 {
@@ -305,9 +308,13 @@ func (r *reversal) delete() error {
 	case !errors.Is(err, gorm.ErrRecordNotFound):
 		return err
 	}
+	places := append(r.places(before), r.nulls()...)
+	if err := r.fits(places); err != nil {
+		return err
+	}
 	var columns, values []any
 	override := ""
-	for _, p := range append(r.places(before), r.nulls()...) {
+	for _, p := range places {
 		if !p.column.generated {
 			columns, values = append(columns, clause.Column{Name: p.column.name}), append(values, r.dialect.written(p.column, p.value))
 		}
@@ -318,7 +325,7 @@ func (r *reversal) delete() error {
 	list := "(?" + strings.Repeat(", ?", len(columns)-1) + ")"
 	args := append([]any{clause.Table{Name: r.schema.Table}}, append(columns, values...)...)
 	if err := r.tx.Exec("INSERT INTO ? "+list+override+" VALUES "+list, args...).Error; err != nil {
-		return err
+		return r.failed(err, places)
 	}
 	return r.check(key, nil) // MySQL gives a key of 0 a number of its own
 }
@@ -349,12 +356,12 @@ func (r *reversal) check(key clause.Expression, places []place) error {
 	rows, err := r.tx.Table(r.schema.Table).Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Where(key).
 		Select("?"+strings.Repeat(", ?", len(places)), conditions...).Rows()
 	if err != nil {
-		return err
+		return r.failed(err, places)
 	}
 	defer func() { _ = rows.Close() }()
 	_, held, err := nextRow(rows)
 	if err != nil {
-		return err
+		return r.failed(err, places)
 	}
 	conflict := &ConflictError{table: r.schema.Table, gone: held == nil}
 	for i, p := range places {
@@ -366,6 +373,35 @@ func (r *reversal) check(key clause.Expression, places []place) error {
 		return conflict
 	}
 	return nil
+}
+
+// fits is an error for values that their columns can't take any more. SQLite, and MariaDB
+// where it is not strict, would write them.
+func (r *reversal) fits(places []place) error {
+	var columns []storedColumn
+	var values []Value
+	for _, p := range places {
+		if !p.value.IsNull() && !p.column.generated {
+			columns, values = append(columns, p.column), append(values, p.value)
+		}
+	}
+	unfit, err := misfits(r.tx, r.dialect, r.schema, columns, values)
+	if err != nil || len(unfit) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: %s", ErrNotReversible, misfitText(r.schema.Table, r.change.Key, columns[unfit[0]]))
+}
+
+// failed says of which row an error is, if the database refused a value.
+func (r *reversal) failed(err error, places []place) error {
+	if !r.dialect.misfit(err) {
+		return err
+	}
+	var names []string
+	for _, p := range places {
+		names = append(names, p.column.name)
+	}
+	return fmt.Errorf("%w: table %q, row %s, of columns %s: %w", ErrNotReversible, r.schema.Table, strings.Join(r.change.Key, ", "), strings.Join(names, ", "), err)
 }
 
 func newModel(s *schema.Schema) any { return reflect.New(s.ModelType).Interface() }

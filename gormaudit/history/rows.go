@@ -24,7 +24,7 @@ var (
 )
 
 // scan reads a row into dest, a pointer to a model, as GORM's queries do: types,
-// serializers, hooks.
+// serializers, hooks, unless db skips these.
 func (r driverRows) scan(db *gorm.DB, dest any) error {
 	pool := sql.OpenDB(r)
 	defer func() { _ = pool.Close() }()
@@ -36,7 +36,7 @@ func (r driverRows) scan(db *gorm.DB, dest any) error {
 	if !rows.Next() {
 		return errors.Join(rows.Err(), gorm.ErrRecordNotFound)
 	}
-	tx := db.Session(&gorm.Session{NewDB: true}).Model(dest)
+	tx := db.Session(&gorm.Session{NewDB: true, SkipHooks: db.Statement.SkipHooks}).Model(dest)
 	if err := tx.ScanRows(rows, dest); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package history
 
 import (
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -30,9 +31,24 @@ func (d sqliteDialect) asRead(db *gorm.DB, table string, columns []storedColumn,
 		if err != nil {
 			return nil, err
 		}
+		for i, v := range values[:n] {
+			some[i] = sqliteTime(some[i], v)
+		}
 		read, columns, values = append(read, some...), columns[n:], values[n:]
 	}
 	return read, nil
+}
+
+// sqliteTime is what was read, or the text of which mattn/go-sqlite3 makes the zero time:
+// one that is not a time.
+func sqliteTime(read any, v Value) any {
+	text, isText := v.raw.(string)
+	if t, isTime := read.(time.Time); isText && isTime && t.IsZero() {
+		if _, ok := parseTime(text, nil); !ok {
+			return text
+		}
+	}
+	return read
 }
 
 func (d sqliteDialect) written(_ storedColumn, v Value) clause.Expr {
@@ -40,6 +56,10 @@ func (d sqliteDialect) written(_ storedColumn, v Value) clause.Expr {
 		return gorm.Expr("x''") // the drivers bind NULL
 	}
 	return gorm.Expr("?", v.raw)
+}
+
+func (d sqliteDialect) misfit(err error) bool {
+	return containsAny(err, "NOT NULL constraint failed", "cannot store") // what a STRICT table says
 }
 
 func (d sqliteDialect) holds(table string, c storedColumn, v Value) clause.Expr {

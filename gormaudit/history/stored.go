@@ -30,6 +30,9 @@ type restorer interface {
 	// condition that the column has it.
 	written(c storedColumn, v Value) clause.Expr
 	holds(table string, c storedColumn, v Value) clause.Expr
+	// misfit reports whether the database refused a value for its type, its length or
+	// for being NULL.
+	misfit(err error) bool
 }
 
 // readStored runs a query for name, type, whether generated, identity, NOT NULL.

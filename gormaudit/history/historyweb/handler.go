@@ -142,7 +142,7 @@ func (h *handler) fail(v *visit, err error) {
 	case absence(err) != "":
 		status, text = http.StatusConflict, absence(err)
 	case errors.Is(err, history.ErrNotReversible):
-		status, text = http.StatusConflict, "This can't be restored: not all of it is recorded."
+		status, text = http.StatusConflict, "This can't be restored: not all of it is recorded, or it does not fit the table any more."
 	case h.refusal(err) != "":
 		status, text = http.StatusConflict, h.refusal(err)
 		slog.WarnContext(v.ctx, "historyweb: a row can't be restored", "path", v.r.URL.Path, "error", err)

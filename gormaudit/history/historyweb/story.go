@@ -197,16 +197,23 @@ func damageIn(err error) *damaged.Error {
 	return damage
 }
 
-// cantRead says which changes can't be read.
+// cantRead says which changes can't be read, and which values.
 func cantRead(damage *damaged.Error) string {
+	misfit := ""
+	if damage.Misfit {
+		misfit = "What is recorded of a column does not fit it any more: its type is another one now."
+	}
 	ids := make([]string, len(damage.Changes))
 	for i, id := range damage.Changes {
 		ids[i] = strconv.FormatInt(id, 10)
 	}
-	if len(ids) == 1 {
-		return "Change " + ids[0] + " can't be read: its record is damaged."
+	switch len(ids) {
+	case 0:
+		return misfit
+	case 1:
+		return strings.TrimSpace("Change " + ids[0] + " can't be read: its record is damaged. " + misfit)
 	}
-	return "Changes " + strings.Join(ids, ", ") + " can't be read: their records are damaged."
+	return strings.TrimSpace("Changes " + strings.Join(ids, ", ") + " can't be read: their records are damaged. " + misfit)
 }
 
 // then is a row as it was. What the database refuses to look for, as a number that is
