@@ -167,3 +167,45 @@ func ExampleStopImpersonating() {
 	// POST /act-as/42 200
 	// GET / 200 anonymous
 }
+
+// An application with a session and an "act as" of its own: the id of whoever
+// signed in stands under user_id, that of the one they act as under acting_as.
+func ExampleSource_actAs() {
+	support := map[string]bool{"7": true}
+
+	whoActs := func(c echo.Context) (actor.Actor, bool, error) {
+		real, ok, err := echoauth.FromSessionValue("user_id")(c)
+		if !ok || err != nil || !support[real.ID] { // asked on each request: who loses the right is themselves again
+			return real, ok, err
+		}
+		target, acting, err := echoauth.FromSessionValue("acting_as")(c)
+		if !acting || err != nil {
+			return real, err == nil, err
+		}
+		return real.As(target), true, nil
+	}
+	e := echo.New()
+	e.Use(session.Middleware(newSessionStore()))
+	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		SessionName: "app",
+		Sources:     []echoauth.Source{echoauth.FromSession(), whoActs},
+	}))
+	e.POST("/own-login", func(c echo.Context) error {
+		s, err := session.Get("app", c)
+		if err != nil {
+			return err
+		}
+		s.Values["user_id"], s.Values["acting_as"] = 7, 42
+		return s.Save(c.Request(), c.Response())
+	})
+	e.GET("/", showActor)
+
+	acting := visit(e, "POST", "/own-login", nil)
+	visit(e, "GET", "/", acting)
+	support["7"] = false
+	visit(e, "GET", "/", acting)
+	// Output:
+	// POST /own-login 200
+	// GET / 200 user:42 (by user:7)
+	// GET / 200 user:7
+}

@@ -110,10 +110,14 @@ type Config struct {
 	// MayImpersonate tells whether a.Impersonator may act as a. [Impersonate] asks
 	// it, and so does each request of an actor with an Impersonator, from whatever
 	// source: a right that is taken away is gone with the next request. A no
-	// answers the request with 403, and the session with it, if it says so, is the
-	// impersonator's own again; the request itself is never carried out as the
+	// answers the request with 403, and a session in which Impersonate was called is
+	// the impersonator's own again; the request itself is never carried out as the
 	// impersonator. An error fails the request. ctx does not have the actor yet.
 	// By default everybody may: the handler that calls Impersonate decides.
+	//
+	// It can't end an "act as" of the application's own, which a [Source] reads:
+	// each request would be a 403, the sign-out too. Such a source asks for the right
+	// itself, and returns the impersonator alone where it is gone.
 	//
 	// It is not asked about an actor of [Set], [BasicAuth] or [KeyAuth], unless a
 	// middleware runs afterwards.

@@ -46,15 +46,17 @@ func ExampleFromJWT() {
 	// GET /api/ 200 user:42
 }
 
-// An application that has its own sign-in keeps it.
+// An application that has its own sign-in keeps it. SessionName is the name that it
+// gives to session.Get: under another one everybody is anonymous.
 func ExampleFromSessionValue() {
 	e := echo.New()
 	e.Use(session.Middleware(newSessionStore()))
 	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
-		Sources: []echoauth.Source{echoauth.FromSessionValue("user_id")},
+		SessionName: "app", // as in session.Get("app", c)
+		Sources:     []echoauth.Source{echoauth.FromSession(), echoauth.FromSessionValue("user_id")},
 	}))
 	e.POST("/login", func(c *echo.Context) error {
-		s, err := session.Get("session", c)
+		s, err := session.Get("app", c)
 		if err != nil {
 			return err
 		}

@@ -40,6 +40,9 @@ func FromSession() Source {
 // id of its user in the session under key, as a string or any kind of integer.
 // The zero value of either is no credential, any other type an error.
 //
+// It reads the session of [Config.SessionName]. Under another name than the
+// application gives to session.Get, everybody is anonymous.
+//
 // An integer that went through a JSON serializer is a float64. It is taken if
 // it is integral and smaller than 2^53; beyond, it may be the id of somebody
 // else, and is an error.

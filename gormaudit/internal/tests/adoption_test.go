@@ -24,8 +24,12 @@ import (
 
 var audit = expvar.NewMap("gormaudit")
 
-func count(_ context.Context, e gormaudit.Event) {
-	audit.Add(strings.TrimSpace(strings.Join([]string{e.Kind.String(), e.Operation, e.Table, e.Column}, " ")), 1)
+func count(ctx context.Context, e gormaudit.Event) {
+	name := strings.TrimSpace(strings.Join([]string{e.Kind.String(), e.Operation, e.Table, e.Column}, " "))
+	if a, ok := actor.FromContext(ctx); ok {
+		name += " by " + a.Kind.String() // user, system, service or anonymous
+	}
+	audit.Add(name, 1)
 }
 
 // takeNumbers returns the numbers since the last time, by name.
@@ -109,9 +113,9 @@ func TestAdoptingTagsACreatorThatChanges(t *testing.T) {
 					t.Errorf("%s = %v", h.name, err)
 				}
 			}
-			want := []string{"dropped create chats creator_id: 1", "dropped update chats creator_id: 1"}
+			want := []string{"dropped create chats creator_id by user: 1", "dropped update chats creator_id by user: 1"}
 			if dry {
-				want = append(want, "would_stamp create chats creator_id: 2")
+				want = append(want, "would_stamp create chats creator_id by user: 2")
 			}
 			if got := takeNumbers(); !slices.Equal(got, want) {
 				t.Errorf("DryRun %t: counted %q, want %q", dry, got, want)
@@ -124,6 +128,28 @@ func TestAdoptingTagsACreatorThatChanges(t *testing.T) {
 				t.Errorf("DryRun %t: creators are %s, want %s", dry, got, given+handed)
 			}
 		})
+	}
+}
+
+// Where the middleware reads another session than the application's, everybody is
+// anonymous: what a hook fills would be dropped, and the numbers say why.
+func TestAdoptingReadsTheWrongSession(t *testing.T) {
+	type Chat struct {
+		ID        uint
+		Title     string
+		CreatorID *uint `gorm:"autoCreateBy"`
+	}
+	s := newSQLiteStage(t, gormaudit.Config{DryRun: true, Observe: count}, &Chat{})
+	takeNumbers()
+	creator := uint(7)
+	must(t, s.as(actor.Actor{}).Create(&Chat{ID: 1, CreatorID: &creator}).Error)
+	must(t, s.user(7).Create(&Chat{ID: 2, CreatorID: &creator}).Error)
+	want := []string{
+		"dropped create chats creator_id by anonymous: 1",
+		"would_stamp create chats creator_id by anonymous: 1", "would_stamp create chats creator_id by user: 1",
+	}
+	if got := takeNumbers(); !slices.Equal(got, want) {
+		t.Errorf("counted %q, want %q", got, want)
 	}
 }
 
@@ -185,7 +211,7 @@ func TestAdopting(t *testing.T) {
 		}
 		want := []string{
 			"no_context update chats: 2",
-			"would_stamp create chats created_by: 2", "would_stamp create chats updated_by: 2", "would_stamp update chats updated_by: 1",
+			"would_stamp create chats created_by by user: 2", "would_stamp create chats updated_by by user: 2", "would_stamp update chats updated_by by user: 1",
 		}
 		if got := takeNumbers(); !slices.Equal(got, want) {
 			t.Errorf("DryRun counted %q, want %q", got, want)
