@@ -39,11 +39,11 @@ func (d sqliteDialect) asRead(db *gorm.DB, table string, columns []storedColumn,
 	return read, nil
 }
 
-// sqliteTime is what was read, or the text of which mattn/go-sqlite3 makes the zero time:
-// one that is not a time.
+// sqliteTime is what was read. It is the text where that was recorded of a column of
+// texts, and is not a time: mattn/go-sqlite3 makes the zero time of it.
 func sqliteTime(read any, v Value) any {
 	text, isText := v.raw.(string)
-	if t, isTime := read.(time.Time); isText && isTime && t.IsZero() {
+	if t, isTime := read.(time.Time); isText && isTime && t.IsZero() && v.kind == kindText {
 		if _, ok := parseTime(text, nil); !ok {
 			return text
 		}
