@@ -306,7 +306,8 @@ func TestARoleAsTheDefinerOnMariaDB(t *testing.T) {
 	}
 }
 
-// The rights that schema.md grants those who read, and who prune and anonymize.
+// The rights that schema.md grants those who read, who restore, and who prune and
+// anonymize.
 func TestRightsOfReadersAndKeepers(t *testing.T) {
 	for kind, engine := range map[string]string{dbtest.Postgres: "PostgreSQL", dbtest.MariaDB: "MariaDB and MySQL"} {
 		t.Run(kind, func(t *testing.T) {
@@ -314,8 +315,11 @@ func TestRightsOfReadersAndKeepers(t *testing.T) {
 			owner, plain := open(t, d)
 			must(t, history.Options{AppendOnly: true}.Migrate(owner, &Note{}))
 			must(t, owner.WithContext(as(ann)).Create(&Note{ID: 1, Title: "a"}).Error)
-			account := func(name string) *gorm.DB {
-				rights := rightsOf(t, engine, name, homeOf(t, plain))
+			account := func(names ...string) *gorm.DB {
+				var rights []string
+				for _, name := range names {
+					rights = append(rights, rightsOf(t, engine, name, homeOf(t, plain))...)
+				}
 				if kind == dbtest.MariaDB {
 					return mysqlAccount(t, d, logger.Discard, rights...)
 				}
@@ -334,11 +338,18 @@ func TestRightsOfReadersAndKeepers(t *testing.T) {
 				t.Errorf("By(ann) has %d changes, want 1", n)
 			}
 			refused(t, reader, "DELETE FROM whodunit_changes", "UPDATE whodunit_change_sets SET actor_id = 'eve'")
+			restorer, created := account("reader", "writer"), last(t, reader, &Note{ID: 1}).At.Add(time.Millisecond)
+			must(t, restorer.Use(history.New()))
+			time.Sleep(2 * time.Millisecond)
+			must(t, plain.Exec("UPDATE notes SET title = 'b'").Error)
+			if c := must2(history.Restore[Note](restorer.WithContext(as(bob)), 1, created)); c.ChangeSet.Actor != bob {
+				t.Errorf("Restore is by %v, want bob", c.ChangeSet.Actor)
+			}
 			if n := must2(history.Anonymize(keeper.WithContext(as(bob)), ann)); n != 1 {
 				t.Errorf("Anonymize = %d, want 1", n)
 			}
-			if n := must2(history.Prune(keeper, time.Now().Add(time.Hour))); n != 2 {
-				t.Errorf("Prune = %d, want 2", n)
+			if n := must2(history.Prune(keeper, time.Now().Add(time.Hour))); n != 4 {
+				t.Errorf("Prune = %d, want 4", n)
 			}
 		})
 	}

@@ -1,0 +1,106 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
+)
+
+// SaleStatus is an enum as sqlc generates it.
+type SaleStatus string
+
+func (s *SaleStatus) Scan(src any) error {
+	*s = SaleStatus(fmt.Sprint(src))
+	return nil
+}
+
+// generated is a struct as sqlc generates it for pgx.
+type generated struct {
+	ID     int64          `json:"id"`
+	Buyer  pgtype.UUID    `json:"buyer"`
+	Amount pgtype.Numeric `json:"amount"`
+}
+
+func (generated) TableName() string { return "sales" }
+
+type Sale struct {
+	ID       int64
+	Buyer    pgtype.UUID `gorm:"type:uuid"`
+	Seller   uuid.UUID   `gorm:"type:uuid"`
+	Note     pgtype.Text
+	Labels   string         `gorm:"type:text[]"` // sqlc has a []string
+	Amount   pgtype.Numeric `gorm:"type:numeric(12,2)"`
+	Day      pgtype.Date    `gorm:"type:date"`
+	PlacedAt pgtype.Timestamptz
+	Status   SaleStatus `gorm:"type:sale_status"`
+	Extra    []byte     `gorm:"type:jsonb"`
+}
+
+// The struct of attribution.md records and puts back what sqlc with pgx writes. What
+// sqlc generates, without tags, makes Verify warn.
+func TestAModelOfWhatSqlcGenerates(t *testing.T) {
+	ctx := context.Background()
+	pool := must2(pgxpool.New(ctx, dbtest.New(t, dbtest.Postgres).DSN))
+	t.Cleanup(pool.Close)
+	config, warnings := logged()
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: stdlib.OpenDBFromPool(pool)}), config)
+	must(t, err)
+	must2(pool.Exec(ctx, `CREATE TYPE sale_status AS ENUM ('new', 'sent');
+		CREATE TABLE sales (id bigint PRIMARY KEY, buyer uuid, seller uuid, note text, labels text[], amount numeric(12,2),
+		day date, placed_at timestamptz, status sale_status NOT NULL, extra jsonb)`))
+	install := func(model any) string {
+		t.Helper()
+		_, create, err := history.SQL(db, model)
+		must(t, err)
+		must2(pool.Exec(ctx, create))
+		warnings.Reset()
+		must(t, history.Verify(db, model))
+		return warnings.String()
+	}
+	if warned := install(&generated{}); !strings.Contains(warned, "a tag type:uuid?") || !strings.Contains(warned, "a tag type:numeric(12,2)?") {
+		t.Errorf("Verify of the generated struct warns of %q", warned)
+	}
+	if _, err := pool.Exec(ctx, "INSERT INTO sales (id, status) VALUES (1, 'new')"); err == nil {
+		t.Error("a write that can't be recorded did not fail")
+	}
+	if warned := install(&Sale{}); warned != "" {
+		t.Errorf("Verify of the copy warns of %q", warned)
+	}
+	write := func(statement string) {
+		must(t, inTransaction(as(ann), pool, func(tx pgx.Tx) error { return second(tx.Exec(ctx, statement)) }))
+	}
+	var first, again string
+	read := func(into *string) { must(t, pool.QueryRow(ctx, "SELECT sales::text FROM sales").Scan(into)) }
+
+	write(`INSERT INTO sales VALUES (1, '11111111-1111-1111-1111-111111111111', '21111111-1111-1111-1111-111111111111', 'n',
+		'{a,"b c"}', 1.50, '2026-01-02', '2026-01-02 03:04:05Z', 'new', '{"a": 1}')`)
+	read(&first)
+	created := last(t, db, &Sale{ID: 1}).At.Add(time.Millisecond)
+	time.Sleep(2 * time.Millisecond)
+	write(`UPDATE sales SET buyer = seller, seller = buyer, note = NULL, labels = '{}', amount = 2.75, day = '2026-01-03',
+		placed_at = now(), status = 'sent', extra = NULL`)
+	c := last(t, db, &Sale{ID: 1})
+	if amount, _ := c.Field("amount"); c.ChangeSet.Actor != ann || len(c.Fields) != 9 || amount.Before.String() != "1.50" {
+		t.Errorf("the change = %s, want 9 columns by ann", line(c))
+	}
+	if was, err := history.At[Sale](db, 1, created); err != nil || was.Labels != `{a,"b c"}` || was.Status != "new" {
+		t.Errorf("At = %+v, %v", was, err)
+	}
+	must(t, second(history.Restore[Sale](db, 1, created)))
+	if read(&again); again != first {
+		t.Errorf("after Restore the row is %s, want %s", again, first)
+	}
+}
