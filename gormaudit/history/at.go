@@ -32,7 +32,9 @@ var (
 // A transaction counts whole or not at all: from the time of its last change, which
 // its commit followed. So At returns what a SELECT could have read at that time, or
 // would have read after a commit that was under way. Unattributed writes on
-// MariaDB, MySQL and SQLite count by statement, see [ChangeSet.Transaction].
+// MariaDB, MySQL and SQLite count by statement, see [ChangeSet.Transaction]. For the
+// row as it was after a change, ask [Ends] for the time: at [Change.At] its
+// transaction may have gone on.
 //
 // It begins at the current row and takes back what was recorded since, so a row
 // older than its history, or than what was pruned, is returned as it was when that
@@ -152,7 +154,7 @@ func (p *past) missing(end end, key any, before Change) error {
 // no change count without those before it.
 func (p *past) before(key any) (Change, error) {
 	found, err := p.reader.read(p.reader.row(p.db, p.table, key, func(changes *gorm.DB) *gorm.DB {
-		return changes.Where("NOT "+p.dialect.endsAfter(), map[string]any{"at": instantOf(p.at)}).Order("changes.id DESC").Limit(1)
+		return changes.Where("NOT "+endsAfter(p.dialect), map[string]any{"at": instantOf(p.at)}).Order("changes.id DESC").Limit(1)
 	}).Order("changes.id DESC").Limit(1))
 	if err != nil || len(found) == 0 {
 		return Change{}, err

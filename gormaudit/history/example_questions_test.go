@@ -170,6 +170,28 @@ func ExampleLast() {
 	// SELECT id, name FROM users WHERE id IN [1]
 }
 
+// What did the order look like after each of its changes?
+func ExampleEnds() {
+	db, _, end := openShop()
+	defer end()
+	changes, err := history.Of(db, &Order{ID: 18})
+	if err != nil {
+		panic(err)
+	}
+	ends, err := history.Ends(db, changes)
+	if err != nil {
+		panic(err)
+	}
+	for i, c := range changes {
+		order, err := history.At[Order](db, 18, ends[i])
+		fmt.Println("after the", c.Action, "by", c.ChangeSet.Actor, "the price was", order.Price, err)
+	}
+	// Output:
+	// after the update by anonymous the price was 45 <nil>
+	// after the update by user:2 the price was 45 <nil>
+	// after the create by user:1 the price was 40 <nil>
+}
+
 // What did the lines look like on Monday?
 func ExampleAllAt() {
 	db, monday, end := openShop()

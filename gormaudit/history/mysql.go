@@ -610,9 +610,8 @@ func (d mysqlDialect) transaction() string {
 	return "CAST(CONV(LEFT(MD5(changes.token), 15), 16, 10) AS SIGNED)"
 }
 
-func (d mysqlDialect) endsAfter() string {
-	return "(changes.at > CAST(@at AS DATETIME(6)) OR (SELECT later.at FROM whodunit_changes AS later " +
-		"WHERE later.token = changes.token ORDER BY later.at DESC LIMIT 1) > CAST(@at AS DATETIME(6)))"
+func (d mysqlDialect) endedAt() string {
+	return "(SELECT later.at FROM whodunit_changes AS later WHERE later.token = changes.token ORDER BY later.at DESC LIMIT 1)"
 }
 
 // endedAfter reads the times of all changes, from an index.

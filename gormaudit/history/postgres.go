@@ -466,12 +466,10 @@ func (d postgresDialect) recordedAt() string      { return "changes.at" }
 func (d postgresDialect) recordedInstant() string { return "(CAST(? AS timestamp) AT TIME ZONE 'UTC')" }
 func (d postgresDialect) transaction() string     { return "changes.txid" }
 
-// endsAfter looks the last change up, whatever the planner thinks: it would read
-// all that are later.
-func (d postgresDialect) endsAfter() string {
-	const at = "(CAST(@at AS timestamp) AT TIME ZONE 'UTC')"
-	return "(changes.at > " + at + " OR (SELECT later.at FROM whodunit_changes AS later " +
-		"WHERE later.txid = changes.txid AND later.began = changes.began ORDER BY later.at DESC LIMIT 1) > " + at + ")"
+// endedAt looks the last change up, whatever the planner thinks: it would read all
+// that are later than what this is compared with.
+func (d postgresDialect) endedAt() string {
+	return "(SELECT later.at FROM whodunit_changes AS later WHERE later.txid = changes.txid AND later.began = changes.began ORDER BY later.at DESC LIMIT 1)"
 }
 
 func (d postgresDialect) endedAfter() string {

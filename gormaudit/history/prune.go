@@ -53,7 +53,7 @@ func (p *pruner) changes() error {
 		err := p.reads.Table(changesTable+" AS changes").Select("changes.id, "+p.dialect.ended()+" AS ended").
 			Joins("LEFT JOIN whodunit_change_sets AS change_sets ON "+p.dialect.join()).
 			Where("changes.id > ? AND changes.at < "+p.dialect.recordedInstant(), after, instantOf(p.before)).
-			Where("NOT "+p.dialect.endsAfter(), map[string]any{"at": instantOf(p.before)}).
+			Where("NOT "+endsAfter(p.dialect), map[string]any{"at": instantOf(p.before)}).
 			Order("changes.id").Limit(p.rows).Scan(&old).Error
 		if err != nil || len(old) == 0 {
 			return err

@@ -32,11 +32,11 @@ type recordReader interface {
 	recordedAt() string
 	recordedInstant() string
 	// transaction is the same for all changes of one transaction, as far as that is
-	// known. endsAfter is the condition that the last of them is later than @at.
+	// known. endedAt is the time of the last of them, to be compared like recordedAt.
 	// endedAfter is a FROM of changes, with a placeholder for a time: of all those
 	// for which that is so, and maybe some others.
 	transaction() string
-	endsAfter() string
+	endedAt() string
 	endedAfter() string
 	// set is the id of a change's set, inSet the condition with a placeholder
 	// that it is id. join is the condition that joins a change to its set,

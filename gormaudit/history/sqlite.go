@@ -406,10 +406,10 @@ func (d sqliteDialect) transaction() string {
 // round it.
 func sqliteInstant(at string) string { return "julianday(substr(" + at + ", 1, 23))" }
 
-// endsAfter looks at the last change of each set of the transaction.
-func (d sqliteDialect) endsAfter() string {
-	return "(changes.at > " + sqliteInstant("@at") + " OR EXISTS (SELECT 1 FROM whodunit_change_sets AS tied JOIN whodunit_changes AS later ON later.id = tied.last " +
-		"WHERE (tied.id = coalesce(change_sets.first, change_sets.id) OR tied.first = coalesce(change_sets.first, change_sets.id)) AND later.at > " + sqliteInstant("@at") + "))"
+// endedAt looks at the last change of each set of the transaction.
+func (d sqliteDialect) endedAt() string {
+	return "coalesce((SELECT max(later.at) FROM whodunit_change_sets AS tied JOIN whodunit_changes AS later ON later.id = tied.last " +
+		"WHERE tied.id = coalesce(change_sets.first, change_sets.id) OR tied.first = coalesce(change_sets.first, change_sets.id)), changes.at)"
 }
 
 // endedAfter are all changes from the first that is later on, and those before it in

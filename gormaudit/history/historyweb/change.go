@@ -20,6 +20,7 @@ type change struct {
 	Rest   string
 	Fields []field
 	Then   string // in a row's own story: the address of the row as it was
+	With   bool   // by then the next change of the row had been made, too
 }
 
 // verbs are what somebody did: the words before the row, and after it.

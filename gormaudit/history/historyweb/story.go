@@ -79,42 +79,34 @@ func (h *handler) story(v *visit) error {
 	if page.Days, err = h.days(v, changes); err != nil {
 		return err
 	}
-	h.leadToMoments(page.Days, f, changes)
+	if err := h.leadToMoments(v, page.Days, f, changes); err != nil {
+		return err
+	}
 	if f.Before > 0 {
 		page.Newest = f.Address("row")
 	}
 	return h.render(v, "story", page.Row.Label, page)
 }
 
-// leadToMoments gives each change the address of the row as it was after it. The
-// newest left it as it is.
-func (h *handler) leadToMoments(days []day, f filter, changes []history.Change) {
+// leadToMoments gives each change the address of the row as it was after it: when its
+// transaction had ended, for the row was never seen in the middle of one.
+func (h *handler) leadToMoments(v *visit, days []day, f filter, changes []history.Change) error {
+	asked := append([]history.Change{{ID: f.Before}}, changes...) // the next newer one is on the page before
+	ends, err := history.Ends(v.db, asked)
+	if err != nil {
+		return err
+	}
 	n := 0
 	for _, day := range days {
 		for _, set := range day.Sets {
 			for i := range set.Changes {
-				at := changes[n].At
-				if n > 0 {
-					at = until(at, changes[n-1].At)
-				} else if f.Before == 0 {
-					at = time.Now()
-				}
-				set.Changes[i].Then = f.Moment(h.at(at).Machine())
+				next, end := ends[n], ends[n+1]
+				set.Changes[i].Then, set.Changes[i].With = f.Moment(h.at(end).Machine()), next.Equal(end)
 				n++
 			}
 		}
 	}
-}
-
-// until is the last moment before the next change: the transaction of this one may
-// have gone on for a while. SQLite counts in milliseconds, the others finer.
-func until(at, next time.Time) time.Time {
-	for _, step := range []time.Duration{time.Millisecond, time.Microsecond} {
-		if last := next.Add(-step); !last.Before(at) {
-			return last
-		}
-	}
-	return at
+	return nil
 }
 
 // momentPage is a row as it was.

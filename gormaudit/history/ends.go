@@ -1,0 +1,65 @@
+package history
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Ends returns the times from which some changes count: result[i] is when the
+// transaction of changes[i] made its last change, of whatever row. So
+// At(db, key, ends[i]) is the row as it was after changes[i] and all else that its
+// transaction did, while [Change.At] of a change in the middle of a transaction is a
+// time at which [At] does not count it yet. The changes are known by their IDs. One
+// that is no longer recorded has its own time. What is not known of transactions is
+// in [ChangeSet.Transaction].
+func Ends(db *gorm.DB, changes []Change) ([]time.Time, error) {
+	r, fresh, err := newReader(db)
+	if err != nil {
+		return nil, err
+	}
+	ends := make([]time.Time, 0, len(changes))
+	for some := range slices.Chunk(changes, manySubjects) {
+		ids := make([]int64, len(some))
+		for i, c := range some {
+			ids[i] = c.ID
+		}
+		var found []struct {
+			ID   int64
+			Text string
+		}
+		err := fresh.Table(changesTable+" AS changes").Select("changes.id, "+r.endText()+" AS text").
+			Joins("LEFT JOIN whodunit_change_sets AS change_sets ON "+r.dialect.join()).Where("changes.id IN ?", ids).Find(&found).Error
+		if err != nil {
+			return nil, fmt.Errorf("history: reading when transactions ended: %w", hintOfTables(err))
+		}
+		byID := map[int64]time.Time{}
+		for _, f := range found {
+			byID[f.ID], _ = parseTime(f.Text, time.UTC)
+		}
+		for _, c := range some {
+			end, recorded := byID[c.ID]
+			if !recorded {
+				end = c.At
+			}
+			ends = append(ends, end)
+		}
+	}
+	return ends, nil
+}
+
+// endText is the time of the last change of a change's transaction, as [reader.query]
+// has a change's own.
+func (r reader) endText() string {
+	return strings.ReplaceAll(r.dialect.at(), "changes.at", r.dialect.endedAt())
+}
+
+// endsAfter is the condition that the last change of a change's transaction is later
+// than @at.
+func endsAfter(d recordReader) string {
+	at := strings.Replace(d.recordedInstant(), "?", "@at", 1)
+	return "(changes.at > " + at + " OR " + d.endedAt() + " > " + at + ")"
+}
