@@ -12,6 +12,7 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/keyed"
 )
 
 // confirmPage asks whether a row is to be written as it was.
@@ -22,6 +23,7 @@ type confirmPage struct {
 	Values  []value // that change
 	Words   []word  // that the table requires of a change
 	Problem string
+	Lost    bool // not all of it is recorded, so that it can't be written
 }
 
 // restoration is a row that whoever is here may write as it was at a time.
@@ -75,7 +77,39 @@ func (h *handler) ask(v *visit, r restoration, status int, problem string) error
 			page.Values = append(page.Values, value)
 		}
 	}
+	if page.Lost, err = h.unrecorded(v, r); err != nil {
+		return err
+	}
 	return h.renderWith(v, status, "confirm", "Restore "+page.Row.Label, page)
+}
+
+// unrecorded reports whether something would have to be written that is not recorded:
+// a redacted column that has changed since, or one left out, of a row that is gone.
+func (h *handler) unrecorded(v *visit, r restoration) (bool, error) {
+	var redacted []string
+	leftOut := false
+	for _, f := range r.table.schema.Fields {
+		switch tag := f.TagSettings["HISTORY"]; {
+		case f.DBName == "" || tag == "":
+		case tag != "-":
+			redacted = append(redacted, f.DBName)
+		case !f.PrimaryKey:
+			leftOut = true
+		}
+	}
+	q := history.Query{Rows: []any{keyed.Row{Model: r.row}}, Limit: 1}
+	newest, err := history.Find(v.db, q)
+	if err != nil || leftOut && len(newest) > 0 && newest[0].Action == history.ActionDelete {
+		return err == nil, err
+	}
+	if q.Columns = redacted; len(redacted) == 0 {
+		return false, nil
+	}
+	if newest, err = history.Find(v.db, q); err != nil || len(newest) == 0 {
+		return false, err
+	}
+	ends, err := history.Ends(v.db, newest)
+	return err == nil && ends[0].After(r.at), err
 }
 
 func (h *handler) restore(v *visit) error {

@@ -249,6 +249,12 @@ func (h *handler) values(v *visit, t *Table, row, then any, lost map[string]bool
 	if err != nil {
 		return nil, err
 	}
+	var known map[string]bool
+	if !there {
+		if known, err = h.known(v, row); err != nil {
+			return nil, err
+		}
+	}
 	people := h.people(v, h.idsOf(v, t, reflect.ValueOf(then).Elem(), now))
 	text := func(f *schema.Field, row reflect.Value) string {
 		if t.by[f] {
@@ -262,7 +268,8 @@ func (h *handler) values(v *visit, t *Table, row, then any, lost map[string]bool
 			continue // the value of now, whenever
 		}
 		shown := value{Label: t.columnLabel(name), stamped: t.stamped[f], Lost: lost[name], Hidden: f.TagSettings["HISTORY"] != ""}
-		if shown.Hidden || shown.Lost {
+		// What no change of a row that is gone knows was NULL, or was no column yet.
+		if shown.Hidden || shown.Lost || !there && !known[name] {
 			values = append(values, shown)
 			continue
 		}
@@ -275,6 +282,18 @@ func (h *handler) values(v *visit, t *Table, row, then any, lost map[string]bool
 		values = append(values, shown)
 	}
 	return values, nil
+}
+
+// known are the columns that the changes of a row know of.
+func (h *handler) known(v *visit, row any) (map[string]bool, error) {
+	changes, err := history.Find(v.db, history.Query{Rows: []any{keyed.Row{Model: row}}})
+	known := map[string]bool{}
+	for _, c := range changes {
+		for _, f := range c.Fields {
+			known[f.Column] = true
+		}
+	}
+	return known, err
 }
 
 // idsOf are the ids that the by-columns of rows hold.

@@ -217,3 +217,94 @@ type stampedFee struct {
 }
 
 func (stampedFee) TableName() string { return "fees" }
+
+type pass struct {
+	ID   uint
+	Name string
+	Pin  string `gorm:"history:redact"`
+}
+
+type notedPass struct {
+	ID   uint
+	Name string
+	Note string `gorm:"history:-"`
+}
+
+type rankedPass struct {
+	ID    uint
+	Name  string
+	Rank  int    `gorm:"not null;default:5"`
+	Class string `gorm:"not null;default:second"`
+}
+
+func (notedPass) TableName() string  { return "passes" }
+func (rankedPass) TableName() string { return "passes" }
+
+// passBefore makes a pass, does something to it, and returns the address of the restore of
+// how it was before.
+func passBefore[T any](t *testing.T, d *dbtest.Database, made T, then func(tx *gorm.DB) error) (db *gorm.DB, form url.Values) {
+	t.Helper()
+	db = d.Open(t)
+	must(t, db.Use(history.New()))
+	must(t, history.Migrate(db, &made))
+	must(t, db.WithContext(as(alice)).Create(&made).Error)
+	time.Sleep(20 * time.Millisecond)
+	form = url.Values{"table": {"passes"}, "key": {"1"}, "at": {time.Now().Format(time.RFC3339Nano)}}
+	time.Sleep(20 * time.Millisecond)
+	must(t, then(db.WithContext(as(bob)).Model(&made)))
+	return db, form
+}
+
+// What can't be written is not offered.
+func TestAQuestionSaysThatNotAllIsRecorded(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		sees := func(what string, db *gorm.DB, table historyweb.Table, form url.Values, can bool) {
+			t.Helper()
+			h := historyweb.Handler(db, historyweb.Config{Tables: []historyweb.Table{table}, MayRestore: anybodyMay})
+			question := get(h, carol, "/restore?"+form.Encode())
+			says, asks := strings.Contains(text(question), "This can't be restored: not all of it is recorded."), strings.Contains(question.Body.String(), "<button")
+			status := map[bool]int{true: http.StatusSeeOther, false: http.StatusConflict}[can]
+			if w := post(h, carol, form, "same-origin"); w.Code != status || says == can || asks != can {
+				t.Errorf("%s: %d, want %d, after the question\n%s", what, w.Code, status, text(question))
+			}
+		}
+		db, form := passBefore(t, d, pass{ID: 1, Name: "Ann", Pin: "1"}, func(tx *gorm.DB) error { return tx.Updates(pass{Name: "Bea", Pin: "2"}).Error })
+		sees("a pin that changed", db, historyweb.For[pass](historyweb.Table{}), form, false)
+		form.Set("at", time.Now().Format(time.RFC3339Nano))
+		time.Sleep(20 * time.Millisecond)
+		must(t, db.WithContext(as(bob)).Model(&pass{ID: 1}).Update("name", "Cleo").Error)
+		sees("a pin that changed before", db, historyweb.For[pass](historyweb.Table{}), form, true)
+		must(t, db.Delete(&pass{ID: 1}).Error)
+		sees("a pin of a pass that is gone", db, historyweb.For[pass](historyweb.Table{}), form, false)
+		must(t, db.Migrator().DropTable("passes"))
+		db, form = passBefore(t, d, notedPass{ID: 1, Name: "Ann"}, func(tx *gorm.DB) error { return tx.Update("name", "Bea").Error })
+		sees("a note that is left out", db, historyweb.For[notedPass](historyweb.Table{}), form, true)
+		must(t, db.Delete(&notedPass{ID: 1}).Error)
+		sees("a note of a pass that is gone", db, historyweb.For[notedPass](historyweb.Table{}), form, false)
+	})
+}
+
+// A column that was added since gets its default, which the history does not know.
+func TestAQuestionKnowsNoColumnThatWasAddedSince(t *testing.T) {
+	t.Parallel()
+	type pass struct {
+		ID   uint
+		Name string
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, form := passBefore(t, d, pass{ID: 1, Name: "Ann"}, func(tx *gorm.DB) error { return tx.Delete(&pass{ID: 1}).Error })
+		must(t, history.Migrate(db, &rankedPass{}))
+		h := historyweb.Handler(db, historyweb.Config{Tables: []historyweb.Table{historyweb.For[rankedPass](historyweb.Table{})}, MayRestore: anybodyMay})
+		question := text(get(h, carol, "/restore?"+form.Encode()))
+		if expect(t, "the question", question, "Id [inserted: 1]", "Name [inserted: Ann]"); strings.Contains(question, "Rank") || strings.Contains(question, "Class") {
+			t.Errorf("the question has columns that the row did not have:\n%s", question)
+		}
+		expect(t, "the moment", text(get(h, carol, "/moment?"+form.Encode())), "Name Ann", "Rank nothing", "Class nothing")
+		post(h, carol, form, "same-origin")
+		var got rankedPass
+		if must(t, d.Open(t).First(&got, 1).Error); got != (rankedPass{1, "Ann", 5, "second"}) {
+			t.Errorf("restored %+v", got)
+		}
+	})
+}
