@@ -1,6 +1,7 @@
 package echoauth_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -55,6 +56,47 @@ func ExampleRequireFunc() {
 	// Output:
 	// 200
 	// 403
+}
+
+// A guard that asks the record: who is not an administrator gets a 403, whose
+// account was deleted a 401.
+func ExampleRequireFunc_record() {
+	type Account struct{ Role string }
+	accounts := map[string]*Account{"1": {"admin"}, "2": {"clerk"}}
+
+	e := echo.New()
+	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		Load: func(_ context.Context, a actor.Actor) (any, error) {
+			account, ok := accounts[a.ID]
+			if !ok {
+				return nil, echoauth.ErrAnonymous // the account was deleted
+			}
+			return account, nil
+		},
+	}))
+	isAdmin := func(c echo.Context, _ actor.Actor) (bool, error) {
+		account, err := echoauth.User[*Account](c.Request().Context())
+		if err != nil {
+			return false, err // ErrAnonymous is a 401
+		}
+		return account.Role == "admin", nil
+	}
+	toSignIn := echoauth.RequireUserWithConfig(echoauth.RequireConfig{LoginURL: "/login"}) // redirects a browser
+	admins := e.Group("/admin", toSignIn, echoauth.RequireFunc(isAdmin))
+	admins.GET("/users", showActor)
+
+	for _, a := range []actor.Actor{actor.User(1), actor.User(2), actor.User(3), {}} {
+		req := httptest.NewRequest(http.MethodGet, "/admin/users", nil)
+		req.Header.Set("Accept", "text/html") // a browser
+		rec := httptest.NewRecorder()
+		e.ServeHTTP(rec, req.WithContext(actor.NewContext(req.Context(), a)))
+		fmt.Printf("%v %d %q\n", a, rec.Code, rec.Header().Get("Location"))
+	}
+	// Output:
+	// user:1 200 ""
+	// user:2 403 ""
+	// user:3 401 ""
+	// anonymous 302 "/login?next=%2Fadmin%2Fusers"
 }
 
 func ExampleSafeNext() {
