@@ -30,20 +30,30 @@ var pastMigrate = []struct {
 	warns  string
 	broken bool
 }{
-	{name: "a dropped column", kinds: []string{dbtest.Postgres, dbtest.MariaDB},
-		alter: "ALTER TABLE taggeds DROP COLUMN tags", want: history.ErrOutdated, broken: true},
-	{name: "a renamed column", kinds: []string{dbtest.Postgres, dbtest.MariaDB},
-		alter: "ALTER TABLE taggeds RENAME COLUMN tags TO labels", want: history.ErrOutdated, warns: `column "labels" is not in the model`, broken: true},
+	{
+		name: "a dropped column", kinds: []string{dbtest.Postgres, dbtest.MariaDB},
+		alter: "ALTER TABLE taggeds DROP COLUMN tags", want: history.ErrOutdated, broken: true,
+	},
+	{
+		name: "a renamed column", kinds: []string{dbtest.Postgres, dbtest.MariaDB},
+		alter: "ALTER TABLE taggeds RENAME COLUMN tags TO labels", want: history.ErrOutdated, warns: `column "labels" is not in the model`, broken: true,
+	},
 	{name: "a renamed column", kinds: []string{dbtest.SQLite}, // which renames it in the triggers, too
 		alter: "ALTER TABLE taggeds RENAME COLUMN tags TO labels", want: history.ErrOutdated, warns: `column "labels" is not in the model`},
 	{name: "a column in another case", kinds: []string{dbtest.SQLite, dbtest.MariaDB}, alter: "ALTER TABLE taggeds RENAME COLUMN tags TO TAGS"},
-	{name: "a column in another case", kinds: []string{dbtest.Postgres},
-		alter: `ALTER TABLE taggeds RENAME COLUMN tags TO "TAGS"`, want: history.ErrOutdated, warns: `column "TAGS" is not in the model`, broken: true},
+	{
+		name: "a column in another case", kinds: []string{dbtest.Postgres},
+		alter: `ALTER TABLE taggeds RENAME COLUMN tags TO "TAGS"`, want: history.ErrOutdated, warns: `column "TAGS" is not in the model`, broken: true,
+	},
 	{name: "a new column", alter: "ALTER TABLE taggeds ADD COLUMN extra integer", warns: `column "extra" is not in the model`},
-	{name: "a generated column", kinds: []string{dbtest.SQLite, dbtest.MariaDB},
-		alter: "ALTER TABLE taggeds ADD COLUMN extra integer GENERATED ALWAYS AS (id + 1) VIRTUAL", warns: `column "extra" is not in the model`},
-	{name: "a column of another type", kinds: []string{dbtest.Postgres},
-		alter: "ALTER TABLE taggeds ALTER COLUMN name TYPE integer USING 1", warns: `column "name" is a integer`},
+	{
+		name: "a generated column", kinds: []string{dbtest.SQLite, dbtest.MariaDB},
+		alter: "ALTER TABLE taggeds ADD COLUMN extra integer GENERATED ALWAYS AS (id + 1) VIRTUAL", warns: `column "extra" is not in the model`,
+	},
+	{
+		name: "a column of another type", kinds: []string{dbtest.Postgres},
+		alter: "ALTER TABLE taggeds ALTER COLUMN name TYPE integer USING 1", warns: `column "name" is a integer`,
+	},
 	{name: "a column of another type", kinds: []string{dbtest.MariaDB}, alter: "ALTER TABLE taggeds MODIFY name integer", warns: `column "name" is a int`},
 	{name: "a renamed table", alter: "ALTER TABLE taggeds RENAME TO others", want: history.ErrMissing, broken: true},
 	{name: "a dropped table", alter: "DROP TABLE taggeds", want: history.ErrMissing, broken: true},
