@@ -331,6 +331,7 @@ func TestAdoptingTheHistory(t *testing.T) {
 			db = d.Open(t)
 			must(t, db.Use(history.New()))
 		}
+		ok(t, db.Exec("UPDATE chats SET updated_by = creator_id WHERE updated_by IS NULL")) // bookkeeping alone
 		db = db.WithContext(contextOf(actor.User(7)))
 		ok(t, db.Model(&Chat{ID: 1}).Update("title", "after"))
 		changes, err := history.Of(db, &Chat{ID: 1})
@@ -338,4 +339,139 @@ func TestAdoptingTheHistory(t *testing.T) {
 			t.Errorf("recorded %+v, %v, want the last update, by user:7", changes, err)
 		}
 	})
+}
+
+// recordChats is a migration of the history in Go.
+var recordChats = func(tx *gorm.DB) error {
+	type Chat struct { // a copy with all columns that the table has after this migration
+		ID        uint
+		Title     string
+		CreatorID uint
+		gormaudit.By[uint]
+	}
+	_, create, err := history.SQL(tx, &Chat{})
+	if err != nil {
+		return err
+	}
+	return tx.Exec("SET LOCAL lock_timeout = '2s';\n" + create).Error
+}
+
+func TestAdoptingTheHistoryByMigrationsInGo(t *testing.T) {
+	d := dbtest.New(t, dbtest.Postgres)
+	db := d.Open(t)
+	initSchema(t, db)
+	must(t, addWho(db))
+	for range 2 {
+		must(t, db.Transaction(recordChats))
+		must(t, history.Verify(db, &Chat{}))
+	}
+	must(t, db.Use(history.New()))
+	ok(t, db.WithContext(contextOf(actor.User(7))).Model(&Chat{ID: 1}).Update("title", "after"))
+	changes, err := history.Of(db, &Chat{ID: 1})
+	if err != nil || len(changes) != 1 || changes[0].ChangeSet.Actor != actor.User(7) {
+		t.Errorf("recorded %+v, %v, want the update, by user:7", changes, err)
+	}
+
+	// The run of a release that knows a column less takes it out.
+	type NewChat struct {
+		Chat
+		Closed bool
+	}
+	table := d.Open(t).Table("chats")
+	must(t, table.Migrator().AddColumn(&NewChat{}, "Closed"))
+	_, create, err := history.SQL(table, &NewChat{})
+	must(t, err)
+	ok(t, d.Open(t).Exec(create))
+	must(t, history.Verify(table, &NewChat{}))
+	must(t, d.Open(t).Transaction(recordChats))
+	if err := history.Verify(table, &NewChat{}); !errors.Is(err, history.ErrOutdated) {
+		t.Errorf("Verify after the older release = %v, want ErrOutdated", err)
+	}
+
+	// A writer holds the table: the migration gives up, and nothing has changed.
+	writer := d.Open(t).Begin()
+	defer writer.Rollback()
+	ok(t, writer.Exec("UPDATE chats SET title = 'x'"))
+	if err := d.Open(t).Transaction(recordChats); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+		t.Errorf("the migration beside a writer = %v, want a lock timeout", err)
+	}
+}
+
+// An old created_by that holds login names stays the application's own, beside a
+// new column for ids.
+func TestAdoptingBesideLoginNames(t *testing.T) {
+	type Chat struct {
+		ID          uint
+		Title       string
+		CreatedBy   string `gorm:"autoCreateBy:false"` // a login name: the application's own
+		CreatedByID *uint
+	}
+	type User struct {
+		ID    uint
+		Login string
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		s := &stage{DB: d.Open(t), plain: d.Open(t)}
+		must(t, s.plain.AutoMigrate(&User{}, &Chat{}))
+		must(t, s.Use(gormaudit.NewWithConfig(gormaudit.Config{Models: []any{&Chat{}}})))
+		must(t, gormaudit.Verify(s.plain, &Chat{}))
+		ok(t, s.plain.Create(&User{ID: 8, Login: "bob"}))
+		ok(t, s.plain.Create(&[]Chat{{ID: 1, CreatedBy: "bob"}, {ID: 2, CreatedBy: "gone"}}))
+		ok(t, s.user(7).Create(&Chat{ID: 3, CreatedBy: "ann"}))
+		ok(t, s.plain.Exec("UPDATE chats SET created_by_id = (SELECT id FROM users WHERE login = created_by) WHERE created_by_id IS NULL"))
+		var rows []Chat
+		ok(t, s.plain.Order("id").Find(&rows))
+		var got []string
+		for _, row := range rows {
+			id := "NULL"
+			if row.CreatedByID != nil {
+				id = fmt.Sprint(*row.CreatedByID)
+			}
+			got = append(got, row.CreatedBy+" "+id)
+		}
+		if want := []string{"bob 8", "gone NULL", "ann 7"}; !slices.Equal(got, want) {
+			t.Errorf("rows hold %q, want %q", got, want)
+		}
+	})
+}
+
+// Without the tag an old created_by of texts is a by-column, and nothing objects.
+func TestAdoptingTakesLoginNamesForIDs(t *testing.T) {
+	type Chat struct {
+		ID        uint
+		CreatedBy string
+	}
+	s := newSQLiteStage(t, gormaudit.Config{Models: []any{&Chat{}}}, &Chat{})
+	must(t, gormaudit.Verify(s.plain, &Chat{}))
+	must(t, s.user(7).Create(&Chat{ID: 1, CreatedBy: "ann"}).Error)
+	if got := s.cell(t, "chats", "created_by", 1); got != "7" {
+		t.Errorf("created_by = %s, want 7", got)
+	}
+}
+
+// What upgrading.md drops is all that the history had.
+func TestUpgradingDropsTheHistory(t *testing.T) {
+	names := map[string]string{
+		"postgres": "SELECT relname FROM pg_class WHERE relname LIKE 'whodunit%' UNION ALL SELECT proname FROM pg_proc WHERE proname LIKE 'whodunit%' AND pronamespace = current_schema()::regnamespace UNION ALL SELECT tgname FROM pg_trigger WHERE tgname LIKE 'whodunit%'",
+		"mysql":    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE 'whodunit%' UNION ALL SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE() UNION ALL SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()",
+		"sqlite":   "SELECT name FROM sqlite_schema WHERE name LIKE 'whodunit%'",
+	}
+	blocks := recipes(t, "upgrading.md", "Back out of the history")
+	files := map[string]string{"postgres": blocks[0], "mysql": blocks[1], "sqlite": blocks[2]}
+	for _, appendOnly := range []bool{false, true} {
+		dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+			db := d.Open(t)
+			must(t, history.Options{AppendOnly: appendOnly}.Migrate(db, &Chat{}))
+			ok(t, db.Create(&Chat{}))
+			must(t, history.Drop(db, &Chat{}))
+			for statement := range strings.SplitSeq(strings.TrimSpace(files[db.Name()]), ";\n") {
+				ok(t, db.Exec(statement))
+			}
+			var left []string
+			ok(t, db.Raw(names[db.Name()]).Scan(&left))
+			if len(left) > 0 {
+				t.Errorf("left are %q", left)
+			}
+		})
+	}
 }

@@ -22,7 +22,7 @@ func recipes(t *testing.T, page, section string) []string {
 	_, rest, found := strings.Cut(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n## "+section+"\n")
 	rest, _, _ = strings.Cut(rest, "\n## ")
 	var blocks []string
-	for part := range strings.SplitSeq(rest, "```sql\n") {
+	for _, part := range strings.Split(rest, "```sql\n")[1:] {
 		if block, _, isBlock := strings.Cut(part, "```"); isBlock {
 			blocks = append(blocks, block)
 		}
