@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"errors"
 	"os"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/seed-3826ef92/whodunit/example/internal/exampletest"
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 )
 
@@ -38,40 +40,25 @@ func TestProgram(t *testing.T) {
 
 // The files lead up two migrations and down again.
 func TestFiles(t *testing.T) {
-	dsn := exampletest.Postgres(t)
+	db, pool := connect(t)
 	t.Chdir(t.TempDir())
-	db, err := gorm.Open(postgres.Open(dsn))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool, err := db.DB()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = pool.Close() })
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	run := func(file, own string) {
 		t.Helper()
 		_, err := pool.Exec(strings.NewReplacer("-- ALTER TABLE …", own, "-- and back …", own).Replace(read(t, file)))
-		must(err)
+		must(t, err)
 	}
 
-	must(db.AutoMigrate(&Note{}, &Tag{}))
-	must(write(db, "0001_history", &Note{}, &Tag{}))
-	must(write(db, "0002_body", &changed{}, &Tag{}))
+	must(t, db.AutoMigrate(&Note{}, &Tag{}))
+	must(t, write(db, "0001_history", &Note{}, &Tag{}))
+	must(t, write(db, "0002_body", &changed{}, &Tag{}))
 
 	run("0001_history.up.sql", "")
-	must(history.Verify(db, &Note{}, &Tag{}))
+	must(t, history.Verify(db, &Note{}, &Tag{}))
 	run("0002_body.up.sql", "ALTER TABLE notes ADD COLUMN body text;")
-	must(history.Verify(db, &changed{}, &Tag{}))
-	must(db.Create(&changed{ID: 1, Body: "b"}).Error)
+	must(t, history.Verify(db, &changed{}, &Tag{}))
+	must(t, db.Create(&changed{ID: 1, Body: "b"}).Error)
 	run("0002_body.down.sql", "ALTER TABLE notes DROP COLUMN body;")
-	must(history.Verify(db, &Note{}, &Tag{}))
+	must(t, history.Verify(db, &Note{}, &Tag{}))
 	if err := history.Verify(db, &changed{}); !errors.Is(err, history.ErrOutdated) {
 		t.Errorf("Verify of the later model = %v, want ErrOutdated", err)
 	}
@@ -81,6 +68,83 @@ func TestFiles(t *testing.T) {
 	}
 	if changes, err := history.Of(db, &Note{ID: 1}); err != nil || len(changes) != 1 {
 		t.Errorf("after it %d changes are there, %v, want the one that was recorded", len(changes), err)
+	}
+}
+
+// shrunk is changed after the third migration.
+type shrunk struct {
+	ID    uint
+	Title int
+}
+
+func (shrunk) TableName() string { return "notes" }
+
+// The file of migrations.md does without the first half, and records its own UPDATE.
+func TestFileWithAnUpdate(t *testing.T) {
+	const mine = "-- here create, as history.SQL returned it\n"
+	_, text, _ := strings.Cut(read(t, "../../gormaudit/history/migrations.md"), "```sql\nSET LOCAL lock_timeout")
+	text, _, _ = strings.Cut("SET LOCAL lock_timeout"+text, "```")
+	if !strings.Contains(text, mine) {
+		t.Fatalf("migrations.md has no place for create: %s", text)
+	}
+	db, pool := connect(t)
+	must(t, errors.Join(history.Migrate(db, &Note{}), db.Create(&Note{ID: 1, Title: "t"}).Error))
+	_, create, err := history.SQL(db, &changed{})
+	must(t, err)
+	must(t, exec(pool, strings.Replace(text, mine, create, 1)))
+	must(t, history.Verify(db, &changed{}))
+	changes, err := history.Of(db, &changed{ID: 1})
+	must(t, err)
+	if body, _ := changes[0].Field("body"); changes[0].ChangeSet.Actor != actor.System("0002_body") || body.After.String() != "t" {
+		t.Errorf("the change is by %v, of %v", changes[0].ChangeSet.Actor, changes[0].Fields)
+	}
+
+	_, create, err = history.SQL(db, &shrunk{})
+	must(t, err)
+	must(t, exec(pool, "ALTER TABLE notes DROP COLUMN body, ALTER COLUMN title TYPE integer USING 1;"+create))
+	must(t, errors.Join(history.Verify(db, &shrunk{}), db.Model(&shrunk{ID: 1}).Update("title", 2).Error))
+}
+
+// What migrations.md says of those who read meanwhile.
+func TestWhatWaitsForReaders(t *testing.T) {
+	db, pool := connect(t)
+	must(t, history.Migrate(db, &Note{}))
+	drop, create, err := history.SQL(db, &Note{})
+	must(t, err)
+	reader, err := pool.Begin()
+	must(t, err)
+	defer func() { _ = reader.Rollback() }()
+	_, err = reader.Exec("SELECT * FROM notes")
+	must(t, err)
+	const timeout = "SET LOCAL lock_timeout = '200ms';"
+	must(t, exec(pool, timeout+create))
+	for _, statement := range []string{drop, "ALTER TABLE notes ADD COLUMN body text"} {
+		if err := exec(pool, timeout+statement); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+			t.Errorf("%q beside a reader = %v, want a timeout", statement, err)
+		}
+	}
+}
+
+func connect(t *testing.T) (*gorm.DB, *sql.DB) {
+	t.Helper()
+	db, err := gorm.Open(postgres.Open(exampletest.Postgres(t)))
+	must(t, err)
+	pool, err := db.DB()
+	must(t, err)
+	t.Cleanup(func() { _ = pool.Close() })
+	return db, pool
+}
+
+// exec runs a file as golang-migrate does: all of it at once.
+func exec(pool *sql.DB, text string) error {
+	_, err := pool.Exec(text)
+	return err
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -279,3 +279,29 @@ func TestRefusalsHaveSentinels(t *testing.T) {
 		}
 	})
 }
+
+// What migrations.md says of texts with other Options: what they require is for the
+// models of one call, AppendOnly for the whole history.
+func TestSQLOfTablesWithOtherRequirements(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, db.AutoMigrate(&requiredPrice{}, &unrequiredPrice{}))
+		run := func(o history.Options, model any) {
+			t.Helper()
+			_, create, err := o.SQL(db, model)
+			must(t, err)
+			runScript(t, db, strings.TrimSuffix(create, ";\n"))
+		}
+		run(history.Options{AppendOnly: true, RequireMetadata: []string{"reason"}}, &requiredPrice{})
+		run(history.Options{AppendOnly: true}, &unrequiredPrice{})
+		must(t, history.Verify(db, &requiredPrice{}, &unrequiredPrice{}))
+		isRefused(t, "Create without a reason", db.WithContext(as(ann)).Create(&requiredPrice{ID: 1}).Error, "reason")
+		must(t, db.WithContext(as(ann)).Create(&unrequiredPrice{ID: 1}).Error)
+		if err := db.Exec("DELETE FROM whodunit_changes").Error; err == nil {
+			t.Error("the history is not append-only")
+		}
+		run(history.Options{}, &unrequiredPrice{})
+		must(t, db.Exec("DELETE FROM whodunit_changes").Error)
+	})
+}

@@ -1,7 +1,9 @@
 package tests
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -244,5 +246,26 @@ func TestVerifyFindsAMigratorThatCannotRecord(t *testing.T) {
 	err := history.Verify(migrator, &Note{})
 	if !errors.Is(err, history.ErrDefiner) || !strings.Contains(err.Error(), "lacks INSERT") {
 		t.Errorf("Verify = %v, want ErrDefiner that names INSERT", err)
+	}
+}
+
+// failingLogger gives what Verify warns of to fail, such as t.Errorf.
+type failingLogger struct {
+	logger.Interface
+	fail func(format string, args ...any)
+}
+
+func (l failingLogger) Warn(_ context.Context, format string, args ...any) { l.fail(format, args...) }
+
+// The logger of migrations.md makes a warning fail.
+func TestALoggerThatFails(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.SQLite))
+	must(t, history.Verify(db.Session(&gorm.Session{Logger: failingLogger{logger.Discard, t.Errorf}}), &Note{}))
+	must(t, plain.Exec("ALTER TABLE notes ADD COLUMN forgotten text").Error)
+	var failed string
+	fail := func(format string, args ...any) { failed = fmt.Sprintf(format, args...) }
+	must(t, history.Verify(db.Session(&gorm.Session{Logger: failingLogger{logger.Discard, fail}}), &Note{}))
+	if !strings.Contains(failed, `column "forgotten" is not in the model`) {
+		t.Errorf("it failed with %q", failed)
 	}
 }
