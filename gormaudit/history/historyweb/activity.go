@@ -63,6 +63,9 @@ func (w word) Label() string { return humanize(w.Name) }
 
 func (h *handler) activity(v *visit) error {
 	page := activityPage{Filter: readFilter(v.r.URL.Query()), Actions: actionLabels}
+	if len(h.names) == 0 { // it is of no table that could be named
+		page.Actions = append(slices.Clone(actionLabels), actionOption{string(history.ActionAnonymize), "anonymized a person"})
+	}
 	f := &page.Filter
 	changes, more, err := h.find(v, &page)
 	if err != nil {

@@ -17,8 +17,9 @@ type Config struct {
 	// Home is the address to which the pages lead back. By default they lead
 	// nowhere.
 	Home string
-	// Tables are the tables to show, made by [For]: changes of others are left out.
-	// By default all tables are shown, but their rows have no pages of their own.
+	// Tables are the tables to show, made by [For]: changes of others are left out,
+	// and so is that somebody was anonymized, see [history.Anonymize]. By default all
+	// tables are shown, but their rows have no pages of their own.
 	Tables []Table
 	// Names returns people's names by the ids that actors have and by-columns hold.
 	// It is called once for a page, and once more where the filter is given a name:

@@ -70,6 +70,14 @@ func TestActionsWithoutARow(t *testing.T) {
 		must(t, history.Migrate(tx.Table("former"), &Order{}))
 		page := text(get(historyweb.Handler(plain, historyweb.Config{}), alice, "/"))
 		expect(t, "activity", page, "renamed the table orders", "anonymized user:9")
+		filtered := get(historyweb.Handler(plain, historyweb.Config{}), alice, "/?action=anonymize")
+		expect(t, "the filter", filtered.Body.String(), `<option value="anonymize" selected>`)
+		if page := text(filtered); !strings.Contains(page, "anonymized user:9") || strings.Contains(page, "created") {
+			t.Errorf("what was anonymized:\n%s", page)
+		}
+		if page := get(historyweb.Handler(plain, historyweb.Config{Tables: tables}), alice, "/").Body.String(); strings.Contains(page, "anonymize") {
+			t.Errorf("a page of tables has what is of none:\n%s", page)
+		}
 		if d.Kind == dbtest.Postgres {
 			expect(t, "activity", page, "emptied the table lines")
 			h := historyweb.Handler(plain, historyweb.Config{Tables: tables})
