@@ -1,6 +1,8 @@
 package echoauth_test
 
 import (
+	"net/http"
+
 	"github.com/golang-jwt/jwt/v5"
 	echojwt "github.com/labstack/echo-jwt/v4"
 	"github.com/labstack/echo/v4"
@@ -71,5 +73,39 @@ func ExampleFromClaims() {
 	// GET /api/ 200 service:billing
 	// GET /api/ 200 user:42 (by user:7)
 	// GET /api/ 401 {"message":"Unauthorized"}
+	// GET /api/ 401 {"message":"Unauthorized"}
+}
+
+func readNamed(claims jwt.MapClaims) (actor.Actor, bool, error) {
+	id, _ := claims["sub"].(string)
+	a := actor.User(id) // without an id, FromClaims answers 401
+	a.Name, _ = claims["name"].(string)
+	return a, true, nil
+}
+
+// The names that tokens have, for the history. FromJWT reads none.
+func ExampleFromClaims_name() {
+	key := []byte("32 random bytes, kept in a secret")
+	e := echo.New()
+	api := e.Group("/api")
+	api.Use(echojwt.WithConfig(echojwt.Config{SigningKey: key}))
+	api.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		Sources: []echoauth.Source{echoauth.FromClaims(readNamed)},
+	}))
+	api.GET("/", func(c echo.Context) error {
+		a := echoauth.Current(c)
+		return c.String(http.StatusOK, a.String()+" "+a.Name)
+	})
+
+	for _, claims := range []jwt.MapClaims{{"sub": "42", "name": "Ann"}, {"sub": "43"}, {"name": "Bob"}} {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
+		if err != nil {
+			panic(err)
+		}
+		send(e, "/api/", "Bearer "+token)
+	}
+	// Output:
+	// GET /api/ 200 user:42 Ann
+	// GET /api/ 200 user:43
 	// GET /api/ 401 {"message":"Unauthorized"}
 }
