@@ -313,8 +313,9 @@ func TestRightsOfReadersAndKeepers(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			d := dbtest.New(t, kind)
 			owner, plain := open(t, d)
-			must(t, history.Options{AppendOnly: true}.Migrate(owner, &Note{}))
+			must(t, history.Options{AppendOnly: true}.Migrate(owner, &Note{}, &patron{}))
 			must(t, owner.WithContext(as(ann)).Create(&Note{ID: 1, Title: "a"}).Error)
+			must(t, owner.WithContext(as(bob)).Create(&patron{ID: 7}).Error)
 			account := func(names ...string) *gorm.DB {
 				var rights []string
 				for _, name := range names {
@@ -345,11 +346,14 @@ func TestRightsOfReadersAndKeepers(t *testing.T) {
 			if c := must2(history.Restore[Note](restorer.WithContext(as(bob)), 1, created)); c.ChangeSet.Actor != bob {
 				t.Errorf("Restore is by %v, want bob", c.ChangeSet.Actor)
 			}
+			if erase(t, keeper, ""); len(trail(t, plain, &patron{ID: 7})) != 0 {
+				t.Error("keeper has erased nothing")
+			}
 			if n := must2(history.Anonymize(keeper.WithContext(as(bob)), ann)); n != 1 {
 				t.Errorf("Anonymize = %d, want 1", n)
 			}
-			if n := must2(history.Prune(keeper, time.Now().Add(time.Hour))); n != 4 {
-				t.Errorf("Prune = %d, want 4", n)
+			if n := must2(history.Prune(keeper, time.Now().Add(time.Hour))); n != 5 {
+				t.Errorf("Prune = %d, want 5", n)
 			}
 		})
 	}
