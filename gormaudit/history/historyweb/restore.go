@@ -1,6 +1,7 @@
 package historyweb
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"regexp"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
@@ -134,7 +136,7 @@ func (h *handler) restore(v *visit) error {
 func (r *restoration) write(v *visit) (lacking bool, err error) {
 	said := map[string]string{}
 	for {
-		db := v.db.WithContext(actor.NewMetadataContext(v.ctx, said))
+		db := v.db.Session(&gorm.Session{Context: actor.NewMetadataContext(v.ctx, said), Logger: askingLogger{v.db.Logger}})
 		if lacking {
 			err = r.try(db)
 		} else {
@@ -155,6 +157,24 @@ func (r *restoration) write(v *visit) (lacking bool, err error) {
 			said[key], lacking = "?", true
 		}
 	}
+}
+
+// askingLogger leaves out the refusals from which a page learns what to ask for: they
+// are no errors, and have the row's values in their SQL.
+type askingLogger struct{ logger.Interface }
+
+func (l askingLogger) Trace(ctx context.Context, begin time.Time, sql func() (string, int64), err error) {
+	if lacks(err) == "" {
+		l.Interface.Trace(ctx, begin, sql, err)
+	}
+}
+
+// ParamsFilter implements [gorm.ParamsFilter], as the logger itself does.
+func (l askingLogger) ParamsFilter(ctx context.Context, sql string, params ...any) (string, []any) {
+	if filter, ok := l.Interface.(gorm.ParamsFilter); ok {
+		return filter.ParamsFilter(ctx, sql, params...)
+	}
+	return sql, params
 }
 
 // errTried takes back what was only tried.

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"html"
+	"log"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
@@ -85,6 +88,37 @@ func TestRestoringAsksForWhatATableRequires(t *testing.T) {
 		must(t, err)
 		if got := fmt.Sprint(changes[0].ChangeSet.Metadata); got != "map[reason:by <mistake> ticket.no:4711 trace:t-1]" || changes[0].ChangeSet.Actor != bob {
 			t.Errorf("the restore is recorded with %s by %v", got, changes[0].ChangeSet.Actor)
+		}
+	})
+}
+
+// A question is not an error, and a logger that hides values still does.
+func TestAskingIsNotLogged(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain, form := fees(t, d, history.Options{RequireMetadata: []string{"reason", "ticket.no"}})
+		var logged strings.Builder
+		out := log.New(&logged, "", 0)
+		restore := func(config logger.Config) int {
+			logged.Reset()
+			h := historyweb.Handler(db.Session(&gorm.Session{Logger: logger.New(out, config)}), historyweb.Config{Tables: []historyweb.Table{historyweb.For[Fee](historyweb.Table{})}, MayRestore: anybodyMay})
+			return post(h, bob, form, "same-origin").Code
+		}
+		if code := restore(logger.Config{LogLevel: logger.Error}); code != http.StatusUnprocessableEntity || logged.Len() > 0 {
+			t.Errorf("a restore that lacks words = %d, want 422 and no log:\n%s", code, &logged)
+		}
+		form.Set("metadata.reason", "mistake")
+		form.Set("metadata.ticket.no", "4711")
+		if code := restore(logger.Config{LogLevel: logger.Info, ParameterizedQueries: true}); code != http.StatusSeeOther {
+			t.Errorf("a restore that says all = %d, want 303", code)
+		}
+		if line := regexp.MustCompile(`UPDATE .fees. SET .amount.=.*`).FindString(logged.String()); !regexp.MustCompile(`=[A-Z(]*(\?|\$1)`).MatchString(line) {
+			t.Errorf("the log of the restore has %q:\n%s", line, &logged)
+		}
+		must(t, db.WithContext(actor.NewMetadataContext(as(alice), map[string]string{"reason": "x", "ticket.no": "1"})).Model(&Fee{ID: 7}).Update("amount", 2).Error)
+		must(t, plain.Exec("ALTER TABLE fees RENAME TO gone").Error)
+		if code := restore(logger.Config{LogLevel: logger.Error}); code == http.StatusSeeOther || !strings.Contains(logged.String(), "fees") {
+			t.Errorf("a restore that fails = %d, and is logged as %q", code, &logged)
 		}
 	})
 }
