@@ -26,7 +26,7 @@ var audit = expvar.NewMap("gormaudit")
 
 func count(ctx context.Context, e gormaudit.Event) {
 	name := strings.TrimSpace(strings.Join([]string{e.Kind.String(), e.Operation, e.Table, e.Column}, " "))
-	if a, ok := actor.FromContext(ctx); ok {
+	if a, ok := actor.FromContext(ctx); ok { // or your Config.Actor(ctx)
 		name += " by " + a.Kind.String() // user, system, service or anonymous
 	}
 	audit.Add(name, 1)
@@ -144,9 +144,11 @@ func TestAdoptingReadsTheWrongSession(t *testing.T) {
 	creator := uint(7)
 	must(t, s.as(actor.Actor{}).Create(&Chat{ID: 1, CreatorID: &creator}).Error)
 	must(t, s.user(7).Create(&Chat{ID: 2, CreatorID: &creator}).Error)
+	must(t, s.as(actor.System("archiver")).Create(&Chat{ID: 3}).Error)
 	want := []string{
 		"dropped create chats creator_id by anonymous: 1",
-		"would_stamp create chats creator_id by anonymous: 1", "would_stamp create chats creator_id by user: 1",
+		"would_stamp create chats creator_id by anonymous: 1", "would_stamp create chats creator_id by system: 1",
+		"would_stamp create chats creator_id by user: 1",
 	}
 	if got := takeNumbers(); !slices.Equal(got, want) {
 		t.Errorf("counted %q, want %q", got, want)
