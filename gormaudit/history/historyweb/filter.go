@@ -14,11 +14,11 @@ import (
 
 // filter is what a page's address asks for, in texts as they are in it.
 type filter struct {
-	Table, Action, Column, Actor, Since, Until, Request string
-	Unattributed                                        bool
-	Key                                                 []string
-	Before                                              int64
-	Problems                                            map[string]string // by the names of what can't be read
+	Table, Action, Column, Actor, Since, Until, Request, Word, Text string
+	Unattributed                                                    bool
+	Key                                                             []string
+	Before                                                          int64
+	Problems                                                        map[string]string // by the names of what can't be read
 }
 
 // localTime is a time as browsers send it, without a zone.
@@ -29,7 +29,7 @@ func readFilter(values url.Values) filter {
 		Table: values.Get("table"), Action: values.Get("action"), Column: strings.TrimSpace(values.Get("column")),
 		Actor: strings.TrimSpace(values.Get("actor")), Since: values.Get("since"), Until: values.Get("until"),
 		Request: strings.TrimSpace(values.Get("request")), Unattributed: values.Get("unattributed") != "", Key: values["key"],
-		Problems: map[string]string{},
+		Word: strings.TrimSpace(values.Get("word")), Text: strings.TrimSpace(values.Get("text")), Problems: map[string]string{},
 	}
 	f.Before, _ = strconv.ParseInt(values.Get("before"), 10, 64)
 	return f
@@ -56,6 +56,7 @@ func (f filter) values() url.Values {
 	values := url.Values{}
 	for name, value := range map[string]string{
 		"table": f.Table, "action": f.Action, "column": f.Column, "actor": f.Actor, "since": f.Since, "until": f.Until, "request": f.Request,
+		"word": f.Word, "text": f.Text,
 	} {
 		if value != "" {
 			values.Set(name, value)
@@ -123,6 +124,12 @@ func (h *handler) query(v *visit, f filter) (q history.Query, err error) {
 	}
 	if f.Column != "" {
 		q.Columns = []string{f.Column}
+	}
+	switch {
+	case f.Word != "" && f.Text != "":
+		q.Metadata = map[string]string{f.Word: f.Text}
+	case f.Word != "" || f.Text != "":
+		f.Problems["word"] = "Write both: a name, such as reason, and its whole text."
 	}
 	q.Unattributed, q.RequestID, q.Before = f.Unattributed, f.Request, f.Before
 	q.Since = h.readTime(f, "since", f.Since)

@@ -2,6 +2,9 @@ package tests
 
 import (
 	"context"
+	"fmt"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +85,41 @@ func TestActionsWithoutARow(t *testing.T) {
 			expect(t, "activity", page, "emptied the table lines")
 			h := historyweb.Handler(plain, historyweb.Config{Tables: tables})
 			expect(t, "activity of tables", text(get(h, alice, "/?table=lines")), "emptied the table lines")
+		}
+	})
+}
+
+// The filter takes a word by its name, with all of its text.
+func TestTheFilterAsksForMetadata(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := shop(t, d)
+		for i, reason := range []string{"typo", "typo?", "<b> & 'é'"} {
+			ctx := actor.NewMetadataContext(as(alice), map[string]string{"reason": reason, "cost_center": "typo"})
+			must(t, db.WithContext(ctx).Create(&Line{OrderID: 1, No: uint(i + 1), Text: "rope"}).Error)
+		}
+		must(t, plain.Create(&Line{OrderID: 1, No: 4}).Error)
+		h := historyweb.Handler(plain, historyweb.Config{Tables: tables})
+		for query, want := range map[string]string{
+			"word=reason&text=typo": "[1]", "word=reason&text=" + url.QueryEscape("<b> & 'é'"): "[3]", "word=+cost_center+&text=typo&before=3": "[2 1]",
+			"word=reason&text=other": "[]", "word=reason": "[]", "text=typo": "[]", "word=&text=": "[4 3 2 1]",
+		} {
+			w := get(h, alice, "/?"+query)
+			got := []string{}
+			for _, match := range regexp.MustCompile(`id="change-(\d+)"`).FindAllStringSubmatch(w.Body.String(), -1) {
+				got = append(got, match[1])
+			}
+			if fmt.Sprint(got) != want || strings.Contains(w.Body.String(), "Write both") != (strings.Count(query, "=") == 1) { // half of it
+				t.Errorf("?%s = changes %v, want %s:\n%s", query, got, want, w.Body)
+			}
+		}
+		export := get(h, alice, "/changes.csv?word=reason&text=typo").Body.String()
+		if rows := strings.Count(export, "create"); rows == 0 || strings.Contains(export, "typo?") {
+			t.Errorf("the export of a reason:\n%s", export)
+		}
+		expect(t, "the export's address", get(h, alice, "/?word=reason&text=typo").Body.String(), "changes.csv?text=typo&amp;word=reason")
+		if w := get(h, alice, "/changes.csv?word=reason"); w.Code != 404 {
+			t.Errorf("an export of half a word = %d, want 404", w.Code)
 		}
 	})
 }
