@@ -192,8 +192,9 @@ func cascades(rule string) bool {
 	return rule == "CASCADE" || rule == "SET NULL" || rule == "SET DEFAULT"
 }
 
-// verify runs a procedure that does nothing outside a statement, as the definer. It
-// warns of an account that can change what is recorded.
+// verify asks for the definer's rights, and runs a procedure that does nothing outside a
+// statement, as the definer. An account may lack the right to do either. It warns of an
+// account that can change what is recorded.
 func (d mysqlDialect) verify(db *gorm.DB, c *catalogue, tables []table) error {
 	var account string
 	if err := db.Raw("SELECT CURRENT_USER()").Scan(&account).Error; err != nil {
@@ -206,23 +207,23 @@ func (d mysqlDialect) verify(db *gorm.DB, c *catalogue, tables []table) error {
 	if err == nil && account != c.definer {
 		db.Logger.Warn(contextOf(db), "history: the account %s may change what is recorded: grant it rights on tables, not on the database (schema.md)", account)
 	}
-	if err := d.checkDefiner(db, c, tables); err != nil {
-		return err
+	rights, err := readNames(db, "CALL whodunit_rights()")
+	if err == nil && c.mariadb {
+		if err := d.checkDefiner(c, tables, rights); err != nil {
+			return err
+		}
 	}
-	err = exec(db, "CALL whodunit_clear_actor()")
+	if err == nil || isDenied(err) || isMissingRoutine(err) {
+		err = exec(db, "CALL whodunit_clear_actor()")
+	}
 	if err == nil || isDenied(err) || isMissingRoutine(err) {
 		return nil
 	}
 	return &TableError{Table: changesTable, Err: fmt.Errorf("%w: %w", ErrDefiner, err)}
 }
 
-// checkDefiner is an error for each table on which the definer lacks a right, if the
-// account may ask.
-func (d mysqlDialect) checkDefiner(db *gorm.DB, c *catalogue, tables []table) error {
-	rights, err := readNames(db, "CALL whodunit_rights()")
-	if err != nil || !c.mariadb {
-		return nil // the next call fails, too, where the definer is gone
-	}
+// checkDefiner is an error for each table on which the definer lacks a right.
+func (d mysqlDialect) checkDefiner(c *catalogue, tables []table, rights map[string]bool) error {
 	for right := range maps.Clone(rights) {
 		rights[strings.ToLower(right)] = true // a mark may spell a column in another case
 	}
