@@ -437,6 +437,34 @@ func TestByMarshalsLikeItsColumns(t *testing.T) {
 	}
 }
 
+// A UUID field of one's own has no size: PostgreSQL's uuid only by Config.Models.
+func TestOwnUUIDFieldsInTheDatabase(t *testing.T) {
+	type ownNote struct {
+		ID        uint
+		CreatedBy *uuid.UUID
+	}
+	for name, test := range map[string]struct {
+		kind   string
+		models []any
+		want   string
+	}{
+		"PostgreSQL, with Config.Models": {dbtest.Postgres, []any{&ownNote{}}, "uuid"},
+		"PostgreSQL, without":            {dbtest.Postgres, nil, "text"},
+		"MariaDB, with Config.Models":    {dbtest.MariaDB, []any{&ownNote{}}, "longtext"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, dbtest.New(t, test.kind), gormaudit.Config{Models: test.models}, &ownNote{})
+			types, err := s.plain.Migrator().ColumnTypes(tableOf(t, s.plain, &ownNote{}))
+			if err != nil || len(types) != 2 {
+				t.Fatalf("ColumnTypes = %d, %v, want 2 columns", len(types), err)
+			}
+			if got, _ := types[1].ColumnType(); got != test.want {
+				t.Errorf("created_by is a %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestByColumnTypesInTheDatabase(t *testing.T) {
 	type textNote struct {
 		ID uint
