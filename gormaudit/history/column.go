@@ -7,6 +7,8 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/migrator"
 	"gorm.io/gorm/schema"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/tagged"
 )
 
 // column is one recorded column.
@@ -41,8 +43,8 @@ func newColumn(db *gorm.DB, d columnReader, f *schema.Field) column {
 		dbType: dbType,
 		kind:   d.kindOf(dbType),
 		key:    f.PrimaryKey,
-		redact: tagOf(f).redact,
-		was:    tagOf(f).was,
+		redact: tagged.Of(f).Redact,
+		was:    tagged.Of(f).Was,
 	}
 	if f.GORMDataType == schema.Bool && c.kind == kindInteger || f.DataType == schema.Bool {
 		c.kind = kindBool
@@ -66,34 +68,11 @@ func dataTypeOf(db *gorm.DB, f *schema.Field) string {
 
 // isRecorded reports whether triggers know the column at all.
 func isRecorded(f *schema.Field) bool {
-	return !f.IgnoreMigration && (!tagOf(f).leftOut || f.PrimaryKey)
-}
-
-// tag is what a field's tag says, in parts joined by commas.
-type tag struct {
-	leftOut bool     // history:-
-	redact  bool     // history:redact
-	was     []string // history:was:name
+	return !f.IgnoreMigration && (!tagged.Of(f).LeftOut || f.PrimaryKey)
 }
 
 // notRenamed stands for a name where a column is new.
 const notRenamed = "-"
-
-func tagOf(f *schema.Field) (t tag) {
-	for part := range strings.SplitSeq(f.TagSettings["HISTORY"], ",") {
-		part = strings.TrimSpace(part)
-		name, renamed := strings.CutPrefix(part, "was:")
-		switch {
-		case renamed:
-			t.was = append(t.was, name)
-		case part == "-":
-			t.leftOut = true
-		case strings.EqualFold(part, "redact"):
-			t.redact = true
-		}
-	}
-	return t
-}
 
 // firstName is the name that a column of a key is sorted by.
 func firstName(name string, was []string) string {

@@ -15,6 +15,8 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/tagged"
 )
 
 // keyOf is the SQL of a row's key: the text of its only key column, or the
@@ -208,7 +210,7 @@ func keyNames(s *schema.Schema) (names []string) {
 		}
 	}
 	slices.SortFunc(names, func(a, b string) int {
-		return strings.Compare(firstName(a, tagOf(s.FieldsByDBName[a]).was), firstName(b, tagOf(s.FieldsByDBName[b]).was))
+		return strings.Compare(firstName(a, tagged.Of(s.FieldsByDBName[a]).Was), firstName(b, tagged.Of(s.FieldsByDBName[b]).Was))
 	})
 	return names
 }

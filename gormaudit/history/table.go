@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/tagged"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/bycolumn"
 )
 
@@ -104,7 +105,7 @@ func describeSchema(db *gorm.DB, d columnReader, s *schema.Schema) (table, error
 func formerNames(s *schema.Schema) (map[string]string, error) {
 	was := map[string]string{}
 	for _, name := range s.DBNames {
-		for _, old := range tagOf(s.FieldsByDBName[name]).was {
+		for _, old := range tagged.Of(s.FieldsByDBName[name]).Was {
 			if s.FieldsByDBName[old] != nil || was[old] != "" {
 				return nil, fmt.Errorf("history: table %q: column %q can't be what %q was: that is another one's name", s.Table, name, old)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/keyed"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/tagged"
 )
 
 // confirmPage asks whether a row is to be written as it was.
@@ -91,11 +92,11 @@ func (h *handler) unrecorded(v *visit, r restoration) (bool, error) {
 	var redacted []string
 	leftOut := false
 	for _, f := range r.table.schema.Fields {
-		switch tag := f.TagSettings["HISTORY"]; {
-		case f.DBName == "" || tag == "":
-		case tag != "-":
+		switch tag := tagged.Of(f); {
+		case f.DBName == "":
+		case tag.Redact:
 			redacted = append(redacted, f.DBName)
-		case !f.PrimaryKey:
+		case tag.LeftOut && !f.PrimaryKey:
 			leftOut = true
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/keyed"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/tagged"
 )
 
 // rowRef is a row, to lead to.
@@ -178,7 +179,7 @@ func (t *Table) titleField() (*schema.Field, error) {
 	switch {
 	case f == nil:
 		return nil, fmt.Errorf("historyweb: table %q has no column %q, which its Title names", t.schema.Table, t.Title)
-	case f.TagSettings["HISTORY"] != "":
+	case tagged.Of(f).Hides():
 		return nil, fmt.Errorf("historyweb: table %q: the history hides column %q, which its Title names", t.schema.Table, t.Title)
 	}
 	return f, nil

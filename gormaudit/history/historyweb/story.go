@@ -16,6 +16,7 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/damaged"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/keyed"
+	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/tagged"
 )
 
 // storyPage is what happened to one row.
@@ -264,10 +265,11 @@ func (h *handler) values(v *visit, t *Table, row, then any, lost map[string]bool
 	}
 	for _, name := range t.schema.DBNames {
 		f := t.schema.FieldsByDBName[name]
-		if f.TagSettings["HISTORY"] == "-" && !f.PrimaryKey {
+		tag := tagged.Of(f)
+		if tag.LeftOut && !f.PrimaryKey {
 			continue // the value of now, whenever
 		}
-		shown := value{Label: t.columnLabel(name), stamped: t.stamped[f], Lost: lost[name], Hidden: f.TagSettings["HISTORY"] != ""}
+		shown := value{Label: t.columnLabel(name), stamped: t.stamped[f], Lost: lost[name], Hidden: tag.Hides()}
 		// What no change of a row that is gone knows was NULL, or was no column yet.
 		if shown.Hidden || shown.Lost || !there && !known[name] {
 			values = append(values, shown)

@@ -264,6 +264,11 @@ type notedPass struct {
 	Note string `gorm:"history:-"`
 }
 
+type renamedPass struct {
+	ID    uint
+	Owner string `gorm:"history:was:name"`
+}
+
 type rankedPass struct {
 	ID    uint
 	Name  string
@@ -273,6 +278,8 @@ type rankedPass struct {
 
 func (notedPass) TableName() string  { return "passes" }
 func (rankedPass) TableName() string { return "passes" }
+
+func (renamedPass) TableName() string { return "passes" }
 
 // passBefore makes a pass, does something to it, and returns the address of the restore of
 // how it was before.
@@ -316,6 +323,9 @@ func TestAQuestionSaysThatNotAllIsRecorded(t *testing.T) {
 		sees("a note that is left out", db, historyweb.For[notedPass](historyweb.Table{}), form, true)
 		must(t, db.Delete(&notedPass{ID: 1}).Error)
 		sees("a note of a pass that is gone", db, historyweb.For[notedPass](historyweb.Table{}), form, false)
+		must(t, db.Migrator().DropTable("passes"))
+		db, form = passBefore(t, d, renamedPass{ID: 1, Owner: "Ann"}, func(tx *gorm.DB) error { return tx.Update("owner", "Bea").Error })
+		sees("an owner that was called name", db, historyweb.For[renamedPass](historyweb.Table{}), form, true)
 	})
 }
 
