@@ -288,14 +288,16 @@ func (h *handler) values(v *visit, t *Table, row, then any, lost map[string]bool
 
 // known are the columns that the changes of a row know of.
 func (h *handler) known(v *visit, row any) (map[string]bool, error) {
-	changes, err := history.Find(v.db, history.Query{Rows: []any{keyed.Row{Model: row}}})
 	known := map[string]bool{}
-	for _, c := range changes {
+	for c, err := range history.All(v.db, history.Query{Rows: []any{keyed.Row{Model: row}}}) {
+		if err != nil {
+			return nil, err
+		}
 		for _, f := range c.Fields {
 			known[f.Column] = true
 		}
 	}
-	return known, err
+	return known, nil
 }
 
 // idsOf are the ids that the by-columns of rows hold.

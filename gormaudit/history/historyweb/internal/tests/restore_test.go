@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -327,6 +328,26 @@ func TestAQuestionSaysThatNotAllIsRecorded(t *testing.T) {
 		db, form = passBefore(t, d, renamedPass{ID: 1, Owner: "Ann"}, func(tx *gorm.DB) error { return tx.Update("owner", "Bea").Error })
 		sees("an owner that was called name", db, historyweb.For[renamedPass](historyweb.Table{}), form, true)
 	})
+}
+
+// What a row that is gone held is known however often it changed since.
+func TestAMomentKnowsColumnsOfOldChanges(t *testing.T) {
+	t.Parallel()
+	type pass struct {
+		ID   uint
+		Name string
+		Nick *string
+	}
+	nick := "Annie"
+	db, form := passBefore(t, dbtest.New(t, dbtest.SQLite), pass{ID: 1, Nick: &nick}, func(tx *gorm.DB) error {
+		must(t, tx.Update("nick", nil).Error)
+		for i := range 120 {
+			must(t, tx.Update("name", strconv.Itoa(i)).Error)
+		}
+		return tx.Delete(&pass{ID: 1}).Error
+	})
+	h := historyweb.Handler(db, historyweb.Config{Tables: []historyweb.Table{historyweb.For[pass](historyweb.Table{})}})
+	expect(t, "the moment", text(get(h, carol, "/moment?"+form.Encode())), "Nick Annie")
 }
 
 // A column that was added since gets its default, which the history does not know.
