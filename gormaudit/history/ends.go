@@ -31,7 +31,7 @@ func Ends(db *gorm.DB, changes []Change) ([]time.Time, error) {
 			ID   int64
 			Text string
 		}
-		err := fresh.Table(changesTable+" AS changes").Select("changes.id, "+r.endText()+" AS text").
+		err := fresh.Table(changesTable+" AS changes").Select("changes.id, "+r.dialect.asText(r.dialect.endedAt())+" AS text").
 			Joins("LEFT JOIN whodunit_change_sets AS change_sets ON "+r.dialect.join()).Where("changes.id IN ?", ids).Find(&found).Error
 		if err != nil {
 			return nil, fmt.Errorf("history: reading when transactions ended: %w", hintOfTables(err))
@@ -49,12 +49,6 @@ func Ends(db *gorm.DB, changes []Change) ([]time.Time, error) {
 		}
 	}
 	return ends, nil
-}
-
-// endText is the time of the last change of a change's transaction, as [reader.query]
-// has a change's own.
-func (r reader) endText() string {
-	return strings.ReplaceAll(r.dialect.at(), "changes.at", r.dialect.endedAt())
 }
 
 // endsAfter is the condition that the last change of a change's transaction is later

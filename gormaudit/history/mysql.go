@@ -599,8 +599,8 @@ func isMissingRoutine(err error) bool {
 
 func isDenied(err error) bool { return containsAny(err, "Error 1370", "Error 1142") }
 
-func (d mysqlDialect) at() string              { return "CAST(changes.at AS CHAR)" }
-func (d mysqlDialect) setAt() string           { return "CAST(coalesce(change_sets.at, changes.at) AS CHAR)" }
+func (d mysqlDialect) asText(at string) string { return "CAST(" + at + " AS CHAR)" }
+func (d mysqlDialect) setAt() string           { return d.asText("coalesce(change_sets.at, changes.at)") }
 func (d mysqlDialect) changeKey() string       { return "changes.id" }
 func (d mysqlDialect) recordedAt() string      { return "changes.at" }
 func (d mysqlDialect) recordedInstant() string { return "CAST(? AS DATETIME(6))" }

@@ -453,12 +453,12 @@ func (d postgresDialect) clearActor(context.Context, connection, int64) error { 
 func (d postgresDialect) checkpoint(context.Context, connection, int64) error { return nil }
 func (d postgresDialect) perTransaction() bool                                { return true }
 
-func (d postgresDialect) at() string {
-	return "to_char(changes.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+func (d postgresDialect) asText(at string) string {
+	return "to_char(" + at + " AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
 }
 
 func (d postgresDialect) setAt() string {
-	return "to_char(coalesce(change_sets.at, changes.at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+	return d.asText("coalesce(change_sets.at, changes.at)")
 }
 
 func (d postgresDialect) changeKey() string       { return "changes.id, changes.txid" }

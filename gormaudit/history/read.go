@@ -85,7 +85,7 @@ func (r reader) query(db *gorm.DB) *gorm.DB {
 	who := "change_sets." + strings.Join(attributionColumns[:], ", change_sets.")
 	return db.Table(changesTable + " AS changes").
 		Select("changes.id, " + r.dialect.set() + ", changes.table_name, changes.row_key, changes.composite, changes.action, " +
-			r.dialect.packed() + ", " + r.dialect.zone() + ", changes.moved_to, " + r.dialect.transaction() + ", " + r.dialect.at() + ", " + r.dialect.setAt() + ", " + r.dialect.user() + ", " + r.dialect.role() + ", " + who).
+			r.dialect.packed() + ", " + r.dialect.zone() + ", changes.moved_to, " + r.dialect.transaction() + ", " + r.dialect.asText(r.dialect.recordedAt()) + ", " + r.dialect.setAt() + ", " + r.dialect.user() + ", " + r.dialect.role() + ", " + who).
 		Joins("LEFT JOIN whodunit_change_sets AS change_sets ON " + r.dialect.join())
 }
 

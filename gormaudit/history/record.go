@@ -23,8 +23,8 @@ type record struct {
 type recordReader interface {
 	columnReader
 	restorer
-	// at is the time of a change, setAt that of its set, both as text in UTC.
-	at() string
+	// asText is the time of a change as text in UTC, setAt that of its set.
+	asText(at string) string
 	setAt() string
 	// changeKey are the key columns of changes. recordedAt is the time of a change,
 	// to be compared with recordedInstant, a placeholder for a time of instantOf.

@@ -384,11 +384,11 @@ func (d sqliteDialect) clearActor(ctx context.Context, in connection, set int64)
 
 func (d sqliteDialect) perTransaction() bool { return false }
 
-func (d sqliteDialect) at() string { return "strftime('%Y-%m-%d %H:%M:%f', changes.at)" }
+func (d sqliteDialect) asText(at string) string { return "strftime('%Y-%m-%d %H:%M:%f', " + at + ")" }
 
 // setAt is the text of change_sets.at, or the time of a change which is in none.
 func (d sqliteDialect) setAt() string {
-	return "coalesce(CAST(change_sets.at AS TEXT), strftime('%Y-%m-%d %H:%M:%f', changes.at))"
+	return "coalesce(CAST(change_sets.at AS TEXT), " + d.asText("changes.at") + ")"
 }
 
 func (d sqliteDialect) set() string { return "coalesce(change_sets.id, " + sqliteNobody + ")" }
