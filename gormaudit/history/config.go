@@ -14,8 +14,8 @@ type Config struct {
 	Actor func(ctx context.Context) (actor.Actor, bool)
 	// Models are the models whose changes must be recorded: the plugin warns where
 	// one has no triggers, and, except on SQLite, attributes writes to them even
-	// before it has seen any triggers. For other models it warns where their triggers are outdated or
-	// were lost. [Revert] knows the keys of Models. By default none.
+	// before it has seen any triggers. For other models it warns where their triggers
+	// are outdated or were lost. [Revert] knows the keys of Models. By default none.
 	Models []any
 	// AttributeAll attributes every statement of GORM's, reads and tables without
 	// history too, for row-level security on PostgreSQL: see rls.md. Outside a

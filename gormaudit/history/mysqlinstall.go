@@ -3,7 +3,6 @@ package history
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"strings"
 
@@ -224,12 +223,13 @@ func (d mysqlDialect) verify(db *gorm.DB, c *catalogue, tables []table) error {
 
 // checkDefiner is an error for each table on which the definer lacks a right.
 func (d mysqlDialect) checkDefiner(c *catalogue, tables []table, rights map[string]bool) error {
-	for right := range maps.Clone(rights) {
-		rights[strings.ToLower(right)] = true // a mark may spell a column in another case
+	has := make(map[string]bool, len(rights))
+	for right := range rights {
+		has[strings.ToLower(right)] = true // a mark may spell a column in another case
 	}
 	lacks := func(table, column string, needed ...string) error {
 		for _, right := range needed {
-			if !rights[strings.ToLower(right+" "+table+" "+column)] {
+			if !has[strings.ToLower(right+" "+table+" "+column)] {
 				return &TableError{Table: table, Err: fmt.Errorf("%w: %s lacks %s (schema.md)", ErrDefiner, c.definer, right)}
 			}
 		}
