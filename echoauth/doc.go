@@ -6,119 +6,122 @@
 //
 // The first line is echo-contrib's, and stands for whatever authenticates: a
 // session, echo-jwt, Echo's BasicAuth or KeyAuth, something of your own. The
-// second puts the answer, an [actor.Actor], where every layer finds it:
+// second line puts the answer, an [actor.Actor], where every layer finds it:
 //
 //	ctx := c.Request().Context() // for services, GORM, goroutines
 //	a, _ := actor.FromContext(ctx)
 //
-// In a handler, [Current] and c.Get("actor") return the same. Package
-// gormaudit writes it into created_by and updated_by. Nobody signed in is an
-// answer, too: the anonymous actor. The middleware lets everybody pass;
-// [RequireUser] and [RequireFunc] don't.
+// In a handler, [Current] and c.Get("actor") return the same actor. Package
+// gormaudit writes its id into created_by and updated_by. "Nobody is signed in"
+// is an answer, too: the anonymous actor. The middleware lets everybody pass.
+// The guards [RequireUser] and [RequireFunc] refuse requests.
 //
-// Package echoauth/v5 has the same names for Echo v5. Each imports only its own
-// version of Echo.
+// Package echoauth/v5 has the same names for Echo v5. Each package imports only
+// its own version of Echo.
 //
 // # Where the answer comes from
 //
-// A [Source] reads a credential that something verified. The first that
-// answers wins, by default [FromSession] and then [FromJWT].
-// [FromSessionValue] is for applications that keep a user's id in the session
-// themselves, [BasicAuth] and [KeyAuth] wrap the validators of Echo's
-// middleware.
+// A [Source] reads a credential that something has verified. Sources are asked
+// in order, by default [FromSession] and then [FromJWT], and the first that
+// answers wins. [FromSessionValue] is for applications that themselves keep a
+// user's id in the session. [BasicAuth] and [KeyAuth] wrap the validators of
+// Echo's middleware.
 //
 // [FromClaims] reads more of a token than its subject: the issuer, whether a
-// program got it for itself, and who acts for whom; see jwt.md beside this
-// package.
+// program got the token for itself, and who acts for whom. See jwt.md beside
+// this package.
 //
 // A credential that is not valid, such as an expired cookie, counts as none. A
 // verified credential that can't name anybody, such as a token whose subject is
-// the boolean true, is [ErrBadCredential], and refused with 401. If a source
-// can't tell, for instance because the session store is down, the request fails
-// with 503: an outage must not sign anybody out, nor write rows by nobody.
+// the boolean true, is refused with 401: [ErrBadCredential]. If a source can't
+// tell, for instance because the session store is down, the request fails with
+// 503. An outage must not sign anybody out, nor write rows by nobody.
 //
 // # Order
 //
 // Register what authenticates first, then Middleware, then guards: Recover,
 // RequestID, CORS, the session, JWT, Middleware, CSRF, RequireUser. CSRF may
-// stand before Middleware, too. CORS must stand before guards, because a
-// preflight carries no credential: a guard refuses it, and logs once why.
+// stand before Middleware, too. CORS must stand before guards: a preflight
+// carries no credential, so a guard refuses it, and logs once why.
 //
-// Echo runs the middleware of e.Use before that of a group. Where a group has
-// its own JWT, put a second Middleware behind it; see the example of
-// [FromJWT]. The innermost that finds a credential wins, in both contexts and
-// for access logs further out. It asks for the token first, so that the token
-// wins in a request with both a session and the group's token. A session or
+// Echo runs the middleware of e.Use before that of a group. If a group has its
+// own JWT, put a second Middleware behind it; see the example of [FromJWT]. The
+// innermost Middleware that finds a credential wins, in echo.Context, in the
+// request's context, and for access logs further out. The inner one asks for
+// the token first, so that the group's token wins over a session. A session or
 // token that came too late to be seen is logged once, through c.Logger().
 //
 // # Sessions
 //
 // [Login] writes an actor to the session, under a new id and in a cookie that
 // scripts can't read and other sites can't send along. [Logout] deletes the
-// session. [Impersonate] lets one person act as another, and keeps both;
+// session. [Impersonate] lets one person act as another, and keeps both.
 // [Config.MayImpersonate] is asked on each request of such a session.
 //
 // A session begins with the sign-in, and ends [Config.SessionLifetime] later, by
 // default after the MaxAge of its store's Options. [SignedInAt] says when it
-// began, for pages that ask once more who is there. The cookie's MaxAge is the
-// store's, not SessionLifetime: a browser may send a session that has ended, and
-// is anonymous then. The session holds kinds, ids and names of the actor and the
-// impersonator. A cookie store signs it and does not encrypt it, unless it has a
-// second key: whoever holds the cookie can read them.
+// began, for pages that ask the user to confirm who they are. The cookie's MaxAge
+// is the store's, not SessionLifetime. So a browser may send a session that has
+// ended, and is anonymous then. The session holds kinds, ids and names of the
+// actor and the impersonator. A cookie store signs the session, and does not
+// encrypt it unless the store has a second key. Whoever holds the cookie can
+// then read these.
 //
 // [Config.SessionStamp] ends sessions from the server's side, when a password
 // changes or somebody chooses "log out everywhere", also where the store keeps
 // the session in the cookie itself.
 //
-// Where the store has no such session any more, the visitor is anonymous and may
-// sign in again. A store of your own says so by a new session, or by an error
-// that wraps [io/fs.ErrNotExist] or [database/sql.ErrNoRows]; the errors of common
-// databases' clients that mean it are known. Any other error is an outage, and so
-// is a [*net.OpError], whatever it wraps.
+// If the store no longer has a session, the visitor is anonymous and may sign in
+// again. A store of your own says that by returning a new session, or an error
+// that wraps [io/fs.ErrNotExist] or [database/sql.ErrNoRows]. The errors that say
+// so in the clients of common databases are known. Any other error is an outage,
+// and so is a [*net.OpError], whatever it wraps.
 //
-// The errors of the session functions have a status, with which Echo answers
-// where a handler returns them; see the errors below. A sign-in with OpenID
-// Connect is in .ci/oidc of the repository, compiled and tested.
+// The errors of the session functions have a status. Echo answers with it when a
+// handler returns the error; see the errors below. A sign-in with OpenID Connect
+// is in .ci/oidc of the repository, compiled and tested.
 //
 // # In development
 //
-// A cookie with Secure is for https. gorilla's stores ask for it by default, and
-// Login never takes it away: a proxy may call the application localhost. Over
-// plain http Chrome, Firefox and curl keep such a cookie if the host is localhost
-// or 127.0.0.1, Safari does not, and none does for another address, such as the
-// one that a telephone reaches your machine by: there the login succeeds, and
-// the next page is anonymous. This is logged once.
+// A cookie with Secure is for https. gorilla's stores set Secure by default, and
+// Login never takes it away, because a proxy may call the application localhost.
+// Over plain http, Chrome, Firefox and curl keep such a cookie if the host is
+// localhost or 127.0.0.1. Safari does not. No browser keeps it for another
+// address, such as the one by which a telephone reaches your machine: there the
+// login succeeds, and the next page is anonymous. This is logged once.
 //
 // So let the configuration decide, and have no Secure in development:
 //
 //	store.Options.Secure = !config.Development
 //
-// Without it, Login sets Secure wherever a request came by https.
+// If the store does not set Secure, Login sets it for a request that came by
+// https.
 //
 // # The record
 //
 // The actor is an id, and never does I/O. [User] is for handlers that need the
-// row behind it: [Config.Load] loads it when first asked for, once per request.
+// user's row. [Config.Load] loads the row when it is first asked for, once per
+// request.
 //
 // # After the request
 //
 // An actor is an immutable value, and outlives the request: detach its context
 // with [actor.Detach] for a goroutine, or send it to a job queue as JSON. An
-// echo.Context does not outlive it. Echo gives it to the next request, so a
-// goroutine that keeps one sees the next visitor.
+// echo.Context does not outlive the request. Echo gives it to the next request, so
+// a goroutine that keeps one sees the next visitor.
 //
-// That also happens to a handler under a timeout that does not wait for it, such
-// as Echo v4's Timeout or TimeoutHandler of net/http. A request that has ended
-// while a source, a store, a stamp or a guard took its time is given up with a
-// 503, before anything is written to its context. The middleware can't see what
-// the handler itself does too late: a Login after a slow comparison of
-// passwords signs the next visitor in. Such a timeout is logged once. Use
-// Echo's ContextTimeout, which waits.
+// That also happens to a handler under a timeout that does not wait for the
+// handler, such as Echo v4's Timeout or TimeoutHandler of net/http. If the request
+// ends while a source, a store, a stamp or a guard takes its time, the middleware
+// gives up with a 503, before it writes anything to the request's context. The
+// middleware can't see what the handler itself does too late: a Login after a slow
+// comparison of passwords signs the next visitor in. Such a timeout is logged
+// once. Use Echo's ContextTimeout, which waits.
 //
-// A WebSocket or a stream of events has the actor that it was opened with, for
-// as long as it lives: ask now and then whether the account is still good. The
+// A WebSocket or a stream of events keeps the actor that it was opened with, for
+// as long as it lives. Ask now and then whether the account is still good. The
 // request's context ends with a stream of events, but not when the client of a
-// WebSocket leaves; use the context of your WebSocket library for that.
+// WebSocket leaves: use the context of your WebSocket library for that.
 //
 // # Testing an application
 //
@@ -134,11 +137,11 @@
 //     domain from planting the cookie.
 //   - A copied cookie of a CookieStore is good until it expires, also after
 //     Logout and StopImpersonating, unless what SessionStamp returns changes.
-//   - If a handler saves a session while somebody else's request signs it out,
-//     the session is written anew. The middleware saves no session.
+//   - If a handler saves a session while another request signs it out, the
+//     session is written anew. The middleware saves no session.
 //   - A guard does not load the record. A deleted user's token is good until it
 //     expires.
-//   - Give both halves of a wrong password the same answer in the same time:
+//   - Answer an unknown user and a wrong password alike, and in the same time:
 //     compare with a dummy hash where there is no such user.
 //   - Strip identity headers such as X-User before you proxy to something that
 //     believes them.

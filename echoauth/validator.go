@@ -12,14 +12,14 @@ import (
 )
 
 // BasicAuth returns a validator for Echo's BasicAuth middleware. validate
-// answers with the actor whom user and password name, or false. The actor
-// becomes the request's as by [Set], and only after a yes. A yes for an
-// anonymous actor is [ErrAnonymous], and refused.
+// returns the actor whom user and password name, and true, or else false. After
+// true, the actor becomes the request's, as by [Set]. An anonymous actor with
+// true is refused: [ErrAnonymous].
 //
 //	e.Use(middleware.BasicAuth(echoauth.BasicAuth(validate)))
 //
 // A [Middleware] behind it keeps this actor, unless it finds a credential of
-// its own. A session that [Config.SessionStamp] ended is none.
+// its own. A session that [Config.SessionStamp] ended is no credential.
 func BasicAuth(validate func(user, password string, c echo.Context) (actor.Actor, bool, error)) middleware.BasicAuthValidator {
 	if validate == nil {
 		panic("echoauth: BasicAuth needs a function")
@@ -32,7 +32,7 @@ func BasicAuth(validate func(user, password string, c echo.Context) (actor.Actor
 }
 
 // KeyAuth returns a validator for Echo's KeyAuth middleware, as [BasicAuth]
-// does for BasicAuth. The holder of a key is often a program:
+// does for BasicAuth. The holder of a key is often a program: then return an
 // [actor.Service].
 func KeyAuth(validate func(key string, c echo.Context) (actor.Actor, bool, error)) middleware.KeyAuthValidator {
 	if validate == nil {

@@ -19,10 +19,10 @@ import (
 // echo-jwt verified. It lets everybody pass; [RequireUser] doesn't.
 //
 // The actor is then in the request's context.Context, for
-// [actor.FromContext], and in echo.Context under "actor". It is anonymous when
-// nobody is signed in.
+// [actor.FromContext], and in echo.Context under "actor". The actor is anonymous
+// when nobody is signed in.
 //
-// Register it after the middleware that authenticates.
+// Register this middleware after the one that authenticates.
 func Middleware() echo.MiddlewareFunc {
 	return MiddlewareWithConfig(Config{})
 }
@@ -42,14 +42,15 @@ func MiddlewareWithConfig(config Config) echo.MiddlewareFunc {
 //
 // Where one middleware runs inside another, on a group for instance, the
 // inner one's Load, SessionName, SessionLifetime, SessionStamp and
-// MayImpersonate are in force, as far as it has them; the rest stays as the
+// MayImpersonate are in force. What the inner one does not set stays as the
 // outer one has it.
 //
-// One that finds no credential keeps the actor that the request's context has
-// already: the outer one's, unless its own SessionStamp or SessionLifetime ends
-// the session which that came from, or one of [Set], [BasicAuth] or a test. So
-// another SessionName asks nobody to sign in again, and an actor in the
-// BaseContext of an http.Server would be every visitor's: let it have none.
+// A middleware that finds no credential keeps the actor that the request's
+// context already has: the outer middleware's, or one of [Set], [BasicAuth] or a
+// test. It drops the outer one's if its own SessionStamp or SessionLifetime ends
+// the session that the actor came from. So another SessionName asks nobody to
+// sign in again. An actor in the BaseContext of an http.Server would be every
+// visitor's: put none there.
 type Config struct {
 	// Skipper says which requests the middleware leaves alone. By default none.
 	// Don't skip handlers that call [Login], [Logout] or [Impersonate]: they
@@ -57,10 +58,10 @@ type Config struct {
 	Skipper middleware.Skipper
 
 	// Sources are asked in order for the request's actor; the first that
-	// answers wins. By default [FromSession] and [FromJWT], the other way round
-	// in a middleware inside another one: there a token is what the group
-	// verified, and a session what the outer one saw. A slice that is empty but
-	// not nil means none.
+	// answers wins. By default [FromSession] comes first, then [FromJWT]. In a
+	// middleware inside another one, FromJWT comes first: there the group verified
+	// the token, and the outer middleware has already seen the session. A slice
+	// that is empty but not nil means no sources.
 	Sources []Source
 
 	// Load loads the record of a signed-in actor for [User]. It runs only when
@@ -79,45 +80,47 @@ type Config struct {
 	SessionName string
 
 	// SessionLifetime is how long a session of [Login] lives, counted from the
-	// sign-in whatever happens in it: [Impersonate] and [StopImpersonating] don't
-	// prolong it, nor does saving it. An older one signs nobody in, and neither
-	// does one without a time, or with one that is more than 5 minutes ahead. By
-	// default it is the MaxAge of the store's Options, and there is no limit where
-	// that is 0. A longer one does not outlive the store's record or cookie.
+	// sign-in. [Impersonate] and [StopImpersonating] don't prolong it, nor does
+	// saving the session. An older session signs nobody in. Neither does a session
+	// without the time of its sign-in, or with a time more than 5 minutes ahead. By
+	// default the lifetime is the MaxAge of the store's Options, and there is no
+	// limit where MaxAge is 0. A session never outlives the store's record or
+	// cookie.
 	//
-	// Security: gorilla's CookieStore forgets that MaxAge when it is set in the
-	// Options alone: a copied cookie would be good for 30 days.
+	// Security: gorilla's CookieStore does not check that MaxAge if it is set in the
+	// Options alone. Without a lifetime, a copied cookie would be good for 30 days.
 	SessionLifetime time.Duration
 
 	// SessionStamp makes sessions revocable. It returns something that changes
 	// when the sessions of an account shall end: a hash over its password hash,
 	// or a counter that "log out everywhere" raises. [Login] stores a digest of
-	// it in the session, and each request with that session compares, in
-	// constant time. A difference, or [ErrAnonymous], signs the request out; any
-	// other error fails it. While somebody impersonates, both accounts are
-	// asked for.
+	// it in the session. Each request with that session compares the digest with
+	// a new one, in constant time. A difference, or [ErrAnonymous], signs the
+	// request out. Any other error fails the request. While somebody impersonates,
+	// SessionStamp is asked about both accounts.
 	//
-	// It costs what it does, usually one query for each request that a session
-	// signs in. By default there is none. It does not apply to
-	// [FromSessionValue], whose sessions Login did not write.
+	// Each request that a session signs in calls it, which usually costs one query.
+	// By default there is none. It does not apply to [FromSessionValue], whose
+	// sessions Login did not write.
 	//
-	// Security: without it, a copied cookie of a store that keeps sessions in
-	// the cookie, such as gorilla's CookieStore, signs in until it expires,
-	// whatever happens to the account or its password, and after [Logout]. With
-	// it, until what it returns changes: Logout does not change a password's hash.
+	// Security: a store that keeps sessions in the cookie, such as gorilla's
+	// CookieStore, can't end them. Without a SessionStamp, a copied cookie signs in
+	// until it expires, whatever happens to the account or its password, and even
+	// after [Logout]. With a SessionStamp, it signs in until what that returns
+	// changes. Logout does not change the hash of a password.
 	SessionStamp func(ctx context.Context, a actor.Actor) (string, error)
 
 	// MayImpersonate tells whether a.Impersonator may act as a. [Impersonate] asks
-	// it, and so does each request of an actor with an Impersonator, from whatever
+	// it. So does each request of an actor with an Impersonator, from whatever
 	// source: a right that is taken away is gone with the next request. A no
-	// answers the request with 403, and a session in which Impersonate was called is
-	// the impersonator's own again; the request itself is never carried out as the
-	// impersonator. An error fails the request. ctx does not have the actor yet.
-	// By default everybody may: the handler that calls Impersonate decides.
+	// answers such a request with 403, and its handler does not run. A session in
+	// which Impersonate was called is then the impersonator's own again.
+	// An error fails the request. ctx does not have the actor yet. By default
+	// everybody may: the handler that calls Impersonate decides.
 	//
 	// It can't end an "act as" of the application's own, which a [Source] reads:
-	// each request would be a 403, the sign-out too. Such a source asks for the right
-	// itself, and returns the impersonator alone where it is gone.
+	// each request would get a 403, even the sign-out. Such a source itself asks for
+	// the right, and returns the impersonator alone where the right is gone.
 	//
 	// It is not asked about an actor of [Set], [BasicAuth] or [KeyAuth], unless a
 	// middleware runs afterwards.
@@ -125,9 +128,10 @@ type Config struct {
 
 	// Request says that the middleware also puts an [actor.Request] into the
 	// request's context, for histories and logs. Its ID is the X-Request-Id of
-	// the response, which Echo's RequestID middleware sets if it runs before,
-	// else of the request. Its IP comes from Echo's IPExtractor where there is
-	// one, else from the connection. By default off: it costs allocations.
+	// the response, which Echo's RequestID middleware sets if it runs before. If
+	// the response has none, the ID is the X-Request-Id of the request. Its IP comes
+	// from Echo's IPExtractor where there is one, else from the connection. By
+	// default off, because it costs allocations.
 	Request bool
 
 	// ContextKey is the key under which echo.Context holds the actor, as an
@@ -135,17 +139,18 @@ type Config struct {
 	ContextKey string
 
 	// ErrorHandler answers a request whose actor can't be told, because a
-	// source failed, or MayImpersonate did. The handlers behind the middleware
-	// don't run, whatever it returns. By default it returns an *echo.HTTPError
-	// that wraps err, with status 401 where that is an [ErrBadCredential] and else
-	// 503. Echo keeps err out of the response unless it is told to show errors.
-	// Where the status is 503, err is logged, too.
+	// source or MayImpersonate returned an error. The handlers behind the
+	// middleware don't run, whatever ErrorHandler returns. By default it returns an
+	// *echo.HTTPError that wraps err. Its status is 401 if err is an
+	// [ErrBadCredential], and else 503. Echo keeps err out of the response unless
+	// Echo is told to show errors. Where the status is 503, err is logged, too.
 	ErrorHandler func(c *echo.Context, err error) error
 }
 
 // ToMiddleware returns the middleware of config, or an error if config has a
-// nil Source, a negative LoadTimeout or SessionLifetime, a SessionName that can't be the name of
-// a cookie, or a ContextKey that others use, such as echo-jwt's "user".
+// nil Source, a negative LoadTimeout or SessionLifetime, a SessionName that
+// can't be the name of a cookie, or a ContextKey that others use, such as
+// echo-jwt's "user".
 func (config Config) ToMiddleware() (echo.MiddlewareFunc, error) {
 	core, err := adapter.NewMiddleware(httpauth.Config{
 		Sources:         coreSources(config.Sources),

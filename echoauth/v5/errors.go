@@ -5,23 +5,23 @@ import "github.com/seed-3826ef92/whodunit/echoauth/internal/httpauth"
 // Where a handler returns what a function of this package returned, Echo
 // answers with the status that stands below, and never shows the cause. On v4
 // such an error is an *echo.HTTPError of its own, on v5 an error with a
-// StatusCode. Both wrap the error of this list, for [errors.Is]; on v4, what
-// stands in the list has no status itself. Errors of a session store and of your
+// StatusCode. Both wrap the error of this list, for [errors.Is]. On v4, the errors
+// in the list themselves have no status. Errors of a session store and of your
 // own functions are returned as they are.
 //
-// A handler that returns one with status 500, a mistake of wiring, is logged
-// by the middleware, once for each route.
+// An error with status 500 is a mistake of wiring, as is a Login of an actor
+// without an id. If a handler returns it, the middleware logs it, once for each
+// route.
 var (
-	// ErrAnonymous says that nobody is signed in where somebody is needed: [Login]
-	// of an anonymous actor, [User] of an anonymous request. A
+	// ErrAnonymous says that nobody is signed in where somebody is needed, such as
+	// in [Login] of an anonymous actor, or in [User] of an anonymous request. Your
 	// [Config.SessionStamp] returns it for an account that is gone or disabled. It
 	// is answered with 401.
 	ErrAnonymous = httpauth.ErrAnonymous
 
 	// ErrBadCredential says that a verified credential can't name anybody: the
-	// subject of a token is no id, for instance. A [Source] wraps it to have the
-	// request refused with 401, where any other error is answered with 503. It is
-	// answered with 401.
+	// subject of a token is not an id, for instance. A [Source] wraps it to have the
+	// request refused with 401. Any other error of a Source is answered with 503.
 	ErrBadCredential = httpauth.ErrBadCredential
 
 	// ErrNoLoader says that [User] was called with a context that no middleware
@@ -29,9 +29,9 @@ var (
 	ErrNoLoader = httpauth.ErrNoLoader
 
 	// ErrLoadTimeout says that [Config.Load], [Config.SessionStamp] or
-	// [Config.MayImpersonate] took longer than [Config.LoadTimeout]. A load inside
-	// a transaction that holds the only connection to the database is one way to
-	// get there. It is answered with 503.
+	// [Config.MayImpersonate] took longer than [Config.LoadTimeout]. One cause is a
+	// load inside a transaction that holds the only connection to the database. It
+	// is answered with 503.
 	ErrLoadTimeout = httpauth.ErrLoadTimeout
 
 	// ErrNoSession says that the request has no session store. Register

@@ -23,9 +23,9 @@ type RequireConfig struct {
 	Skipper middleware.Skipper
 
 	// LoginURL is where a browser that wants a page is redirected, with the
-	// page's path in the query parameter next; see [SafeNext]. That is a GET or
-	// HEAD whose Accept header names text/html and which no script sent. By
-	// default empty: it gets the 401 as well.
+	// page's path in the query parameter next; see [SafeNext]. Such a request is a
+	// GET or HEAD whose Accept header names text/html and which no script sent. By
+	// default empty: a browser gets the 401, too.
 	LoginURL string
 
 	// Challenge is the WWW-Authenticate header of the 401, such as "Bearer". By
@@ -34,25 +34,25 @@ type RequireConfig struct {
 }
 
 // RequireUserWithConfig returns the guard of config. An anonymous request
-// gets the redirect or the 401; an [actor.Service] or [actor.System], whose id
-// is no user's, gets a 403: let it in by [RequireFunc].
+// gets the redirect or the 401. An [actor.Service] or [actor.System] gets a 403,
+// because its id is not a user's. To let these pass, use [RequireFunc].
 //
 // Register Echo's CORS middleware before guards. A CORS preflight never carries
-// a credential, so that a guard refuses it; this is logged once. So is a guard
-// that refuses a request which no [Middleware] saw.
+// a credential, so a guard refuses it. This is logged once. It is also logged
+// once if a guard refuses a request that no [Middleware] saw.
 //
 // It panics if LoginURL can't be parsed.
 //
 // Security: a guard never loads the record. Somebody whose account was deleted
-// passes until the session or token expires; [Config.SessionStamp] ends
-// sessions at once.
+// passes until the session or token expires. [Config.SessionStamp] ends sessions
+// at once.
 func RequireUserWithConfig(config RequireConfig) echo.MiddlewareFunc {
 	return guard(adapter.RequireUser(config.LoginURL, config.Challenge), config.Skipper)
 }
 
 // RequireFunc returns a middleware that lets pass whom allow allows, and
 // answers 403 to others. An error of allow fails the request; it is not a no.
-// allow is asked about anonymous requests too, CORS preflights among them, see
+// allow is asked about anonymous requests, too, and about CORS preflights: see
 // [RequireUserWithConfig].
 func RequireFunc(allow func(c *echo.Context, a actor.Actor) (bool, error)) echo.MiddlewareFunc {
 	if allow == nil {
@@ -90,13 +90,13 @@ func refuse(c *echo.Context, no *httpauth.Refusal) error {
 }
 
 // SafeNext returns next if it is a path on this site, with or without query
-// and fragment, else "/". A login page gives it what came as ?next=, before it
-// redirects there.
+// and fragment, else "/". A login page passes it the query parameter next, and
+// redirects to the result.
 //
 // Security: it takes only what every browser and proxy reads as a path. So it
-// refuses what begins with "//" or "/\", backslashes, characters that are no
-// printable ASCII (URLs carry them encoded), and "." and ".." as segments, in
-// the path encoded or not.
+// refuses what begins with "//" or "/\", and any backslash. It refuses characters
+// other than printable ASCII (URLs carry them encoded). It also refuses "." and
+// ".." as segments of the path, encoded or not.
 func SafeNext(next string) string {
 	return httpauth.SafeNext(next)
 }
