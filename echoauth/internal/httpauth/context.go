@@ -22,7 +22,7 @@ type Adapter struct {
 	// Response returns the response of c.
 	Response func(c Context) http.ResponseWriter
 
-	// Committed tells whether w is a response of Echo's whose headers are sent.
+	// Committed tells whether w is an Echo response whose headers are sent.
 	Committed func(w http.ResponseWriter) bool
 
 	// App returns something comparable that stands for the application which
@@ -33,8 +33,8 @@ type Adapter struct {
 	Route func(c Context) string
 
 	// ClientIP returns the address that the application's IPExtractor finds.
-	// Without one it may return "", for that of the connection, and never what
-	// a forwarding header says.
+	// Without an IPExtractor it may return "", which stands for the address of the
+	// connection. It never returns what a forwarding header says.
 	ClientIP func(c Context) string
 
 	// Log logs a mistake of wiring, or a failure. The text says everything;
@@ -55,8 +55,8 @@ func (ad *Adapter) logOnce(c Context, text string) {
 	}
 }
 
-// LogFailure logs err where a request fails because its actor can't be told, and
-// not because its credential is bad.
+// LogFailure logs the err of a request whose actor can't be told. It does not log
+// a bad credential.
 func (ad *Adapter) LogFailure(c Context, err error) {
 	if FailureStatus(err) == http.StatusServiceUnavailable {
 		ad.Log(c, fmt.Sprintf("echoauth: cannot tell who makes the request: %v", err), slog.Any("error", err))

@@ -49,7 +49,7 @@ func (ad *Adapter) logDropped(c Context, options *sessions.Options) {
 const droppedText = "echoauth: a session's cookie is Secure, and its request came over plain http to a host other than localhost: " +
 	"the browser drops the cookie, and the next request is anonymous. If a proxy in front ends TLS, have it send X-Forwarded-Proto, " +
 	"and set Echo's SchemeExtractor if its address is public. In development open http://localhost, or set Secure to false in the store's Options: " +
-	"Login sets it wherever the request came by https"
+	"Login sets it for every request that came by https"
 
 // isTrustworthy tells whether r shows that its page came by https, although a
 // proxy in front doesn't say so: by its Origin, or by a header that browsers

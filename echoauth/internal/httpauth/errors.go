@@ -11,13 +11,13 @@ var (
 	ErrAnonymous         = newError(http.StatusUnauthorized, "nobody is signed in")
 	ErrBadCredential     = newError(http.StatusUnauthorized, "the credential is not valid")
 	ErrNoLoader          = newError(http.StatusInternalServerError, "no Config.Load for this context (ctx := c.Request().Context()?)")
-	ErrLoadTimeout       = newError(http.StatusServiceUnavailable, "timeout of Load or SessionStamp")
+	ErrLoadTimeout       = newError(http.StatusServiceUnavailable, "Load, SessionStamp or MayImpersonate took longer than LoadTimeout")
 	ErrNoSession         = newError(http.StatusInternalServerError, "no session store (e.Use(session.Middleware(store))?)")
 	ErrResponseCommitted = newError(http.StatusInternalServerError, "the response is already committed, too late for a cookie")
 	ErrImpersonating     = newError(http.StatusConflict, "already impersonating")
 	ErrNotImpersonating  = newError(http.StatusConflict, "not impersonating")
 	ErrMayNotImpersonate = newError(http.StatusForbidden, "may not impersonate")
-	ErrNoSignIn          = newError(http.StatusConflict, "no session signed the request's actor in, so none can impersonate")
+	ErrNoSignIn          = newError(http.StatusConflict, "the request's actor was not signed in by a session of Login, so it can't impersonate")
 )
 
 // ErrEnded says that the request has ended, see [ended]. The adapters answer it
@@ -53,8 +53,8 @@ func mistakeOf(err error) string {
 	return ""
 }
 
-// StatusOf returns the status with which Echo shall answer err, where err is
-// or wraps one of the errors above, else 0.
+// StatusOf returns the status with which Echo answers err, if err is or wraps one
+// of the errors above, else 0.
 func StatusOf(err error) int {
 	var known *statusError
 	if errors.As(err, &known) {

@@ -61,7 +61,7 @@ func (ad *Adapter) RequireFunc(allow func(c Context, a actor.Actor) (bool, error
 }
 
 // Check returns nil where the request may pass, and else how it is refused. An
-// error fails the request; with [ErrEnded], c belongs to nobody.
+// error fails the request. After [ErrEnded], c may serve another request.
 func (g *Guard) Check(c Context) (*Refusal, error) {
 	r, ctx := c.Request(), c.Request().Context()
 	no, err := g.check(c)

@@ -85,7 +85,7 @@ func mayImpersonate(c Context, a actor.Actor) (bool, error) {
 		return false, over
 	}
 	if err != nil {
-		return false, fmt.Errorf("echoauth: may %s impersonate: %w", a, err)
+		return false, fmt.Errorf("echoauth: MayImpersonate of %s: %w", a, err)
 	}
 	if ok {
 		permitted := a // a copy: to take the address of a would cost every request an allocation

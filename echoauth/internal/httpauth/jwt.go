@@ -30,7 +30,7 @@ func FromClaims[C jwt.Claims](ad *Adapter, read func(claims C) (actor.Actor, boo
 		}
 		claims, ok := token.Claims.(C)
 		if !ok {
-			return actor.Actor{}, false, fmt.Errorf("its claims are a %T, and FromClaims reads a %v (echo-jwt's NewClaimsFunc says which)",
+			return actor.Actor{}, false, fmt.Errorf("its claims are a %T, but FromClaims reads a %v (let echo-jwt's NewClaimsFunc return it)",
 				token.Claims, reflect.TypeFor[C]())
 		}
 		a, ok, err := read(claims)

@@ -14,7 +14,7 @@ import (
 )
 
 // Middleware is one registered middleware: a [Config] with its defaults
-// resolved, and what it has already complained about.
+// resolved, and the mistakes that it has already logged.
 type Middleware struct {
 	Config
 	adapter                              *Adapter
@@ -44,9 +44,9 @@ func (ad *Adapter) NewMiddleware(config Config) (*Middleware, error) {
 }
 
 // Before finds out who makes the request and puts the answer into both
-// contexts. It runs before the handler, which must not run if it fails. The
-// error is an [ErrEnded], with which c belongs to nobody, an
-// [ErrMayNotImpersonate], or says why nobody can tell.
+// contexts. It runs before the handler. If Before fails, the handler must not
+// run. The error is an [ErrEnded], after which c may serve another request, an
+// [ErrMayNotImpersonate], or says why nobody can tell who makes the request.
 func (m *Middleware) Before(c Context) error {
 	ctx := c.Request().Context()
 	_, nested := actor.FromContext(ctx)
@@ -159,7 +159,7 @@ func (m *Middleware) place(c Context, a actor.Actor) {
 	requestOf(c).replaceActor(c, ctx, a)
 }
 
-// After logs what went wrong without anybody being told. It runs after the
+// After logs the mistakes of wiring that nobody was told about. It runs after the
 // handler, which returned err, with the context that the request came with.
 func (m *Middleware) After(ctx context.Context, c Context, err error) {
 	if ctx.Err() != nil {

@@ -36,7 +36,7 @@ func (s *stamp) digest(ctx context.Context, a actor.Actor) (string, error) {
 			return s.of(ctx, actor.Actor{Identity: identity})
 		})
 		if err != nil {
-			return "", fmt.Errorf("echoauth: stamp of %s: %w", identity, err)
+			return "", fmt.Errorf("echoauth: SessionStamp of %s: %w", identity, err)
 		}
 		stamps = fmt.Appendf(stamps, "%q %q\n", identity.String(), text)
 	}

@@ -44,7 +44,7 @@ func userFromNumber(number string) (actor.Actor, error) {
 	case number == "" || digits == "0" && strings.Trim(fraction, "0") == "":
 		return actor.Actor{}, nil
 	case digits == "" || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" || strings.Trim(fraction, "0") != "":
-		return actor.Actor{}, fmt.Errorf("the number %q is no integer id (send ids as strings)", number)
+		return actor.Actor{}, fmt.Errorf("the number %q is not an integer id (send ids as strings)", number)
 	}
 	return actor.User(id), nil
 }
@@ -53,7 +53,7 @@ func userFromNumber(number string) (actor.Actor, error) {
 // becomes of 2^53+1, another user.
 func userFromFloat(id float64) (actor.Actor, error) {
 	if id != math.Trunc(id) || math.Abs(id) >= 1<<53 {
-		return actor.Actor{}, fmt.Errorf("%g is no exact integer id (JSON numbers are exact below 2^53: send ids as strings)", id)
+		return actor.Actor{}, fmt.Errorf("%g is not an exact integer id (JSON numbers are exact below 2^53: send ids as strings)", id)
 	}
 	return actor.User(int64(id)), nil
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // Accept makes a the request's actor if a validator of Echo's BasicAuth or
-// KeyAuth said ok, and returns what the validator shall. ctx is the request's,
-// from before the validator was asked.
+// KeyAuth said ok. It returns what the validator has to return. ctx is the
+// request's, from before the validator was asked.
 func Accept(ctx context.Context, c Context, a actor.Actor, ok bool, err error) (bool, error) {
 	if over := ended(ctx); over != nil {
 		return false, over
