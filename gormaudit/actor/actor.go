@@ -25,8 +25,8 @@ func (i Identity) IsAnonymous() bool {
 }
 
 // Same reports whether i and other name the same person or program: their
-// kinds and ids are equal. Names are left aside, they change and differ
-// between sources.
+// kinds and ids are equal. Names don't count: they change, and differ between
+// sources.
 func (i Identity) Same(other Identity) bool {
 	return i.Kind == other.Kind && i.ID == other.ID
 }
@@ -43,26 +43,26 @@ func (i Identity) String() string {
 // Actor is anonymous. It is a plain value: comparable with ==, usable as a map
 // key, safe to share between goroutines.
 //
-// In a struct of your own make it a named field. A struct that embeds it gets
-// its MarshalJSON as well, and loses its other fields as JSON.
+// In a struct of your own, make the Actor a named field. A struct that embeds an
+// Actor gets its MarshalJSON as well, which leaves the struct's other fields out.
 type Actor struct {
 	Identity
-	// Impersonator is the one really at the keyboard while Identity is the
-	// account acted as. It is the zero Identity when nobody impersonates.
+	// Impersonator is the one really at the keyboard, while Identity is the
+	// account that they act as. It is the zero Identity when nobody impersonates.
 	Impersonator Identity `json:"impersonator,omitzero"`
 }
 
-// Identifier is what an id can be given as. Anything else becomes a string
-// first: actor.User(id.String()) for a UUID.
+// Identifier lists the types that an id can have. Turn an id of another type
+// into a string first: actor.User(id.String()) for a UUID.
 type Identifier interface {
 	~string |
 		~int | ~int8 | ~int16 | ~int32 | ~int64 |
 		~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr
 }
 
-// User returns the actor for a person. An empty string and the integer 0 are
-// no id, as in GORM, where a zero primary key is an unsaved row: they give the
-// zero Actor, which is anonymous.
+// User returns the actor for a person. An empty string or the integer 0 is not an
+// id, and gives the zero Actor, which is anonymous. In GORM, too, a row with a zero
+// primary key is an unsaved row.
 func User[T Identifier](id T) Actor { return newActor(KindUser, format(id)) }
 
 // Service returns the actor for another program, such as the holder of an API
@@ -73,9 +73,9 @@ func Service[T Identifier](id T) Actor { return newActor(KindService, format(id)
 // migration. Without an id it is anonymous.
 func System(id string) Actor { return newActor(KindSystem, id) }
 
-// As returns a acting as target: target's identity, with a as the
-// [Actor.Impersonator]. Where a itself is impersonated already, the first real
-// one stays. Acting as oneself is no impersonation.
+// As returns the actor for a acting as target: target's identity, with a as the
+// [Actor.Impersonator]. If a already has an impersonator, that one stays. Acting
+// as oneself is not impersonation.
 func (a Actor) As(target Actor) Actor {
 	first := a.Impersonator
 	if first.IsAnonymous() {
@@ -112,11 +112,11 @@ func (a Actor) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// MarshalJSON implements [encoding/json.Marshaler]. An id that is no valid
-// UTF-8 is an error: JSON would turn it into another one.
+// MarshalJSON implements [encoding/json.Marshaler]. An id that is not valid
+// UTF-8 is an error, because JSON would turn it into another id.
 func (a Actor) MarshalJSON() ([]byte, error) {
 	if !utf8.ValidString(a.ID) || !utf8.ValidString(a.Impersonator.ID) {
-		return nil, fmt.Errorf("actor: the id of %q is no valid UTF-8", a)
+		return nil, fmt.Errorf("actor: the id of %q is not valid UTF-8", a)
 	}
 	type plain Actor // without this method
 	return json.Marshal(plain(a))

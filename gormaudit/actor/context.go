@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// NewContext returns a copy of parent in which a is the actor. A later
-// NewContext on the result replaces it for what follows; parent and contexts
-// already taken from it keep theirs. Like [context.WithValue] it panics when
-// parent is nil.
+// NewContext returns a copy of parent in which a is the actor. A later NewContext
+// on the result replaces a in the context that it returns. parent, and contexts
+// already taken from it, keep the actor that they have. Like [context.WithValue],
+// NewContext panics when parent is nil.
 func NewContext(parent context.Context, a Actor) context.Context {
 	mustParent(parent)
 	if a == (Actor{}) {
@@ -18,8 +18,8 @@ func NewContext(parent context.Context, a Actor) context.Context {
 }
 
 // FromContext returns the actor of ctx. ok is false when nobody said who acts,
-// which is also the answer for a nil ctx. An anonymous actor has ok true:
-// somebody looked, and nobody is signed in. It does not allocate.
+// and for a nil ctx. ok is true for an anonymous actor: somebody looked, and nobody
+// is signed in. FromContext does not allocate.
 func FromContext(ctx context.Context) (a Actor, ok bool) {
 	if p := find(ctx); p != nil {
 		return *p, true
@@ -38,8 +38,8 @@ func find(ctx context.Context) *Actor {
 
 // Detach returns a context for work that outlives the request: without its
 // cancellation and its deadline, with the same actor, request, metadata and
-// other values. Give it a deadline of its own where the work can hang. For a
-// nil ctx it returns [context.Background].
+// other values. If the work can hang, give the context a deadline of its own. For
+// a nil ctx Detach returns [context.Background].
 func Detach(ctx context.Context) context.Context {
 	if ctx == nil {
 		return context.Background()

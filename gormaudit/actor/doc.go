@@ -5,17 +5,18 @@
 //	ctx = actor.NewContext(ctx, actor.User(42))
 //	a, ok := actor.FromContext(ctx) // user:42, true
 //
-// It is the one thing that the halves of whodunit share. Package echoauth puts
-// the actor of an HTTP request into the request's context, package gormaudit
-// reads it there and writes it into the rows. Neither knows the other, so
-// anything else may take either part: a job, a command, a gRPC interceptor, a
+// The halves of whodunit share nothing but this package. Package echoauth puts
+// the actor of an HTTP request into the request's context. Package gormaudit
+// reads the actor there and writes it into the rows. Neither knows the other, so
+// anything else may stand in for either: a job, a command, a gRPC interceptor, a
 // test.
 //
 // # Three answers to "who?"
 //
 //   - Somebody: [FromContext] returns an actor with an id.
-//   - Nobody signed in: [FromContext] returns an anonymous actor and true.
-//     Whoever was asked said so, an authentication middleware for instance.
+//   - Nobody is signed in: [FromContext] returns an anonymous actor and true.
+//     Something looked and found nobody, an authentication middleware for
+//     instance.
 //   - Nobody said: [FromContext] returns false. Usually a context was not
 //     passed on.
 //

@@ -11,13 +11,13 @@ import (
 //
 //	ctx = actor.NewMetadataContext(ctx, map[string]string{"reason": "refund, ticket 4711"})
 //
-// They are added to those of parent, of which they replace those of the same
-// keys; an empty value takes a key away. The map is copied. Like
-// [context.WithValue] it panics when parent is nil.
+// They are added to the metadata of parent, and replace what parent has under the
+// same keys. An empty value takes a key away. The map is copied. Like
+// [context.WithValue], NewMetadataContext panics when parent is nil.
 //
 // Nothing is refused here. A history takes at most 16 keys, with at most 4 KiB in
-// keys and values together, of valid UTF-8 without zero bytes. Beyond that, writes
-// fail.
+// keys and values together, of valid UTF-8 without zero bytes. Writes with other
+// metadata fail.
 func NewMetadataContext(parent context.Context, metadata map[string]string) context.Context {
 	mustParent(parent)
 	merged := MetadataFromContext(parent)
@@ -30,8 +30,8 @@ func NewMetadataContext(parent context.Context, metadata map[string]string) cont
 }
 
 // MetadataFromContext returns a copy of the metadata of ctx, for a queue's message
-// for instance. It is nil when there is none, which is also the answer for a nil
-// ctx; it then does not allocate.
+// for instance. When there is none, and for a nil ctx, it returns nil and does not
+// allocate.
 func MetadataFromContext(ctx context.Context) map[string]string {
 	if ctx == nil {
 		return nil

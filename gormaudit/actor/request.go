@@ -11,9 +11,8 @@ import (
 // Request says in which HTTP request something happened, for the history and
 // for logs. It is a plain value, like [Actor].
 //
-// What a client sends is bounded on the way into a context, see
-// [NewRequestContext]. It stays the client's word: an id or a user agent
-// proves nothing.
+// [NewRequestContext] bounds what a client sends. Even so, it is only what the
+// client says: an id or a user agent proves nothing.
 type Request struct {
 	// ID is the request id, at most 128 bytes of letters, digits and "._:-/+=".
 	ID string `json:"id,omitempty"`
@@ -24,8 +23,8 @@ type Request struct {
 	// Method is the HTTP method, at most 32 bytes.
 	Method string `json:"method,omitempty"`
 	// Route is the matched pattern, such as "/notes/:id", not the path with
-	// its ids. At most 256 bytes. With net/http it is the request's Pattern: the
-	// method that begins it, as in "PUT /notes/{id}", is left out.
+	// its ids. At most 256 bytes. With net/http it is the request's Pattern,
+	// without the method that may begin it, as in "PUT /notes/{id}".
 	Route string `json:"route,omitempty"`
 }
 
@@ -38,10 +37,10 @@ const (
 )
 
 // NewRequestContext returns a copy of parent in which r is the request, capped
-// and sanitised: an ID with other characters than [Request] names is dropped,
-// as is an IP that is none; control characters and broken UTF-8 go from the
-// rest, which is cut to its length between characters. Like
-// [context.WithValue] it panics when parent is nil.
+// and sanitised. An ID that is longer than [Request] says, or has other characters,
+// is dropped. So is an IP that is not an address. The other fields lose control
+// characters and broken UTF-8, and are cut to their length between characters.
+// Like [context.WithValue], NewRequestContext panics when parent is nil.
 func NewRequestContext(parent context.Context, r Request) context.Context {
 	mustParent(parent)
 	return context.WithValue(parent, requestKey{}, &Request{
@@ -53,8 +52,8 @@ func NewRequestContext(parent context.Context, r Request) context.Context {
 	})
 }
 
-// RequestFromContext returns the request of ctx. ok is false when there is
-// none, which is also the answer for a nil ctx. It does not allocate.
+// RequestFromContext returns the request of ctx. ok is false when there is none,
+// and for a nil ctx. RequestFromContext does not allocate.
 func RequestFromContext(ctx context.Context) (r Request, ok bool) {
 	if ctx == nil {
 		return Request{}, false
