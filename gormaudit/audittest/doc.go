@@ -10,8 +10,8 @@
 //		)
 //	}
 //
-// Some two hundred calls are made on each model: Create, Save, Update, upserts,
-// deletes, associations, [gorm.G] and sessions, with structs, maps, slices and
-// structs of other types. After each one the rows are read back without the
-// plugin. All happens in transactions that are rolled back.
+// [Run] makes about two hundred calls on each model: Create, Save, Update,
+// upserts, deletes, associations, [gorm.G] and sessions, with structs, maps,
+// slices and structs of other types. After each call it reads the rows back
+// without the plugin. All of this happens in transactions that are rolled back.
 package audittest

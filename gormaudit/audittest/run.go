@@ -16,49 +16,49 @@ import (
 // Option says what [Run] tries, and how.
 type Option func(*writes.Suite)
 
-// Model tries the write paths on T's table. The function returns the i-th of
-// some new rows; i begins at 1. Each row must be one that db.Create accepts:
-// with its required columns and foreign keys, and with different values in
-// every column that is unique. It should differ from the others in one column
-// besides: that is what paths change. By-columns are left to Run.
+// Model tries the write paths, which are the ways to call GORM, on T's table.
+// The function row returns the i-th of some new rows; i begins at 1. db.Create
+// must accept each row: it needs its required columns and foreign keys, and
+// different values in every column that is unique. The rows should differ in at
+// least one column that is neither a primary nor a foreign key: that is the
+// column that paths change. Leave by-columns to Run.
 //
-// An association is tried where the model at its other end is given too, or
-// else reported as skipped. A T without by-columns serves for that alone.
+// Run tries an association if the model at its other end is given too, and
+// otherwise reports it as skipped. A T without by-columns is only for that.
 func Model[T any](row func(i int) *T) Option {
 	return func(s *writes.Suite) { s.Models = append(s.Models, writes.NewModel(row)) }
 }
 
 // Users names the ids that by-columns hold during the test: who wrote the rows
 // that are there, who acts, and whom callers name in forged by-columns. By
-// default Run makes up numbers, or UUIDs where those don't fit. Give ids of
-// users that are there if by-columns have a foreign key.
+// default Run makes up numbers, or UUIDs where numbers don't fit. If by-columns
+// have a foreign key, give ids of users that exist.
 func Users(author, actor, forged string) Option {
 	return func(s *writes.Suite) { s.Users.Author, s.Users.Actor, s.Users.Forged = author, actor, forged }
 }
 
-// As returns a context for each of the ids in by-columns: one in which
-// somebody acts whom they hold as id. By default it is
-// actor.NewContext(context.Background(), actor.User(id)). Give it where
+// As says how Run makes a context for an id: the one in which somebody acts whom
+// by-columns hold as id. By default it is
+// actor.NewContext(context.Background(), actor.User(id)). Give As if
 // [gormaudit.Config] has an Actor or an ID of its own.
 func As(as func(id string) context.Context) Option {
 	return func(s *writes.Suite) { s.Users.Context = as }
 }
 
 // Run tries every write path on each [Model], through db, and fails the test
-// once for each by-column that does not then hold what it shall. What the
-// paths are and what each does is listed in writes.md, beside the package
-// gormaudit. Paths that a model can't take, or GORM itself fails on, are
-// logged with the reason: go test -v shows them. A model on which none can be
-// tried fails the test.
+// once for each by-column that then holds something wrong. The file writes.md
+// beside the package gormaudit lists the paths and what each does. Paths that a
+// model can't take, or that GORM itself fails on, are logged with the reason:
+// go test -v shows them. A model on which no path can be tried fails the test.
 //
-// db is the application's, with the plugin of gormaudit and all others. Its
-// tables must be there, and hold at most 1,000 rows. Each model has a
+// db is the application's, with the plugin of gormaudit and all other plugins.
+// Its tables must be there, and hold at most 1,000 rows. Each model has a
 // transaction that is rolled back, and each path starts from the same three
-// rows in it. Hooks of the models run and sequences move. Nothing is logged by
-// db meanwhile.
+// rows in it. Hooks of the models run, and sequences move. Meanwhile db logs
+// nothing.
 //
-// Where db has the plugin of gormaudit/history, and its account may read what
-// that records, each change of a path must be attributed to who acts, too.
+// If db has the plugin of gormaudit/history, and db's account may read what the
+// history records, each change of a path must be attributed to who acts, too.
 func Run(t *testing.T, db *gorm.DB, options ...Option) {
 	t.Helper()
 	var s writes.Suite
@@ -67,7 +67,7 @@ func Run(t *testing.T, db *gorm.DB, options ...Option) {
 	}
 	switch {
 	case db.Plugins[gormaudit.New().Name()] == nil:
-		t.Fatal("audittest: db has no plugin of gormaudit: call db.Use(gormaudit.New()) before")
+		t.Fatal("audittest: db has no plugin of gormaudit: call db.Use(gormaudit.New()) first")
 	case db.DryRun:
 		t.Fatal("audittest: db is in DryRun and writes nothing")
 	case len(s.Models) == 0:
@@ -129,7 +129,7 @@ func tryAll(t *testing.T, trial *writes.Trial) {
 	}
 	t.Logf("%d write paths held, %d failed", held, failed)
 	for _, why := range slices.Sorted(maps.Keys(skipped)) {
-		t.Logf("skipped, since %s:\n\t%s", why, strings.Join(skipped[why], "\n\t"))
+		t.Logf("skipped, because %s:\n\t%s", why, strings.Join(skipped[why], "\n\t"))
 	}
 	switch {
 	case failed > 0:

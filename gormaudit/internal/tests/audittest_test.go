@@ -115,7 +115,7 @@ var broken = map[string]struct {
 	plugins []gorm.Plugin
 	want    []string
 }{
-	"none": {nil, []string{"audittest: db has no plugin of gormaudit: call db.Use(gormaudit.New()) before"}},
+	"none": {nil, []string{"audittest: db has no plugin of gormaudit: call db.Use(gormaudit.New()) first"}},
 	"naive": {[]gorm.Plugin{naive{}}, []string{
 		`db.Save(&tag): tags.created_by of row 1 = "66" (the caller's forged value), want "5" (who wrote the row before)`,
 		`db.Delete(&tag): tags.deleted_by of row 1 = nobody, want "7" (who acts)`,
