@@ -8,46 +8,50 @@ import (
 
 // Config says how rows are stamped. Its zero value is what [New] uses.
 type Config struct {
-	// Actor finds who acts under a context; ok is false when nobody said. By
-	// default [actor.FromContext]. Set it where the application has a context
-	// user of its own. It runs once or twice in each statement on a model with
-	// by-columns and must be fast, safe for concurrent use and do no I/O.
+	// Actor finds who acts under a context. ok is false when nobody said who acts.
+	// The default is [actor.FromContext]. Set Actor if the application keeps a user
+	// of its own in the context. It runs once or twice in each statement on a model
+	// with by-columns. It must be fast and safe for concurrent use, and do no I/O.
 	Actor func(ctx context.Context) (a actor.Actor, ok bool)
-	// ID gives what by-columns hold for an actor, "" for NULL. By default a
-	// user's id in every column; for a service or a system the text of
-	// [actor.Identity.String], such as "system:archiver", in a text column,
-	// and NULL in one that holds users' ids only. It is not asked about
-	// anonymous actors: their rows get NULL.
+	// ID returns what by-columns hold for an actor, "" for NULL. By default
+	// every column holds a user's id. For a service or a system, a text column holds
+	// the text of [actor.Identity.String], such as "system:archiver", and a column
+	// that holds users' ids only is NULL. ID is not called for anonymous actors:
+	// their rows get NULL.
 	ID func(a actor.Actor) string
 	// Missing is what happens when nobody said who acts. By default [Warn].
 	Missing MissingPolicy
-	// Models are parsed by db.Use: a by-column that no id fits, a DeletedBy
-	// without a soft-delete field, a CreatedBy beside a CreatedByID, and a column
-	// with two roles, with a time's tag, that counts up or that makes the row's
-	// key change are errors at start. A number that can't say nobody because its
-	// relation gets a foreign key is a warning in GORM's logger. Writes to the
-	// models' tables are stamped from the first db.Table("…") on, where GORM knows
-	// no model. Without being named here, a model is known from the first write
-	// through it. The database is not asked: [Verify] does that.
+	// Models are parsed by db.Use, which returns an error for a by-column that no
+	// id fits, a DeletedBy without a soft-delete field, a CreatedBy beside a
+	// CreatedByID, and a by-column that has two roles, has a tag for a time, counts
+	// up or makes the row's key change. It warns in GORM's logger of a by-column
+	// that has no NULL, and whose relation gets a foreign key: the key refuses the 0
+	// or "" that the column holds where nobody acts. db.Use does not ask the
+	// database: [Verify] does that.
 	//
-	// What is known of a table holds for one database (the [sql.DB]) and one
+	// Writes by db.Table("…"), where GORM knows no model, are stamped from the first
+	// one on if the table's model is named here. Other models are known from the
+	// first write through them.
+	//
+	// What the plugin knows of a table holds for one database (the [sql.DB]) and one
 	// schema. The models named here are known in the database that db was opened
 	// with and in those to which the plugin dbresolver sends them. A name without
-	// a schema is in the one that db's address says, by default public on
-	// PostgreSQL; a SET search_path is not seen. Where the address does not say,
-	// as on MySQL opened with a connection and no DSNConfig, tables of one name
-	// in two schemas are taken for one.
+	// a schema is in the schema that db's address says, by default public on
+	// PostgreSQL. The plugin does not see a SET search_path. Where the address names
+	// no schema, as on MySQL opened with a connection and no DSNConfig, the plugin
+	// takes tables of one name in two schemas for one.
 	Models []any
-	// Observe is told of every [Event], for metrics and tests, whatever Missing
-	// and the logger say. By default nobody is. It runs on the goroutine that
-	// writes, before the statement is sent, in its transaction: it must be fast
-	// and safe for concurrent use, and must not write through the same gorm.DB.
+	// Observe is called with every [Event], for metrics and tests, whatever Missing
+	// and the logger say. By default nothing is called. Observe runs on the
+	// goroutine that writes, before the statement is sent, in its transaction. It
+	// must be fast and safe for concurrent use, and must not write through the same
+	// gorm.DB.
 	Observe func(ctx context.Context, e Event)
 	// DryRun changes nothing: statements and models are what GORM alone makes of
-	// them, callers' values reach by-columns, nothing is refused. Observe is told
-	// what would be stamped, dropped and fail, and who is missing. It is for
-	// getting to know an application that is there already, and by default off.
-	// Errors in Models are errors from db.Use all the same.
+	// them, callers' values reach by-columns, and nothing is refused. Observe is told
+	// what would be stamped, dropped and fail, and which writes have no actor. Use
+	// DryRun to get to know an existing application. By default it is off. Errors in
+	// Models are errors from db.Use all the same.
 	DryRun bool
 }
 
@@ -55,18 +59,19 @@ type Config struct {
 // said who acts, which usually means that WithContext was forgotten. An
 // anonymous actor is not missing.
 //
-// The policy speaks only where something would be stamped. Under [Preserve]
-// and [Skip] it is silent.
+// The policy is for writes that would stamp something. It does nothing under
+// [Preserve] and [Skip].
 type MissingPolicy uint8
 
 const (
-	// Warn writes the row with by-columns NULL on create and as they are on
-	// update and delete, and says so through GORM's logger with operation, table
-	// and the lines of [Event.Frames]. Of each place it logs the 1st, 10th, 100th
-	// time and so on. A logger at level Error or Silent shows nothing:
-	// Config.Observe counts whatever the level. It is the default.
+	// Warn is the default. It writes the row: on create its by-columns are NULL, on
+	// update and delete they stay as they are. It logs a warning through GORM's
+	// logger, with operation, table and the lines of [Event.Frames], for each place
+	// the 1st, 10th, 100th time and so on. A logger at level Error or Silent shows
+	// nothing. Config.Observe is called whatever the level.
 	Warn MissingPolicy = iota
-	// Allow does as Warn does and logs nothing.
+	// Allow writes as Warn does, without the warning. Config.Observe is called all
+	// the same.
 	Allow
 	// Reject fails the write with [ErrNoActor]. Nothing is written.
 	Reject

@@ -7,7 +7,8 @@ import "context"
 // replication and seeds: the one explicit way past the rule that callers'
 // values never reach a by-column.
 //
-// created_by is kept on inserts only. Once a row exists nothing changes it.
+// The caller's created_by is kept on inserts only. Once a row exists, nothing
+// changes its created_by.
 //
 // # Security
 //
@@ -19,8 +20,8 @@ func Preserve(ctx context.Context) context.Context {
 
 // Skip returns a context under which writes leave by-columns as they are: NULL
 // on an insert (zero where the column's Go type has no NULL), untouched on an
-// update and a delete. It is for bookkeeping that is nobody's doing, such as
-// counters. Callers' values don't reach the by-columns even so.
+// update and a delete. It is for changes that nobody makes, such as counters.
+// Callers' values don't reach the by-columns under Skip either.
 func Skip(ctx context.Context) context.Context {
 	return context.WithValue(ctx, modeKey{}, skip)
 }

@@ -73,8 +73,8 @@ var (
 	errDecimal  = errors.New("not a decimal number in its shortest form")
 	errChanged  = errors.New("the column's type changes it")
 	errTooLong  = errors.New("longer than the column's size")
-	errZero     = errors.New("the column says nobody by it")
-	errProgram  = errors.New("it reads as another kind of actor (Config.ID?)")
+	errZero     = errors.New("in this column it means nobody")
+	errProgram  = errors.New("it would be read as another kind of actor (Config.ID?)")
 	errNotAUUID = errors.New("not a UUID of 36 characters")
 )
 

@@ -7,8 +7,8 @@ import (
 )
 
 // ErrNoActor is what a write fails with under [Reject] when its context has no
-// actor. The message names operation and table, and what to do: it tells a
-// forgotten WithContext from a context in which nobody acts.
+// actor. The message names operation and table, and what to do. It is another
+// one for a forgotten WithContext than for a context in which nobody acts.
 var ErrNoActor = errors.New("gormaudit: no actor in the context")
 
 // missingError is ErrNoActor, with what is wrong and what to do about it.
@@ -21,8 +21,8 @@ func (e missingError) Error() string {
 func (e missingError) Unwrap() error { return ErrNoActor }
 
 // ColumnError says that an actor's id does not fit its column, or that no id
-// ever can: the statement was not sent. In the error of [Verify] it says that
-// the database's column is not what its field needs.
+// ever can. The statement was not sent. From [Verify] it says that the
+// database's column is not what its field needs.
 type ColumnError struct {
 	// Table is the table's name.
 	Table string
@@ -30,10 +30,11 @@ type ColumnError struct {
 	Column string
 	// Type is the Go type of the column's field.
 	Type reflect.Type
-	// Actor is the actor, as in "user:42"; empty when it is not about one id.
+	// Actor is the actor, as in "user:42". It is empty when the error is not about
+	// one id.
 	Actor string
-	// ID is the rejected id; empty when it is not about one. The message quotes
-	// it, cut to 64 bytes.
+	// ID is the rejected id. It is empty when the error is not about one id. The
+	// message quotes it, cut to 64 bytes.
 	ID string
 
 	cause error

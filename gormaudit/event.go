@@ -10,7 +10,7 @@ import (
 // It holds no value of a row.
 type Event struct {
 	Kind EventKind
-	// Operation is "create", "update" or "delete", which is a soft one. An upsert
+	// Operation is "create", "update" or, for a soft delete, "delete". An upsert
 	// is a create, and so is the insert that Save falls back to.
 	Operation string
 	// Table is the table that is written to, by its model's name for it: the
@@ -18,10 +18,11 @@ type Event struct {
 	Table string
 	// Column is the by-column. It is empty where Kind is about the statement.
 	Column string
-	// Frames say where in the application that was, innermost first: the line
-	// that called GORM, the line by which its package was entered if that is
-	// another one, and the line outside that package. So a repository's own line
-	// is not all. They are at most three, and fewer where the stack has no more.
+	// Frames say where in the application the write was, innermost first: the line
+	// that called GORM, the line by which that line's package was entered if it is
+	// another one, and the line outside that package. So you see not only a
+	// repository's own line, but also its caller's. There are at most three frames,
+	// and fewer where the stack has no more.
 	Frames []runtime.Frame
 }
 
@@ -32,21 +33,20 @@ const (
 	// EventNoContext is a write without a context, or with
 	// [context.Background]: WithContext was forgotten.
 	EventNoContext EventKind = iota + 1
-	// EventNoActor is a write with a context in which nobody is said to act.
+	// EventNoActor is a write with a context that has no actor.
 	EventNoActor
 	// EventDropped is a caller's value for a by-column that does not reach the
-	// row. Not told are a value that is what the row gets anyway, and the
+	// row. There is no event for a value that the row gets anyway, nor for the
 	// by-fields of a whole row that is saved or updated through its own struct:
-	// they are usually what was loaded. An assignment to such a field, as in
-	// note.CreatedBy = x before db.Save(&note), can't be told from it without a
-	// query.
+	// these are usually what was loaded. Without a query, an assignment to such a
+	// field, as in note.CreatedBy = x before db.Save(&note), looks the same.
 	EventDropped
-	// EventWouldStamp is a by-column that would be stamped, if it were not for
-	// [Config.DryRun]; in an upsert, in the rows that are new.
+	// EventWouldStamp is a by-column that would be stamped without
+	// [Config.DryRun]. In an upsert it is about the rows that are new.
 	EventWouldStamp
-	// EventWouldFail is a write that would fail, if it were not for
-	// [Config.DryRun]: an id does not fit its column, or the statement can't be
-	// protected. The log has the error.
+	// EventWouldFail is a write that would fail without [Config.DryRun]: an id does
+	// not fit its column, or the statement can't be protected. The log has the
+	// error.
 	EventWouldFail
 )
 

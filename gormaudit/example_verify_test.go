@@ -26,7 +26,7 @@ func ExampleVerify() {
 	}
 	fmt.Println(gormaudit.Verify(db, &Invoice{}))
 	// Output:
-	// gormaudit: invoices.created_by is a *uint: the database's column is NOT NULL, and nobody is written as NULL: drop NOT NULL
+	// gormaudit: invoices.created_by is a *uint: the database's column is NOT NULL, but a write by nobody puts NULL there: drop NOT NULL
 	// gormaudit: invoices.updated_by is a *uint: the table has no such column: migrate it, or turn the field off with the tag gorm:"autoUpdateBy:false"
 	// <nil>
 }

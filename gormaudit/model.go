@@ -100,11 +100,11 @@ func (m *model) mistake(n int) string {
 	case c.role == deleted && len(m.deletedAt) == 0:
 		return fmt.Sprintf("says who deleted a row softly, but %s has no soft-delete field such as gorm.DeletedAt", m.schema.Name)
 	case c.field.AutoCreateTime != 0 || c.field.AutoUpdateTime != 0:
-		return fmt.Sprintf("says who, but GORM writes the time into it: take the time's tag away, or turn it off with the tag gorm:\"%s:false\"", c.role.tag())
+		return fmt.Sprintf("says who, but GORM writes the time into it: remove the tag for the time, or turn the by-column off with the tag gorm:\"%s:false\"", c.role.tag())
 	case c.field.AutoIncrement:
-		return "is an auto-increment key: nobody would be stored as the next number, which is somebody's id (tag autoIncrement:false?)"
+		return "is an auto-increment key: where nobody acts, it would get the next number, which is somebody's id (tag autoIncrement:false?)"
 	case c.field.PrimaryKey && c.role != created:
-		return "is part of the primary key, so that the row would get another key when another person writes it"
+		return "is part of the primary key: the row would get another key when another person writes it"
 	}
 	return ""
 }
@@ -123,7 +123,7 @@ func (m *model) foreignKeys(db *gorm.DB) (warnings []string) {
 		for _, reference := range relation.References {
 			for _, c := range m.columns {
 				if zero, hasNull := c.nobody(); c.field == reference.ForeignKey && !hasNull {
-					warnings = append(warnings, fmt.Sprintf("gormaudit: %s.%s is a %s and says nobody by %s, which a foreign key to %s refuses: "+
+					warnings = append(warnings, fmt.Sprintf("gormaudit: %s.%s is a %s and holds %s where nobody acts, which a foreign key to %s refuses: "+
 						"make the field a pointer, or tag the relation %s gorm:\"constraint:-\"",
 						m.table, c.name, c.field.FieldType, zero, relation.FieldSchema.Table, relation.Name))
 				}

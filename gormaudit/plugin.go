@@ -9,7 +9,8 @@ import (
 )
 
 // Plugin stamps created_by, updated_by and deleted_by on everything that goes
-// through the [gorm.DB] it is registered with. One Plugin may serve several.
+// through the [gorm.DB] it is registered with. One Plugin may serve several
+// gorm.DBs.
 type Plugin struct {
 	config Config
 	// ownActor says that Config.Actor is the application's.
@@ -31,9 +32,9 @@ func NewWithConfig(config Config) *Plugin {
 }
 
 // Name implements [gorm.Plugin]. GORM refuses a second plugin of this name
-// with [gorm.ErrRegistered], before the plugin is asked: the bare "registered"
-// that a second db.Use returns means that the same gorm.DB has it already, with
-// the Config of the first.
+// with [gorm.ErrRegistered], before it calls the plugin. So the bare
+// "registered" that a second db.Use returns means that the same gorm.DB has the
+// plugin already, with the Config of the first one.
 func (p *Plugin) Name() string { return "gormaudit" }
 
 // Initialize implements [gorm.Plugin]; db.Use calls it. It must run before db

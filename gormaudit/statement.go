@@ -72,9 +72,9 @@ func (s *statement) reportDropped(op string, c *column) {
 		return
 	}
 	s.dropped = append(s.dropped, c)
-	message := "the caller's value is dropped; only the plugin writes this column, imports aside (gormaudit.Preserve)"
+	message := "the caller's value is dropped; only the plugin writes this column (for imports, see gormaudit.Preserve)"
 	if c.role == created && op != "create" {
-		message = "the caller's value is dropped; this column is written once, on create (one that may change can't be a by-column)"
+		message = "the caller's value is dropped; this column is written once, on create (a column that may change can't be a by-column)"
 	}
 	report(s.auditor, s.Statement, Event{Kind: EventDropped, Operation: op, Table: s.tableOf(c), Column: c.name}, message)
 }

@@ -137,7 +137,7 @@ func (r requirement) misfitOfText(have storage, found string, programs bool) str
 		return fmt.Sprintf("%s, which can't hold the id of a program as it is, such as %s: %s, or let Config.ID decide", found, aProgram, change)
 	}
 	if zero, hasNull := r.column.nobody(); !hasNull {
-		return fmt.Sprintf("%s, which can't hold %s, which is written for nobody: make the field a pointer", found, zero)
+		return fmt.Sprintf("%s, which can't hold %s, which a write by nobody puts there: make the field a pointer", found, zero)
 	}
 	return ""
 }

@@ -9,38 +9,38 @@ import (
 	"gorm.io/gorm"
 )
 
-// Verify compares the by-columns of models with the tables in the database, so
-// that a test, a migration's last step or a program's start finds what would
-// else fail at the first write, or at the first write of nobody. It reports a
-// by-column
+// Verify compares the by-columns of models with the tables in the database.
+// Call it in a test, as a migration's last step or at a program's start, to find
+// what would otherwise fail at the first write, or at the first write for which
+// nobody is signed in. It reports a by-column
 //
-//   - that is not there, or whose table is not;
-//   - of a type that ids of the field's Go type don't fit: text for a uint,
+//   - that the database does not have, or whose table it does not have;
+//   - of a type that does not fit ids of the field's Go type: text for a uint,
 //     smallint for a uint64, bigint or char(10) for a uuid.UUID, less than the
-//     field's size tag; or, where [Config.ID] is not set, one that can't hold
-//     "system:archiver" although the field is text: uuid, PostgreSQL's char(n),
-//     a foreign key;
-//   - that can't hold nobody: NOT NULL where the field's type has a NULL, or with
-//     a foreign key where it has none and nobody is 0 or "";
+//     field's size tag;
+//   - that can't hold "system:archiver" although the field is text, unless
+//     [Config.ID] is set: uuid, PostgreSQL's char(n), a foreign key;
+//   - that can't say that nobody acted: it is NOT NULL and the field's type has a
+//     NULL, or it has a foreign key and the field's type has no NULL, but 0 or "";
 //   - whose foreign key is ON DELETE CASCADE, by which deleting a user deletes
 //     what the user created or changed;
 //   - that the database itself computes or counts up.
 //
-// It warns, through db's logger, of PostgreSQL's columns that hold UUIDs as text
-// because AutoMigrate ran without [Config.Models].
+// Verify warns, through db's logger, of PostgreSQL's columns that hold UUIDs as
+// text because AutoMigrate ran without [Config.Models].
 //
-// What [Config.Models] refuses at start is reported too, and so is a model
-// without any by-column. No index is asked for. A trigger's body, a check and a
-// [gorm.io/gorm/schema.Serializer]'s output are not judged.
+// It also reports what [Config.Models] refuses at start, and a model without any
+// by-column. It asks for no index. It does not judge a trigger's body, a check or
+// a [gorm.io/gorm/schema.Serializer]'s output.
 //
-// The table is the one that db's writes to the model go to: db.Table("…"), scopes, the
-// naming strategy and dbresolver are heeded. Verify reads the catalogue of
+// The table is the one that db's writes to the model go to, as db.Table("…"),
+// scopes, the naming strategy and dbresolver say. Verify reads the catalogue of
 // PostgreSQL, MariaDB, MySQL or SQLite and changes nothing: an account that may
 // write to the tables may run it. db need not have the plugin.
 //
-// The error has every problem of every model, one a line: errors.As finds the
-// first [*ColumnError], and its Unwrap() []error all. A catalogue that could
-// not be read is an error as well.
+// The error has every problem of every model, one a line. errors.As finds the
+// first [*ColumnError]; the error's Unwrap() []error returns all problems. It is
+// also an error if the catalogue can't be read.
 func Verify(db *gorm.DB, models ...any) error {
 	if len(models) == 0 {
 		return errors.New("gormaudit: Verify: no models given")
@@ -78,8 +78,8 @@ func verify(db *gorm.DB, value any) []error {
 			problems = append(problems, &ColumnError{Table: table.String(), Column: c.name, Type: c.field.FieldType, cause: errors.New(problem)})
 		}
 		if dataType := v.textForUUIDs(c); dataType != "" {
-			db.Logger.Warn(db.Statement.Context, finished(fmt.Sprintf("gormaudit: %s.%s holds UUIDs as %s, since AutoMigrate did not know the model for one with by-columns: "+
-				"name it in Config.Models, and call db.Use before AutoMigrate, which makes the column uuid", table, c.name, dataType)))
+			db.Logger.Warn(db.Statement.Context, finished(fmt.Sprintf("gormaudit: %s.%s holds UUIDs as %s, because AutoMigrate did not know that the model has by-columns: "+
+				"name the model in Config.Models, and call db.Use before AutoMigrate, which makes the column uuid", table, c.name, dataType)))
 		}
 	}
 	return problems
@@ -110,7 +110,7 @@ func (v *verification) problems(c *column) []string {
 		problems = append(problems, "the database computes the column, and no statement may write it: drop the expression, or turn the field off with the tag gorm:\""+c.role.tag()+":false\"")
 	}
 	if live.numbered {
-		problems = append(problems, "the database puts the next number where nobody is, which is somebody's id: drop AUTO_INCREMENT, or take it out of the primary key")
+		problems = append(problems, "where nobody acts, the database puts the next number, which is somebody's id: drop AUTO_INCREMENT, or take it out of the primary key")
 	}
 	if misfit := requirementOf(c).misfit(storageOf(v.dialect, live.dataType), live.dataType, v.programs); misfit != "" {
 		problems = append(problems, misfit)
@@ -138,11 +138,11 @@ func (v *verification) nobody(c *column, live liveColumn) []string {
 		if len(keys) > 0 {
 			text += " and has the " + keys[0].String()
 		}
-		problems = append(problems, text+", and nobody is written as NULL: drop NOT NULL")
+		problems = append(problems, text+", but a write by nobody puts NULL there: drop NOT NULL")
 	}
 	for _, key := range keys {
 		if !hasNull {
-			problems = append(problems, fmt.Sprintf("the %s refuses %s, which is written for nobody: make the field a pointer and the column nullable, or drop the foreign key", key, zero))
+			problems = append(problems, fmt.Sprintf("the %s refuses %s, which a write by nobody puts there: make the field a pointer and the column nullable, or drop the foreign key", key, zero))
 		} else if c.convert.text && v.programs {
 			problems = append(problems, fmt.Sprintf("the %s refuses the id of a program, such as %s: drop the foreign key, or let Config.ID decide", key, aProgram))
 		}

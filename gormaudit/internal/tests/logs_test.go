@@ -250,8 +250,8 @@ func TestDroppedValuesAreLogged(t *testing.T) {
 	ok(t, db.Model(&chat{ID: 1}).Update("creator_id", 8))
 	place := regexp.MustCompile(` at .*?: `)
 	want := []string{
-		`gormaudit: create on "chats", column "creator_id",: the caller's value is dropped; only the plugin writes this column, imports aside (gormaudit.Preserve)`,
-		`gormaudit: update on "chats", column "creator_id",: the caller's value is dropped; this column is written once, on create (one that may change can't be a by-column)`,
+		`gormaudit: create on "chats", column "creator_id",: the caller's value is dropped; only the plugin writes this column (for imports, see gormaudit.Preserve)`,
+		`gormaudit: update on "chats", column "creator_id",: the caller's value is dropped; this column is written once, on create (a column that may change can't be a by-column)`,
 	}
 	got := j.take()
 	for n := range got {

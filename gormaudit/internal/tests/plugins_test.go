@@ -378,7 +378,7 @@ func TestRelationThatCantSayNobodyIsWarnedOf(t *testing.T) {
 		CreatedByID uint
 		CreatedBy   person `gorm:"-:migration"`
 	}
-	const warning = "gormaudit: relations_rows.created_by_id is a uint and says nobody by 0, which a foreign key to people refuses: " +
+	const warning = "gormaudit: relations_rows.created_by_id is a uint and holds 0 where nobody acts, which a foreign key to people refuses: " +
 		`make the field a pointer, or tag the relation CreatedBy gorm:"constraint:-"`
 	for _, test := range []struct {
 		name   string

@@ -309,9 +309,9 @@ func TestVerifyNamesColumnsThatCountUp(t *testing.T) {
 		column, want := "created_by BIGINT GENERATED ALWAYS AS IDENTITY", "the database computes the column"
 		switch onBase(d.Kind) {
 		case dbtest.SQLite:
-			column, want = "created_by INTEGER PRIMARY KEY", "the database puts the next number where nobody is"
+			column, want = "created_by INTEGER PRIMARY KEY", "where nobody acts, the database puts the next number"
 		case dbtest.MariaDB:
-			column, want = "created_by BIGINT NOT NULL PRIMARY KEY AUTO_INCREMENT", "the database puts the next number where nobody is"
+			column, want = "created_by BIGINT NOT NULL PRIMARY KEY AUTO_INCREMENT", "where nobody acts, the database puts the next number"
 		}
 		must(t, db.Exec("CREATE TABLE entries (id INTEGER, "+column+")").Error)
 		complains(t, gormaudit.Verify(db, &entry[uint]{}), want)

@@ -218,7 +218,7 @@ func TestVerifyAsksWhetherNobodyFits(t *testing.T) {
 	}{
 		{
 			name: "pointer", column: number + " NOT NULL", model: &entry[*uint]{},
-			want: []string{"entries.created_by is a *uint: the database's column is NOT NULL, and nobody is written as NULL: drop NOT NULL"},
+			want: []string{"entries.created_by is a *uint: the database's column is NOT NULL, but a write by nobody puts NULL there: drop NOT NULL"},
 		},
 		{name: "sql.Null", column: text + " NOT NULL", model: &entry[sql.NullString]{}, want: []string{"is NOT NULL"}},
 		{name: "bytes", column: "BLOB NOT NULL", model: &entry[[]byte]{}, want: []string{"is NOT NULL"}},
@@ -227,13 +227,13 @@ func TestVerifyAsksWhetherNobodyFits(t *testing.T) {
 		{name: "pointer and key", column: number, key: people, model: &entry[*uint]{}},
 		{
 			name: "pointer and key, NOT NULL", column: number + " NOT NULL", key: people, model: &entry[*uint]{},
-			want: []string{"is NOT NULL and has the foreign key KEY to people, and nobody is written as NULL: drop NOT NULL"},
+			want: []string{"is NOT NULL and has the foreign key KEY to people, but a write by nobody puts NULL there: drop NOT NULL"},
 		},
 		{
 			name: "number and key", column: number, key: people, model: &entry[uint]{},
-			want: []string{"the foreign key KEY to people refuses 0, which is written for nobody: make the field a pointer and the column nullable, or drop the foreign key"},
+			want: []string{"the foreign key KEY to people refuses 0, which a write by nobody puts there: make the field a pointer and the column nullable, or drop the foreign key"},
 		},
-		{name: "text and key", column: text, key: names, model: &entry[string]{}, want: []string{`to names refuses "", which is written for nobody`}},
+		{name: "text and key", column: text, key: names, model: &entry[string]{}, want: []string{`to names refuses "", which a write by nobody puts there`}},
 		{
 			name: "program and key", column: text, key: names, model: &entry[*string]{},
 			want: []string{`the foreign key KEY to names refuses the id of a program, such as "system:archiver": drop the foreign key, or let Config.ID decide`},
@@ -242,7 +242,7 @@ func TestVerifyAsksWhetherNobodyFits(t *testing.T) {
 		{name: "Config.ID and a uuid", column: "UUID", model: &entry[*string]{}, config: byName},
 		{
 			name: "Config.ID and a uuid without NULL", column: "UUID", model: &entry[string]{}, config: byName,
-			want: []string{`uuid, which can't hold "", which is written for nobody: make the field a pointer`},
+			want: []string{`uuid, which can't hold "", which a write by nobody puts there: make the field a pointer`},
 		},
 		{
 			name: "cascade", column: number, key: people + " ON DELETE CASCADE", model: &entry[*uint]{},
