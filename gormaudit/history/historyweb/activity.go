@@ -118,7 +118,7 @@ func (h *handler) find(v *visit, page *activityPage) (changes []history.Change, 
 		return changes[:pageSize], true, err
 	}
 	if len(changes) == 0 && f.Actor != "" && len(q.Actors) < 2 && !isExact(f.Actor) {
-		f.Problems["actor"] = "Nobody who made the latest changes is called this, nor has this id."
+		f.Problems["actor"] = "Nobody who made the latest changes has this name or this id."
 	}
 	return changes, false, err
 }

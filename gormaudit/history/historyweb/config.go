@@ -17,43 +17,45 @@ type Config struct {
 	// Home is the address to which the pages lead back. By default they lead
 	// nowhere.
 	Home string
-	// Tables are the tables to show, made by [For]: changes of others are left out,
-	// and so is that somebody was anonymized, see [history.Anonymize]. By default all
-	// tables are shown, but their rows have no pages of their own.
+	// Tables are the tables to show, made by [For]. Changes of other tables are left
+	// out, and so are the records of [history.Anonymize]. By default all tables are
+	// shown, but their rows have no pages of their own.
 	Tables []Table
 	// Names returns people's names by the ids that actors have and by-columns hold.
-	// It is called once for a page, and once more where the filter is given a name:
-	// the name is looked for among those who made the latest 200 changes. An id
-	// that Names does not know is shown with the name that was recorded, if any.
-	// Without Names, all ids are shown like that. Ids of programs are not asked for.
-	// If Names returns an error, the page shows the ids and says that it has no names,
-	// and the error is logged by [log/slog.Default]. The filter and the exports then
-	// refuse to look for a name.
-	// The ids are whatever programs said who somebody was: leave out those that your
-	// database would refuse, such as "42" where yours are UUIDs.
+	// It is called once for a page. If somebody writes a name into the filter, it is
+	// called once more: the name is looked for among those who made the latest 200
+	// changes. An id that Names does not know is shown with the name that was
+	// recorded, if any. Without Names, all ids are shown like that. Names is not
+	// asked for the ids of programs. If Names returns an error, the page shows the
+	// ids and says that it has no names, and the error is logged by
+	// [log/slog.Default]. The filter and the exports then refuse to look for a name.
+	// The ids are what programs said, so they may be any text: leave out those that
+	// your database would refuse, such as "42" if your ids are UUIDs.
 	Names func(ctx context.Context, ids []string) (map[string]string, error)
-	// Accounts are the accounts of the database that the application writes with.
-	// Where somebody's change was made with another account, the page names that, for
-	// psql can say that it is anybody. On PostgreSQL an account is the role that logs
-	// in, as session_user says it: "app", without quotes. On MariaDB and MySQL the host
-	// does not count: "app", "app@%" and "app@10.0.0.7" are the same, and a name that
-	// has an @ itself needs a host. Case counts. SQLite has no accounts. By default the
-	// account that the page reads with.
+	// Accounts are the accounts of the database that the application writes with. If
+	// somebody's change was made with another account, the page names the account,
+	// because whoever uses psql can say that they are anybody. On PostgreSQL an
+	// account is the role that logs in, as session_user says it: "app", without
+	// quotes. On MariaDB and MySQL the host does not count: "app", "app@%" and
+	// "app@10.0.0.7" are the same, and a name that has an @ itself needs a host.
+	// Upper and lower case differ. SQLite has no accounts. By default the account
+	// that the page reads with.
 	Accounts []string
-	// MayRead reports whether somebody may see what a query asks for, before
-	// anything is read for it: a page, or an export of the same. q.Tables or q.Rows
-	// holds one pointer to a model; both are empty where Config.Tables is. What is
-	// refused is left out, and if nothing is left, the answer is 403. By default
-	// everybody who is signed in may see all.
+	// MayRead reports whether somebody may see what a query asks for, on a page or in
+	// an export. It is called before anything is read for the query. q.Tables or
+	// q.Rows holds one pointer to a model. Both are empty if Config.Tables is empty.
+	// What MayRead refuses is left out, and if nothing is left, the answer is 403. By
+	// default everybody who is signed in may see all.
 	MayRead func(ctx context.Context, a actor.Actor, q history.Query) (bool, error)
-	// MayRestore reports whether somebody may write a row as it was. row is a
-	// pointer to a model with its key set. The db of [Handler] needs the plugins:
-	// without that of gormaudit/history the restore is recorded as nobody's, without
-	// that of gormaudit no by-column says who did it. By default nobody may.
+	// MayRestore reports whether somebody may write a row as it was. row is a pointer
+	// to a model with its key set. The db of [Handler] needs the plugins. Without
+	// that of gormaudit/history, the restore is recorded without an actor. Without
+	// that of gormaudit, no by-column says who restored the row. By default nobody
+	// may.
 	MayRestore func(ctx context.Context, a actor.Actor, row any) (bool, error)
-	// CrossOrigin says from which other origins the form that restores may come.
-	// Behind a proxy that changes the Host header, the origin that people see is
-	// another one. By default from none.
+	// CrossOrigin says from which other origins the form that restores may come. Set
+	// it behind a proxy that changes the Host header: the origin that people see is
+	// then another one. By default from none.
 	CrossOrigin *http.CrossOriginProtection
 	// Location is the time zone that times are shown and read in. By default
 	// [time.Local].

@@ -1,5 +1,6 @@
-// Package historyweb is the history as a page to mount: what happened, the story
-// of one row with readable differences, the row as it was, and restoring it.
+// Package historyweb shows the history on web pages, which you mount in your
+// application: what happened, all changes of one row with readable differences, and a
+// row as it was, which can be restored.
 //
 //	page := historyweb.Handler(db, historyweb.Config{
 //		Tables: []historyweb.Table{historyweb.For[Note](historyweb.Table{Title: "title"})},
@@ -8,46 +9,47 @@
 //	e.Any("/history/*", echo.WrapHandler(page))      // Echo, v4 and v5
 //	e.Any("/history", echo.WrapHandler(mux))         // Echo: the mux, an http.ServeMux, redirects to /history/
 //
-// It is an [net/http.Handler] that knows no framework. It takes the last segment of
-// the path for the name of its page, so it can be mounted anywhere, at a path that
-// ends in a slash, with or without [net/http.StripPrefix]. Its links, forms and
-// redirects are relative, and stay below that path. Templates and the stylesheet are
-// embedded; it needs no JavaScript.
+// [Handler] returns a [net/http.Handler] that depends on no framework. It takes the
+// last segment of the path as the name of the page. So you can mount it anywhere, at
+// a path that ends in a slash, with or without [net/http.StripPrefix]. Its links,
+// forms and redirects are relative, and stay below that path. Templates and the
+// stylesheet are embedded. It needs no JavaScript.
 //
 // # What it says
 //
 // Each change is a sentence: who did what to which row, from what to what. People's
-// names come from [Config.Names], rows' names from [Table.Title]. A column that holds
-// another row's key, such as customer_id, shows the key; there is no way yet to show
-// that row's name. "Unknown" stands for whoever wrote without saying who it was: psql,
-// a migration, a job without an actor in its context. The database's account is shown
-// beside it: give psql and jobs accounts of their own, and you can tell them apart.
-// Whoever says that it is somebody is shown as that, psql too, with the account where
-// it is not one of [Config.Accounts]: "alice, through the database account postgres".
+// names come from [Config.Names], and rows' names from [Table.Title]. A column that
+// holds another row's key, such as customer_id, shows the key. There is no way yet to
+// show that row's name. "Unknown" stands for whoever wrote without saying who acts:
+// psql, a migration, a job without an actor in its context. The database's account is
+// shown beside it: give psql and jobs accounts of their own, and you can tell them
+// apart. Whoever does say who acts is shown as that person, even in psql. If the
+// account is not one of [Config.Accounts], it is shown too: "alice, through the
+// database account postgres".
 //
 // Restoring is a write like any other, see [history.Restore]. The page asks, in one
-// form, for the metadata that a table requires ([history.Options]), as far as the
-// program does not say it. A column that counts versions for an optimistic lock must
-// not go back with the row: [history.Restore] says how. If requests are recorded, the
-// one of a restore has the page's route, in Echo "POST /history/*".
+// form, for the metadata that a table requires ([history.Options]) and that the
+// program does not set itself. A column that counts versions for an optimistic lock
+// must not go back with the row: [history.Restore] says what to do. If requests are
+// recorded, the request of a restore has the page's route, in Echo "POST /history/*".
 //
 // # Who sees it
 //
-// The handler authenticates nobody. It goes by the actor in the request's context,
-// where echoauth's middleware puts one; if nobody is signed in, the answer is 401.
-// A browser that has only a bearer token needs it in a cookie: see echoauth's jwt.md.
+// The handler authenticates nobody. It uses the actor in the request's context, where
+// echoauth's middleware puts one. If nobody is signed in, the answer is 401. A
+// browser that has only a bearer token needs it in a cookie: see echoauth's jwt.md.
 // With the zero [Config] everybody who is signed in sees the changes of all tables.
 // [Config.MayRead] narrows that, for the exports too. Nobody restores a row unless
 // [Config.MayRestore] says so.
 //
 // # Security
 //
-// A history shows what was deleted, and what others wrote. Let few read it: set
-// MayRead. Redacted columns are shown as hidden, columns left out of the history
-// not at all.
+// A history shows what was deleted, and what others wrote. Let few people read it:
+// set MayRead. Redacted columns are shown as hidden. Columns left out of the history
+// are not shown at all.
 //
 // Answers carry a Content-Security-Policy that allows nothing but the page's own
 // stylesheet, and Cache-Control: no-store. A form sent by another site's page is
-// refused by [net/http.CrossOriginProtection]. An export that fails in the middle
-// breaks the connection off, so that a part is not taken for the whole.
+// refused by [net/http.CrossOriginProtection]. If an export fails in the middle, the
+// handler breaks the connection off, so that nobody takes a part for the whole.
 package historyweb

@@ -13,11 +13,11 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 )
 
-// Handler returns the pages of db's history. It panics where a model of the
-// config can't be parsed.
+// Handler returns the pages of db's history. It panics if a model of the config can't
+// be parsed.
 //
-// It reads through db with the request's context. Mount it at a path that ends in
-// a slash, with all that is below.
+// It reads through db with the request's context. Mount it at a path that ends in a
+// slash, and at all paths below.
 func Handler(db *gorm.DB, config Config) http.Handler {
 	h := &handler{db: db, config: config.withDefaults(), tables: map[string]*Table{}}
 	for _, t := range config.Tables {
@@ -149,7 +149,7 @@ func (h *handler) fail(v *visit, err error) {
 	case errors.Is(err, errNoNames):
 		status, text = http.StatusServiceUnavailable, noNames
 	case errors.Is(err, errMethod):
-		status, text = http.StatusMethodNotAllowed, "This page can't be asked that way."
+		status, text = http.StatusMethodNotAllowed, "This page does not take such a request."
 	case v.ctx.Err() != nil: // nobody waits for it any more
 	default:
 		slog.ErrorContext(v.ctx, "historyweb: a page failed", "path", v.r.URL.Path, "error", err)

@@ -125,7 +125,7 @@ func (h *handler) restore(v *visit) error {
 		return err
 	}
 	if lacking {
-		return h.ask(v, r, http.StatusUnprocessableEntity, "Nothing has changed yet. A change of this table must say more:")
+		return h.ask(v, r, http.StatusUnprocessableEntity, "Nothing has changed yet. Each change of this table must also say:")
 	}
 	v.w.Header().Set("Location", r.filter.Address("row")) // relative, which http.Redirect would make absolute
 	v.w.WriteHeader(http.StatusSeeOther)
@@ -218,7 +218,7 @@ func (h *handler) refusal(err error) string {
 	case errors.Is(err, gormaudit.ErrNoActor), withoutActor.MatchString(text):
 		return "This can't be restored: the program does not tell the database who does it."
 	case errors.As(err, &column):
-		return "This can't be restored: the row would have to say who did it, and has no room for your id."
+		return "This can't be restored: the row must say who did it, and its column has no room for your id."
 	case strings.Contains(text, "whodunit: "):
 		return "This can't be restored: the database refuses the change. The reason is in the program's log."
 	case h.breaksRule(err):

@@ -194,7 +194,7 @@ func damageIn(err error) *damaged.Error {
 func cantRead(damage *damaged.Error) string {
 	misfit := ""
 	if damage.Misfit {
-		misfit = "What is recorded of a column does not fit it any more: its type is another one now."
+		misfit = "What is recorded of a column does not fit it any more, because the column's type has changed."
 	}
 	ids := make([]string, len(damage.Changes))
 	for i, id := range damage.Changes {
@@ -231,7 +231,7 @@ func absence(err error) string {
 	case errors.Is(err, history.ErrDeleted):
 		return "It had been deleted for good."
 	case errors.Is(err, history.ErrTruncated):
-		return "Its table was emptied since, which leaves nothing behind."
+		return "Its table was emptied since, and what was in it is not recorded."
 	}
 	return ""
 }

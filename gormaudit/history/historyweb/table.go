@@ -27,12 +27,12 @@ type Table struct {
 	// Label is what a row is called, such as "Order". By default the name of the
 	// model's type.
 	Label string
-	// Columns are labels of columns, by their names in the database. By default
-	// made of these names: "delivered_at" is "Delivered at".
+	// Columns are labels of columns, by the columns' names in the database. By
+	// default a label is made of the name: "delivered_at" is "Delivered at".
 	Columns map[string]string
 	// Title is a column by whose value people know a row, such as "title" or "name":
-	// the row is called "Order 17 “Ms Miller”". It is the current value, or the
-	// last one where the row is gone. By default a row is called by its key.
+	// the row is called "Order 17 “Ms Miller”". The page shows the current value, or
+	// the last one if the row is gone. By default a row is called by its key.
 	Title string
 	// Link returns the address of a row in the application, from its key in text
 	// form, as in [history.Change]. By default, and where it returns "", there is
@@ -73,7 +73,7 @@ func For[T any](t Table) Table {
 // parse completes a table with what db knows of its model.
 func (t *Table) parse(db *gorm.DB) error {
 	if t.model == nil {
-		return fmt.Errorf("historyweb: table %q: made without For", t.Label)
+		return fmt.Errorf("historyweb: table %q was not made by For (historyweb.For[T]?)", t.Label)
 	}
 	stmt := &gorm.Statement{DB: db}
 	if err := stmt.Parse(t.model); err != nil {
