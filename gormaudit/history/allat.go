@@ -15,11 +15,11 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// AllAt yields the rows of a table as they were at a time, soft-deleted ones too, by
-// their keys: each is what [At] returns. An error is yielded once, with the zero T,
-// and ends the iteration: [ErrTruncated], for one, where the table was truncated
-// since. A db with conditions is an error, because they would apply to what the
-// rows hold now.
+// AllAt yields the rows of a table as they were at a time, soft-deleted ones too, in
+// the order of their keys. Each row is what [At] returns. An error is yielded once,
+// with the zero T, and ends the iteration: [ErrTruncated], for one, where the table
+// was truncated since. A db with conditions is an error, because they would apply to
+// what the rows hold now.
 //
 // It reads the table in pages, and holds no connection between two pages. Rows that
 // have not changed since cost no more than that. Each row that has changed takes a

@@ -11,26 +11,26 @@ import (
 // anonymized is what stands for the name of a person who was anonymized.
 const anonymized = "anonymized"
 
-// Anonymize replaces one person's name and metadata in all change sets: the name
-// becomes "anonymized"; address, user agent, request id and
-// [ChangeSet.Metadata] become NULL. Kind, id, time, route and the changes stay, and
-// with them the trail's structure: [Find] still finds it. It returns how many change
-// sets it changed, and records itself with the actor of db's context, as an
-// [ActionAnonymize] of the table whodunit_change_sets.
+// Anonymize removes one person's name, request and metadata from all change sets. The
+// name becomes "anonymized". Address, user agent, request id and [ChangeSet.Metadata]
+// become NULL. Kind, id, time, method, route and the changes stay, so that [Find]
+// still finds what the person did. Anonymize returns how many change sets it changed.
+// It records itself with the actor of db's context, as an [ActionAnonymize] of the
+// table whodunit_change_sets.
 //
 // It works in batches of rows, each its own transaction, with pauses in which
 // others write. It can be stopped by the context of db. A run that was stopped has
 // recorded nothing of itself, and must be repeated.
 //
-// What the changes themselves hold is not touched: leave columns with personal
-// data out of the history or redact them, or [Prune].
+// What the changes themselves hold is not touched. So leave columns with personal
+// data out of the history, redact them, or call [Prune].
 func Anonymize(db *gorm.DB, person actor.Actor) (int64, error) {
 	d, err := dialectOf(db)
 	if err != nil {
 		return 0, err
 	}
 	if person.IsAnonymous() {
-		return 0, fmt.Errorf("history: anonymizing: %s is no person", person)
+		return 0, fmt.Errorf("history: anonymizing: %s is not a person", person)
 	}
 	p := pluginOf(db)
 	if p == nil {

@@ -23,25 +23,27 @@ var (
 	ErrTruncated = errors.New("history: the table was truncated, what its rows held is not recorded")
 )
 
-// At returns a row as it was at a time. key is the value of its only key
-// column, or a T or *T with its key set. If the row did not exist then, the error
-// is [ErrNotYet] or [ErrDeleted]. If the row is not there and the history has never
-// seen it, it is [gorm.ErrRecordNotFound]. A row that was soft-deleted by then is
-// returned, with its deleted-at field set.
+// At returns a row as it was at a time. key is the value of its only key column, or a
+// T or *T with its key set. If the row did not exist then, the error is [ErrNotYet]
+// or [ErrDeleted]. If the row is not there and the history has never seen it, the
+// error is [gorm.ErrRecordNotFound]. A row that was soft-deleted by then is returned,
+// with its deleted-at field set.
 //
-// A transaction counts whole or not at all: from the time of its last change, which
-// its commit followed. So At returns what a SELECT could have read at that time, or
-// would have read after a commit that was under way. Unattributed writes on
-// MariaDB, MySQL and SQLite count by statement, see [ChangeSet.Transaction]. For the
-// row as it was after a change, ask [Ends] for the time: at [Change.At] its
-// transaction may have gone on.
+// A transaction counts as a whole or not at all. It counts from the time of its last
+// change, shortly before its commit. So At returns what a SELECT could have read at
+// that time, or would have read after a commit that was under way. Unattributed
+// writes on MariaDB, MySQL and SQLite count by statement, see
+// [ChangeSet.Transaction]. For the row as it was after a change, ask [Ends] for the
+// time, because at [Change.At] the transaction may have gone on.
 //
-// It begins at the current row and takes back what was recorded since, so a row
-// older than its history, or than what was pruned, is returned as it was when that
-// began. By- and at-columns that moved alone make no change, and may be later than
-// the time. Columns left out of the history have their current value, redacted ones
-// the zero value once they changed. Where a column has another type since, and can't
-// take what is recorded of it, the error names the table, the row and the column.
+// At begins at the current row and takes back what was recorded since the time. It
+// knows nothing of the time before the history began, or before what [Prune] left:
+// for such a time it returns the row as it was at that beginning. Updates of
+// updated_at and updated_by alone are not recorded, so these may be later than the
+// time. Columns left out of the history have their current value. Redacted columns
+// have the zero value once they have changed. If a column has another type since, and
+// can't take what is recorded of it, the error names the table, the row and the
+// column.
 //
 // key is the key that the row had at the time, as the database compares keys. If
 // the key has changed since, the row is found where it is now.

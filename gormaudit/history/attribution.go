@@ -11,9 +11,9 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// ErrMetadata is the error of a write under metadata that can't be recorded: more
-// than 16 keys, more than 4 KiB in keys and values, or a text with a zero byte or
-// of invalid UTF-8. See [actor.NewMetadataContext].
+// ErrMetadata is the error of a write whose context has metadata that can't be
+// recorded: more than 16 keys, more than 4 KiB in keys and values, or a text that has
+// a zero byte or is not valid UTF-8. See [actor.NewMetadataContext].
 var ErrMetadata = errors.New("history: the context's metadata can't be recorded")
 
 // The most metadata that a change set takes.

@@ -27,24 +27,25 @@ const (
 // and in which request.
 type ChangeSet struct {
 	// ID is the change set's id in its home, a positive number. On SQLite, the
-	// changes of one millisecond that nobody attributed have a negative one. It is
-	// zero where a session named a set that was not its transaction's: the change
-	// is in no set.
+	// changes of one millisecond that nobody attributed have a change set with a
+	// negative id. ID is zero if a session named a set of another transaction: the
+	// change then belongs to no set.
 	ID int64 `json:"id,string"`
 	// Transaction is the same for all change sets of one transaction, which has
-	// several where actors take turns. MariaDB, MySQL and SQLite don't know it for
-	// changes that nobody attributed: each of their sets has its own.
+	// several if actors take turns. MariaDB, MySQL and SQLite don't know the
+	// transaction of changes that nobody attributed: there each change set has a
+	// Transaction of its own.
 	Transaction int64 `json:"transaction,string"`
 	// At is when the first change of the set was recorded, in UTC, by the
 	// database's clock. SQLite keeps milliseconds, the others microseconds.
 	At time.Time `json:"at"`
 	// Attributed is false when nobody said who acts: the write did not come through
 	// the plugin, or its context held no actor. Actor is then the zero Actor. An
-	// anonymous Actor is zero too, but for it Attributed is true.
+	// anonymous Actor is also zero, but then Attributed is true.
 	Attributed bool `json:"attributed"`
 	// Actor is who did it, with names as they were at the time.
 	Actor actor.Actor `json:"actor"`
-	// Request is the request it was done in. It is zero without one.
+	// Request is the request in which it was done. It is zero without one.
 	Request actor.Request `json:"request,omitzero"`
 	// Metadata is what the program said of the changes, see
 	// [actor.NewMetadataContext]. It is nil without any.
@@ -52,8 +53,8 @@ type ChangeSet struct {
 	// DatabaseUser is the account that the connection was opened with. SQLite
 	// has none.
 	DatabaseUser string `json:"database_user,omitempty"`
-	// DatabaseRole is the role that the connection had taken on PostgreSQL
-	// (SET ROLE), DatabaseUser if none. It is empty on other databases.
+	// DatabaseRole is the role that the connection had taken on PostgreSQL (SET
+	// ROLE), or DatabaseUser if it had taken none. It is empty on other databases.
 	DatabaseRole string `json:"database_role,omitempty"`
 }
 
@@ -61,15 +62,15 @@ type ChangeSet struct {
 type Change struct {
 	// ID orders the changes of a row: a higher one is later.
 	ID int64 `json:"id,string"`
-	// At is when it was recorded, in UTC, by the database's clock.
+	// At is when the change was recorded, in UTC, by the database's clock.
 	At time.Time `json:"at"`
 	// ChangeSet says who, when and in which request.
 	ChangeSet ChangeSet `json:"change_set"`
 	// Table is the table's name, as in the model.
 	Table string `json:"table"`
 	// Key is the row's primary key in text form, one part per key column, in the
-	// order of the columns' names, bytes in hexadecimal. An update that moves the key
-	// is recorded under the old one, and found under both.
+	// order of the columns' names, bytes in hexadecimal. An update that changes the
+	// key is recorded under the old key, and found under both.
 	Key []string `json:"key"`
 	// Action is what happened.
 	Action Action `json:"action"`
@@ -90,16 +91,16 @@ type Field struct {
 	Before Value
 	// After is the new value. It is NULL for a deleted row.
 	After Value
-	// Redacted is true for a column tagged history:redact: it is known that the
-	// column changed, but Before and After are not known.
+	// Redacted is true for a column tagged history:redact. The column changed, but
+	// Before and After are not known.
 	Redacted bool
 	// Bookkeeping is true for by- and at-columns. An update of updated_at and
-	// updated_by alone is not recorded. An update of created_by and the like alone
-	// is: only a forger changes these alone.
+	// updated_by alone is not recorded. An update of created_by and the like alone is
+	// recorded, because only a forger changes these alone.
 	Bookkeeping bool
-	// Err says that the record can't be read, wholly or in part: somebody has
-	// written to the history's tables. Before and After then hold what could be
-	// read. [At] and [Revert] return Err. Other changes are not affected.
+	// Err says that all or part of the record can't be read, because somebody has
+	// written to the history's tables. Before and After then hold what could be read.
+	// [At] and [Revert] return Err. Other changes are not affected.
 	Err error
 }
 

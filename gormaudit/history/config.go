@@ -9,20 +9,22 @@ import (
 
 // Config says how a [Plugin] works. Its zero value is what [New] uses.
 type Config struct {
-	// Actor says who acts under a context, and false when nobody said. By
+	// Actor returns who acts under a context, and false if nobody said who. By
 	// default [actor.FromContext].
 	Actor func(ctx context.Context) (actor.Actor, bool)
-	// Models are the models whose changes must be recorded: the plugin warns where
-	// one has no triggers, and, except on SQLite, attributes writes to them even
-	// before it has seen any triggers. For other models it warns where their triggers
-	// are outdated or were lost. [Revert] knows the keys of Models. By default none.
+	// Models are the models whose changes must be recorded. The plugin warns if the
+	// table of one has no triggers. Except on SQLite, it attributes writes to them
+	// even before it has seen any triggers. For other models the plugin warns if
+	// their triggers are outdated or were lost. [Revert] knows the keys of Models. By
+	// default none.
 	Models []any
-	// AttributeAll attributes every statement of GORM's, reads and tables without
-	// history too, for row-level security on PostgreSQL: see rls.md. Outside a
-	// transaction each runs in one of its own, with its preloads: BEGIN, the actor,
-	// the statement, COMMIT. [gorm.DB.Row], Rows and Scan, whose transaction nobody
-	// would end, are an error there, as is [At]: open a transaction for them. By
-	// default off. It changes nothing on other databases.
+	// AttributeAll attributes every statement of GORM, also reads and statements on
+	// tables without history. It is for row-level security on PostgreSQL, see rls.md.
+	// A statement outside a transaction runs in a transaction of its own, with its
+	// preloads: BEGIN, the actor, the statement, COMMIT. [gorm.DB.Row], Rows and Scan
+	// return an error there, because nobody would end their transaction, and so does
+	// [At]: open a transaction for them. By default off. It changes nothing on other
+	// databases.
 	AttributeAll bool
 }
 

@@ -9,13 +9,13 @@ import (
 	"gorm.io/gorm"
 )
 
-// Ends returns the times from which some changes count: result[i] is when the
-// transaction of changes[i] made its last change, of whatever row. So
-// At(db, key, ends[i]) is the row as it was after changes[i] and all else that its
-// transaction did, while [Change.At] of a change in the middle of a transaction is a
-// time at which [At] does not count it yet. The changes are known by their IDs. One
-// that is no longer recorded has its own time. What is not known of transactions is
-// in [ChangeSet.Transaction].
+// Ends returns the times from which on [At] counts some changes: result[i] is when
+// the transaction of changes[i] made its last change, of whatever row. So At(db, key,
+// ends[i]) returns the row as it was after changes[i] and all else that its
+// transaction did. [Change.At] is too early for that if the change is in the middle
+// of a transaction. The changes are known by their IDs. For a change that is no
+// longer recorded, the result is its own time. [ChangeSet.Transaction] says what is
+// not known of transactions.
 func Ends(db *gorm.DB, changes []Change) ([]time.Time, error) {
 	r, fresh, err := newReader(db)
 	if err != nil {

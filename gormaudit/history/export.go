@@ -16,8 +16,8 @@ import (
 //
 //	err := history.WriteNDJSON(w, history.All(db, history.Query{}))
 //
-// It writes as it reads, and ends at the first error of either, which it returns.
-// Until then it has written whole lines, unless w failed.
+// It writes while it reads, and returns the first error of reading or writing. Unless
+// w failed, it has written whole lines until then.
 func WriteNDJSON(w io.Writer, changes iter.Seq2[Change, error]) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
@@ -40,9 +40,10 @@ var csvColumns = []string{
 	"column", "type", "before", "after", "redacted", "bookkeeping", "error",
 }
 
-// WriteCSV writes changes as CSV for spreadsheets, after a line with the names of
-// the columns: a line for each column that changed, and a line without a column for
-// a change that has none. The first line says the order. These are the columns:
+// WriteCSV writes changes as CSV for spreadsheets. The first line has the names of
+// the columns, in their order. Then it writes a line for each column that changed,
+// and for a change without such columns a line without one. These are the columns of
+// the CSV:
 //
 //   - id, at, table, key, action: of the [Change]. The parts of a key of several
 //     columns are joined by commas, with ~1 for a comma in one and ~0 for ~
@@ -55,12 +56,12 @@ var csvColumns = []string{
 //   - column, redacted, bookkeeping, error: of the [Field]
 //   - type: of the column, as in [Change.MarshalJSON]
 //   - before, after: the texts of [Value.String]. NULL and an empty text are both an
-//     empty cell, which [WriteNDJSON] tells apart
+//     empty cell. [WriteNDJSON] tells them apart
 //
 // A text that a spreadsheet would take for a formula, because it begins with =, +,
 // - or @, gets an apostrophe in front.
 //
-// It writes as it reads, and ends at the first error of either, which it returns.
+// It writes while it reads, and returns the first error of reading or writing.
 func WriteCSV(w io.Writer, changes iter.Seq2[Change, error]) error {
 	out := csv.NewWriter(w)
 	if err := out.Write(csvColumns); err != nil {

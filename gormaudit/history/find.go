@@ -13,8 +13,8 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/keyed"
 )
 
-// Query says which changes are asked for. The zero Query is everything, newest
-// first. Each field that is set narrows it, with two exceptions: Rows adds to
+// Query says which changes are asked for. The zero Query asks for all changes, newest
+// first. Each field that is set narrows the result, with two exceptions: Rows adds to
 // Tables, and Unattributed adds to Actors.
 type Query struct {
 	// Tables are models: the changes of every row of their tables are asked for.
@@ -24,8 +24,8 @@ type Query struct {
 	// [gorm.ErrPrimaryKeyRequired], unless the key has several columns.
 	Rows []any
 	// Actors are those who acted, in their own name or, as the impersonator, in
-	// another's: any of them. Their names don't matter. The zero Identity is
-	// anonymous.
+	// another's. A change is found if one of them acted. Their names don't matter.
+	// The zero Identity is anonymous.
 	Actors []actor.Identity
 	// Unattributed asks for changes that no program attributed: writes from psql,
 	// by migrations, or without an actor in their context.
@@ -38,20 +38,21 @@ type Query struct {
 	Until time.Time
 	// Actions are the actions asked for: a change has one of them. By default all.
 	Actions []Action
-	// Columns are columns by their names in the database: at least one of them is
-	// among the Fields of the change. By default any. There is no index of them: all
-	// changes that the other fields ask for are looked at, the newest first, until
-	// there are enough.
+	// Columns are names of columns in the database: at least one of them is among the
+	// Fields of the change. By default any. They have no index: all changes that the
+	// other fields ask for are looked at, the newest first, until there are enough.
 	Columns []string
-	// Metadata are words on the change set, see [ChangeSet.Metadata]: all of these
-	// values. By default any. There is no index of them either.
+	// Metadata are words that the change set must have in its [ChangeSet.Metadata],
+	// all of them. By default any. They have no index either.
 	Metadata map[string]string
-	// RequestID is the id of the request in which it happened.
+	// RequestID is the id of the request in which the change happened. By default
+	// any.
 	RequestID string
-	// Before asks for the changes whose ID is lower: for the next page, the ID of
-	// the last change of this one. By default the changes begin with the newest.
+	// Before asks for the changes whose ID is lower. For the next page, set it to the
+	// ID of the last change of this page. By default the changes begin with the
+	// newest.
 	Before int64
-	// Limit is how many changes there are at most. By default [Find] returns 100,
+	// Limit is how many changes are returned at most. By default [Find] returns 100,
 	// and [All] all.
 	Limit int
 }
@@ -64,17 +65,17 @@ const defaultLimit = 100
 //
 //	page, err := history.Find(db, history.Query{Tables: []any{&Order{}, &Line{}}, Since: yesterday})
 //
-// For the next page, set Query.Before. While others write, no page repeats a
-// change, and none misses one that was committed before the first page was read. A
-// transaction that was still running then may have changes with lower IDs, which
+// For the next page, set Query.Before. While others write, no page repeats a change,
+// and none misses one that was committed before the first page was read. A
+// transaction that was still running then may add changes with lower IDs, which
 // appear on a later page or on none.
 //
 // For the changes of one row, the order by ID is the order in time. For those of
 // different rows it is the order in which they were written, not that of commits.
 //
-// A db with conditions, an order or a limit of its own is an error: put them into
-// the Query. Changes found by Tables and Rows know their models, so [Revert] need
-// not be told.
+// A db with conditions, an order or a limit of its own is an error: put them into the
+// Query. Changes found by Tables and Rows know their models, so you need not name the
+// model for [Revert].
 func Find(db *gorm.DB, q Query) ([]Change, error) {
 	if q.Limit <= 0 {
 		q.Limit = defaultLimit
@@ -128,8 +129,8 @@ func All(db *gorm.DB, q Query) iter.Seq2[Change, error] {
 	}
 }
 
-// Of returns the newest 100 changes of one row, newest first: [Find] of a Query
-// with nothing but this row. row is a pointer to it, or it, with its primary key
+// Of returns the newest 100 changes of one row, newest first, as [Find] does for a
+// Query with this row alone. row is the row or a pointer to it, with its primary key
 // set.
 func Of(db *gorm.DB, row any) ([]Change, error) {
 	return Find(db, Query{Rows: []any{row}})
@@ -470,10 +471,10 @@ func (f *finder) either(n int, condition func(i int) *gorm.DB) *gorm.DB {
 	return all
 }
 
-// Last returns the last change of each of some rows: result[i] is that of rows[i],
-// the zero Change where there is none. T is a model, or a pointer to one. It takes
-// one query for a page of a list, however long the rows' histories are, after one
-// query for the names that their table had. A row whose key is not set is
+// Last returns the last change of each of some rows: result[i] is the last change of
+// rows[i], or the zero Change if there is none. T is a model, or a pointer to one.
+// Last takes one query for the names that the table had, and one query for the rows,
+// however long their histories are. A row whose key is not set is
 // [gorm.ErrPrimaryKeyRequired].
 func Last[T any](db *gorm.DB, rows []T) ([]Change, error) {
 	models := make([]any, len(rows))
@@ -521,9 +522,9 @@ func (c Change) concerns(s subject) bool {
 	return c.Action == ActionTruncate || c.rowKey == key || c.movedTo != nil && storedKey(c.movedTo, s.table.native) == key
 }
 
-// Users returns the ids of the users who made changes, each once, also of those
-// who acted as another: ready for WHERE id IN ?. Programs and anonymous people
-// are not among them.
+// Users returns the ids of the users who made changes, each once, ready for WHERE id
+// IN ?. The ids of impersonators are among them, those of programs and anonymous
+// people are not.
 func Users(changes []Change) []string {
 	var ids []string
 	for _, c := range changes {

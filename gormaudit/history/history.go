@@ -6,9 +6,8 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// Plugin tells the database who acts. Register it with [gorm.DB.Use]. It serves
-// whatever databases its callbacks meet: those of dbresolver too, and several
-// *gorm.DB.
+// Plugin tells the database who acts. Register it with [gorm.DB.Use]. One Plugin can
+// serve several *gorm.DB, and the databases of dbresolver.
 type Plugin struct{ callbacks }
 
 var _ gorm.Plugin = (*Plugin)(nil)
@@ -16,7 +15,7 @@ var _ gorm.Plugin = (*Plugin)(nil)
 // New returns a plugin with the zero [Config].
 func New() *Plugin { return NewWithConfig(Config{}) }
 
-// NewWithConfig returns a plugin. A bad Config is an error from [gorm.DB.Use].
+// NewWithConfig returns a plugin. If config is bad, [gorm.DB.Use] returns an error.
 func NewWithConfig(config Config) *Plugin {
 	if config.Actor == nil {
 		config.Actor = actor.FromContext
@@ -31,9 +30,9 @@ const pluginName = "gormaudit/history"
 // Name implements [gorm.Plugin].
 func (p *Plugin) Name() string { return pluginName }
 
-// Initialize implements [gorm.Plugin]. It asks the database nothing. Databases
-// other than SQLite, PostgreSQL, MariaDB and MySQL are an error, as is a model
-// of [Config] that can't be recorded.
+// Initialize implements [gorm.Plugin]. It asks the database nothing. It returns an
+// error for databases other than SQLite, PostgreSQL, MariaDB and MySQL, and for a
+// model of [Config] that can't be recorded.
 func (p *Plugin) Initialize(db *gorm.DB) error {
 	d, err := dialectOf(db)
 	if err != nil {

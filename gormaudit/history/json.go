@@ -43,14 +43,14 @@ import (
 //   - float: a number, or one of the strings "NaN", "+Inf" and "-Inf"
 //   - boolean: true or false
 //   - instant: a string in RFC 3339
-//   - time, which is a date or a time without a zone: a string like
-//     "2026-03-09" or "2026-03-09T08:00:00.5", with an offset where the driver
-//     reads the column in a zone
+//   - time, which is a date or a time without a zone: a string like "2026-03-09" or
+//     "2026-03-09T08:00:00.5", with an offset if the driver reads the column in a
+//     zone
 //   - text: a string
 //   - bytes: a string, in hexadecimal
 //
-// NULL is null. A value that does not fit its column's type, which SQLite allows,
-// is a string, and {"hex": "00ff"} where it is not valid UTF-8.
+// NULL is null. A value that does not fit its column's type, which SQLite allows, is
+// a string, or {"hex": "00ff"} if it is not valid UTF-8.
 func (c Change) MarshalJSON() ([]byte, error) {
 	type plain Change // without this method
 	if c.Key == nil {

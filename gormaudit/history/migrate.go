@@ -11,16 +11,16 @@ import (
 )
 
 // Migrate runs AutoMigrate for the models in an order that is safe, and has their
-// changes recorded from then on. It may run again at any time, by several
-// programs at once: what is right already is not touched, and takes no lock.
+// changes recorded from then on. It may run again at any time, by several programs at
+// once: it does not touch or lock what is right already.
 //
-// What differs is replaced in place, so that what others write meanwhile is
-// recorded. On PostgreSQL that is the table's function, in the transaction of
-// AutoMigrate; to create triggers, and to alter a table, Migrate waits for its
-// lock for a fifth of a second at a time, for a minute in all, so that it holds
-// nobody up for longer. It does likewise on MariaDB, for a second at a time. MySQL can't
-// replace a trigger, nor can SQLite alter a column without losing the table's
-// triggers: there, what other programs write meanwhile may go unrecorded.
+// What differs is replaced in place, so that what others write meanwhile is recorded.
+// On PostgreSQL that is the table's function, in the transaction of AutoMigrate. To
+// create triggers, and to alter a table, Migrate waits for the table's lock for a
+// fifth of a second at a time, for a minute in all, so that it holds nobody up for
+// longer. On MariaDB it waits for a second at a time. MySQL can't replace a trigger,
+// and SQLite can't alter a column without losing the table's triggers: there, what
+// other programs write meanwhile may go unrecorded.
 //
 // It honours [gorm.DB.Table], for one model, and [gorm.DB.Set]. A model without a
 // primary key is an error, as is an account that lacks a right, before anything is
@@ -28,14 +28,14 @@ import (
 func Migrate(db *gorm.DB, models ...any) error { return Options{}.Migrate(db, models...) }
 
 // SQL returns what [Migrate] runs around AutoMigrate, for those who migrate with
-// another tool: run drop, then their own migration, then create. It needs a
-// database of the right kind to ask for its schema's name, and changes nothing.
-// On SQLite the texts fit this database only, as it is now: create has columns
-// that can't be added twice. Its triggers are as exact as with [Options.Exact].
+// another tool: run drop, then your own migration, then create. SQL needs a database
+// of the right kind, whose schema's name it asks for, and changes nothing. On SQLite
+// the texts fit this database only, as it is now, because create adds columns that
+// can't be added twice. The triggers are as exact as with [Options.Exact].
 //
 // A statement ends with a semicolon and an empty line. The triggers' bodies have
-// semicolons of their own: a tool must send a script whole (multiStatements=true
-// for MySQL), or split it at the empty lines.
+// semicolons of their own. So a tool must send a script as a whole
+// (multiStatements=true for MySQL), or split it at the empty lines.
 func SQL(db *gorm.DB, models ...any) (drop, create string, err error) {
 	return Options{}.SQL(db, models...)
 }
@@ -76,7 +76,7 @@ func (o Options) SQL(db *gorm.DB, models ...any) (drop, create string, err error
 	creates := m.dialect.objects(o, m.tables)
 	for _, t := range m.tables {
 		if former := m.found.of(t.name).former(t); former != "" {
-			return "", "", fmt.Errorf("history: table %q: it was renamed, from %q: only Migrate can say that", t.name, former)
+			return "", "", fmt.Errorf("history: table %q: it was renamed, from %q, and only history.Migrate can record that", t.name, former)
 		}
 		drops = append(drops, m.dialect.drop(t)...)
 		creates = append(append(creates, m.dialect.record(t)...), m.dialect.attach(t)...)
@@ -86,22 +86,23 @@ func (o Options) SQL(db *gorm.DB, models ...any) (drop, create string, err error
 
 func script(statements []string) string { return strings.Join(statements, ";\n\n") + ";\n" }
 
-// Verify returns an error for each table whose triggers don't record what its
-// model says, joined: a [TableError] with [ErrMissing], [ErrOutdated],
-// [ErrExposed] or [ErrDefiner]. Call it as the last step of a migration, and at start
-// where migrations run elsewhere. The plugin of db looks for triggers again.
+// Verify returns an error for each table whose triggers don't record what its model
+// says. The errors are joined, and each is a [TableError] with [ErrMissing],
+// [ErrOutdated], [ErrExposed] or [ErrDefiner]. Call it as the last step of a
+// migration, and at start where migrations run elsewhere. After Verify, the plugin of
+// db looks for triggers again.
 //
-// Triggers that record more than the models say are right: those of a newer
-// release.
+// Triggers that record more than the models say, such as those of a newer release,
+// are right.
 //
-// It warns, through db's logger, of a column that neither the model nor the triggers
-// know, whose changes are not recorded, and of a column that the database has in
-// another type than the model says: how its values are recorded follows from the
-// model. On MariaDB and MySQL it warns of foreign keys by which rows of an audited
-// table change although no trigger sees it. On MariaDB it warns of a table whose
-// triggers the account of db may not read, for lack of the right TRIGGER: that they
-// record what they should is not known then. MySQL does not even show such an account
-// that there are triggers: there it is ErrMissing.
+// Verify warns, through db's logger, of a column that neither the model nor the
+// triggers know: its changes are not recorded. It warns of a column that has another
+// type in the database than in the model, because the model decides how values are
+// recorded. On MariaDB and MySQL it warns of foreign keys that change rows of a table
+// with triggers without running the triggers. On MariaDB it warns of a table whose
+// triggers the account of db may not read, because it lacks the right TRIGGER: Verify
+// then can't know whether they record what they should. MySQL does not even show such
+// an account that there are triggers: there the error is ErrMissing.
 func Verify(db *gorm.DB, models ...any) error {
 	db = db.Session(&gorm.Session{})
 	m, err := located(db, Options{}, models)
@@ -131,7 +132,7 @@ func warnOfColumns(db *gorm.DB, t table, found installation) {
 	known := t.covering(found.mark, found.columns)
 	for _, name := range slices.Sorted(maps.Keys(found.columns)) {
 		if !slices.ContainsFunc(known.columns, func(c column) bool { return c.name == name }) && !slices.Contains(known.leftOut, name) {
-			db.Logger.Warn(contextOf(db), "history: table %q: column %q is not in the model, and its changes are not recorded (a field for it, or one with history:-?)", t.name, name)
+			db.Logger.Warn(contextOf(db), "history: table %q: column %q is not in the model, and its changes are not recorded (add a field for it, or one with the tag history:-?)", t.name, name)
 		}
 	}
 }

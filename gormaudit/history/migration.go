@@ -16,39 +16,41 @@ import (
 // Options say how the history is kept. The zero Options are those of [Migrate]
 // and [SQL].
 type Options struct {
-	// AppendOnly makes the database refuse UPDATE and DELETE on the history's
-	// tables ([ErrAppendOnly]), except from [Prune] and [Anonymize]. By default off. A migration
-	// without it leaves it on, unless it is Exact.
+	// AppendOnly makes the database refuse UPDATE and DELETE on the history's tables
+	// ([ErrAppendOnly]), except from [Prune] and [Anonymize]. By default off. Once it
+	// is on, a migration without AppendOnly leaves it on, unless the migration is
+	// Exact.
 	//
-	// Security: it stops mistakes, and programs that write through this
-	// library. Whoever may run any SQL with the application's account can drop
-	// the triggers, unless the tables belong to another account.
+	// Security: AppendOnly stops mistakes, and programs that write through this
+	// library. Whoever may run any SQL with the application's account can drop the
+	// triggers, unless the tables belong to another account.
 	AppendOnly bool
 	// RequireActor makes the database refuse to change the tables of this call's
-	// models where nobody said who acts ([ErrRequired]): in psql, by a program without the plugin, in
-	// a context without an actor. An anonymous actor counts as an answer. By
-	// default off. What is not recorded, such as TRUNCATE on MariaDB, is not
-	// refused either.
+	// models if nobody said who acts ([ErrRequired]): in psql, by a program without
+	// the plugin, in a context without an actor. An anonymous actor is enough. By
+	// default off. What is not recorded, such as TRUNCATE on MariaDB, is not refused
+	// either.
 	//
-	// A migration that writes rows says who it is, as everybody does:
-	// [actor.System], [Dialect.Tell] or the protocol of attribution.md.
+	// A migration that writes rows must say who it is, too: with [actor.System],
+	// [Dialect.Tell] or the protocol of attribution.md.
 	RequireActor bool
-	// RequireMetadata are keys that the metadata of a change must have, see
-	// [actor.NewMetadataContext], such as "reason": letters, digits and "_.:-". The
-	// database refuses to change the tables of this call's models without them, or
-	// with nothing but white space in them: [ErrRequired]. By default none.
+	// RequireMetadata are keys that the metadata of a change must have, such as
+	// "reason", see [actor.NewMetadataContext]. A key has up to 64 letters, digits
+	// and "_.:-". The database refuses to change the tables of this call's models
+	// without them, or with nothing but white space in one: [ErrRequired]. By default
+	// none.
 	RequireMetadata []string
 	// Exact makes the triggers record what the models say, no more. By default a
-	// migration takes nothing away: columns that the models don't know stay
-	// recorded, columns that were redacted or left out stay so, as do AppendOnly,
-	// RequireActor and RequireMetadata.
-	// So an older release that is started once more takes nothing from a newer one.
+	// migration takes nothing away: columns that the models don't know stay recorded,
+	// columns that were redacted or left out stay so, and AppendOnly, RequireActor
+	// and RequireMetadata stay on. So an older release that is started once more
+	// takes nothing from a newer one.
 	Exact bool
-	// Definer is the account or role that MariaDB's and MySQL's triggers and
-	// procedures run as: a role, or 'user@host'. It needs the rights that schema.md
-	// names, and the migrating account needs the right to choose it (SET USER). By
-	// default the account that migrates, or the role that an earlier migration
-	// chose. If a definer is dropped, every write fails.
+	// Definer is the account ('user@host') or role that MariaDB's and MySQL's
+	// triggers and procedures run as. It needs the rights that schema.md names, and
+	// the migrating account needs the right to choose it (SET USER). By default the
+	// account that migrates, or the role that an earlier migration chose. If a
+	// definer is dropped, every write fails.
 	Definer string
 }
 
@@ -142,7 +144,7 @@ var metadataKey = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
 func (o Options) require(tables []table) error {
 	for _, key := range o.RequireMetadata {
 		if !metadataKey.MatchString(key) {
-			return fmt.Errorf("history: Options.RequireMetadata: %q has other signs than letters, digits and _.:-, or is longer than 64", key)
+			return fmt.Errorf("history: Options.RequireMetadata: %q has other characters than letters, digits and _.:-, or more than 64", key)
 		}
 	}
 	for i := range tables {
@@ -205,7 +207,7 @@ func (m *migration) checkColumns() error {
 			}
 			for _, k := range gone {
 				if !has.columns[k.Name] && k.Kind == string(c.kind) {
-					return fmt.Errorf("history: table %q: the column %q is gone, and %q is there: if it was renamed, tag it gorm:\"history:was:%s\", if not, gorm:\"history:was:-\"",
+					return fmt.Errorf("history: table %q: the column %q is gone, and %q is new: if it was renamed, tag the new field gorm:\"history:was:%s\", if not, gorm:\"history:was:-\"",
 						t.name, k.Name, c.name, k.Name)
 				}
 			}

@@ -8,13 +8,13 @@ import (
 	"gorm.io/gorm"
 )
 
-// Prune deletes the transactions that ended before a time and returns how many
-// change sets that were. It works in batches of rows, each its own
-// transaction, with pauses in which others write. It can be stopped by the context
-// of db, and goes on when it is run again.
+// Prune deletes what is recorded of the transactions that ended before a time, and
+// returns how many change sets it deleted. It works in batches of rows, each its own
+// transaction, with pauses in which others write. It can be stopped by the context of
+// db, and goes on when it is run again.
 //
-// For any time earlier than before, [At] then returns the row as it was at before, or
-// says that there is none: what happened until then is gone.
+// Afterwards, for any time earlier than before, [At] returns the row as it was at
+// before, or says that there is none.
 func Prune(db *gorm.DB, before time.Time) (int64, error) {
 	d, err := dialectOf(db)
 	if err != nil {

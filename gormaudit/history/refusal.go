@@ -2,10 +2,11 @@ package history
 
 import "errors"
 
-// What the database refuses a write for. The errors of GORM's statements wrap these
-// where the [Plugin] is, and so does that of [Dialect.Tell]. Elsewhere the driver's
-// error has the SQLSTATE WD001 or WD002; SQLite has only the text. The text decides:
-// the error of a trigger of your own is neither, whatever its SQLSTATE.
+// Why the database refuses a write. With the [Plugin], the errors of GORM's
+// statements wrap these, and so does the error of [Dialect.Tell]. Elsewhere the
+// driver's error has the SQLSTATE WD001 or WD002. On SQLite it has only the text.
+// [errors.Is] goes by the text: it finds neither in the error of a trigger of your
+// own, whatever its SQLSTATE.
 var (
 	// ErrRequired says that a change lacks what [Options.RequireActor] or
 	// [Options.RequireMetadata] asks for.

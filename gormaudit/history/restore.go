@@ -10,26 +10,25 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// Restore writes a row as it was at a time, and returns the change that it made:
-// the zero Change where the row is like that already. key and at are as for [At],
-// whose errors it returns where there was no row.
+// Restore writes a row as it was at a time, and returns the change that it made. It
+// returns the zero Change if the row is like that already. key and at are as for
+// [At], whose errors Restore returns if there was no row.
 //
-// It overwrites what others have written since, in the columns that have changed,
-// and inserts a row that was deleted; where its key is in use again, it overwrites
-// that row. It is a write like any other, with the actor
-// of db's context in the history and, where gormaudit is in use, in updated_by.
-// created_* and deleted_* are what they were. Columns left out of the history
-// (history:-) stay as they are.
+// It overwrites what others have written since, in the columns that have changed. It
+// inserts a row that was deleted. If another row has the key by now, Restore
+// overwrites that row. It is a write like any other, with the actor of db's context
+// in the history and, if gormaudit is in use, in updated_by. created_* and deleted_*
+// are what they were. Columns left out of the history (history:-) stay as they are.
 //
-// A column that counts versions for an optimistic lock must not go back: somebody
-// who has an old version of the row open would overwrite what was restored. Leave it
-// out (history:-), and count it in a BeforeUpdate hook, which Restore runs, as the
-// notes of the example do.
+// A column that counts versions for an optimistic lock must not go back, or somebody
+// who has an old version of the row open overwrites what was restored. Leave the
+// column out (history:-), and count it up in a BeforeUpdate hook, which Restore runs,
+// as the notes of the example do.
 //
-// [ErrNotReversible] says that something is not recorded: a redacted column that
-// has changed since, or any column of a deleted row that is redacted or left out.
-// It also says that a column can't take what is recorded of it any more, and which.
-// Nothing is written then.
+// [ErrNotReversible] says that something is not recorded: a redacted column that has
+// changed since, or any column of a deleted row that is redacted or left out. It also
+// says that a column can't take what is recorded of it any more, and names the
+// column. Restore then writes nothing.
 func Restore[T any](db *gorm.DB, key any, at time.Time) (Change, error) {
 	r, fresh, err := newReader(db)
 	if err != nil {

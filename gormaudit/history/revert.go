@@ -18,10 +18,11 @@ import (
 var ErrNotReversible = errors.New("history: the change can't be reverted")
 
 // ConflictError says that a row is no longer as a change left it. [Revert] has then
-// written nothing: it would take away what others have written since.
+// written nothing, because it would overwrite what others have written since.
 type ConflictError struct {
-	// Columns are those that hold something else now, in the order of the change:
-	// all that it changed if the row is gone, the key if a deleted row is there again.
+	// Columns are those that hold something else now, in the order of the change. If
+	// the row is gone, they are all columns that the change changed. If a deleted row
+	// is there again, they are the key.
 	Columns []string
 
 	table string
@@ -46,23 +47,23 @@ func (e *ConflictError) Unwrap() error {
 }
 
 // Revert takes one change back: the columns it changed get the values they had
-// before, a created row is deleted, a deleted row is inserted again as it was.
-// It is a write like any other, with the actor of db's context in the history
-// and, where gormaudit is in use, in updated_by.
+// before, a created row is deleted, a deleted row is inserted again as it was. Revert
+// is a write like any other, with the actor of db's context in the history and, if
+// gormaudit is in use, in updated_by.
 //
 // Where a column no longer holds what the change wrote, Revert writes nothing and
 // returns a [*ConflictError]. Later changes of other columns stay. If the row is
-// gone, the error is a [*ConflictError] too, which wraps [gorm.ErrRecordNotFound].
-// A created row is deleted as its model deletes, softly where it can.
+// gone, the error is a [*ConflictError] too, which wraps [gorm.ErrRecordNotFound]. A
+// created row is deleted as its model deletes: softly, if it can.
 //
-// The updated_* columns of an updated row are stamped, not put back. Columns that
-// the database generates and those that are gone are left out; where nothing else
-// is left, Revert returns [ErrNotReversible]. Columns that the model may not write
-// (<-:create, <-:false, ->), created_* and deleted_* are put back past the model,
-// in a statement of their own.
+// The updated_* columns of an updated row are stamped, not put back. Columns that the
+// database generates and those that are gone are left out. If nothing else is left,
+// Revert returns [ErrNotReversible]. Columns that the model may not write (<-:create,
+// <-:false, ->), created_* and deleted_* are put back past the model, in a statement
+// of their own.
 //
-// A column left out of the history (history:-) gets its default when a deleted
-// row is inserted. One that is NOT NULL and has none makes Revert an error.
+// A column left out of the history (history:-) gets its default when a deleted row is
+// inserted. If such a column is NOT NULL and has no default, Revert returns an error.
 //
 // A change from [Of] knows its model. For other changes name the model, as in
 // history.Revert(db.Model(&Note{}), change), or name it in [Config].

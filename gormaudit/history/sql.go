@@ -123,7 +123,7 @@ func inTransaction(db *gorm.DB) bool {
 }
 
 // Statement is one statement to run in a transaction, with the arguments of its
-// placeholders. Where SQL is empty there is nothing to run.
+// placeholders. If SQL is empty, there is nothing to run.
 type Statement struct {
 	SQL  string
 	Args []any

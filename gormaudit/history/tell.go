@@ -20,31 +20,31 @@ const (
 	SQLite     Dialect = "sqlite"
 )
 
-// Tell runs write, and attributes what that changes in tx to the actor of ctx, in
-// its request and with its metadata, as the [Plugin] does for GORM's statements.
-// The actor is that of [actor.FromContext]: no [Config] is asked.
+// Tell runs write, and attributes what write changes in tx to the actor of ctx, in
+// its request and with its metadata, as the [Plugin] does for GORM's statements. The
+// actor is that of [actor.FromContext]: Tell does not use a [Config].
 //
 //	err := history.PostgreSQL.Tell(ctx, tx, func() error {
 //		return queries.WithTx(tx).RenameNote(ctx, params)
 //	})
 //
-// On SQLite, MariaDB and MySQL the attribution ends with write, even if write
-// panics. On PostgreSQL it lasts until the next call of Tell, the next statement of
-// GORM's or the end of the transaction: what is written in tx after write, by
-// itself, has the same actor. Within write, GORM's statements in the same
-// transaction and further calls of Tell have the actors of their own contexts;
-// after them, write goes on as it was. Under a context without an actor, the
-// changes are unattributed.
+// On SQLite, MariaDB and MySQL the attribution ends with write, even if write panics.
+// On PostgreSQL it lasts until the next call of Tell, the next statement of GORM or
+// the end of the transaction: until then, what is written in tx after write has the
+// same actor. Within write, GORM's statements in the same transaction and further
+// calls of Tell have the actors of their own contexts. After them, the actor of ctx
+// acts again. Under a context without an actor, the changes are unattributed.
 //
 // write must not commit tx, nor roll back to a savepoint that was made before it.
 // If it commits, its changes may be unattributed, and Tell returns an error, except
 // on PostgreSQL, where a commit does no harm. On MariaDB and MySQL the attribution
 // holds for the tables of the connection's current database.
 //
-// It returns the error of write, with [ErrRequired] or [ErrAppendOnly] where the
-// database refused it, [ErrMetadata], and an error without calling write
-// where the database can't be told: on SQLite without the history's tables, on
-// MariaDB and MySQL without the right that schema.md names.
+// Tell returns the error of write, with [ErrRequired] or [ErrAppendOnly] if the
+// database refused it. If Tell can't tell the database who acts, it returns an error
+// and does not call write: [ErrMetadata], or on SQLite that the history's tables are
+// missing, on MariaDB and MySQL that the account lacks the right that schema.md
+// names.
 func (d Dialect) Tell(ctx context.Context, tx *sql.Tx, write func() error) (err error) {
 	by, a, err := d.attribution(ctx)
 	if err != nil {
@@ -69,11 +69,11 @@ func (d Dialect) Tell(ctx context.Context, tx *sql.Tx, write func() error) (err 
 	return refusal(write())
 }
 
-// TellSQL returns what [Dialect.Tell] runs before and after, for those who have no
-// [sql.Tx]: run begin in the transaction before its first write, and end after its
-// last one, before it commits. On PostgreSQL end is empty, for the transaction's end
-// is enough. Rolling back to a savepoint takes back what was told after the
-// savepoint was made.
+// TellSQL returns the statements that [Dialect.Tell] runs before and after write, for
+// those who have no [sql.Tx]. Run begin in the transaction before its first write.
+// Run end after its last write, before it commits. On PostgreSQL end is empty,
+// because the end of the transaction is enough. A rollback to a savepoint takes back
+// what was told after the savepoint was made.
 //
 //	begin, _, err := history.PostgreSQL.TellSQL(ctx)
 //	…
@@ -83,9 +83,9 @@ func (d Dialect) Tell(ctx context.Context, tx *sql.Tx, write func() error) (err 
 //
 // attribution.md has the protocol, for other languages.
 //
-// Security: begin holds until end. On MariaDB, MySQL and SQLite what is written
-// after it without an end may be taken for the actor's as well: end it, or roll the
-// transaction back.
+// Security: begin holds until end. On MariaDB, MySQL and SQLite, if you don't run
+// end, what is written later may be taken for the actor's as well. So run end, or
+// roll the transaction back.
 func (d Dialect) TellSQL(ctx context.Context) (begin, end Statement, err error) {
 	by, a, err := d.attribution(ctx)
 	if err != nil {
