@@ -165,7 +165,7 @@ func (c *catalogue) checkNames() error {
 	for table, columns := range c.own {
 		for _, column := range distinctive[table] {
 			if !columns[column] {
-				return fmt.Errorf("history: the table %q is not the history's, which needs that name", table)
+				return fmt.Errorf("history: the table %q is not the history's, but the history needs that name (rename the table?)", table)
 			}
 		}
 	}

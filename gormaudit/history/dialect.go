@@ -29,7 +29,7 @@ func dialectNamed(name string) (dialect, error) {
 	case "mysql":
 		return mysqlDialect{}, nil
 	default:
-		return nil, fmt.Errorf("history: no triggers for database %q: SQLite, PostgreSQL, MariaDB and MySQL have them", name)
+		return nil, fmt.Errorf("history: database %q is not supported: only SQLite, PostgreSQL, MariaDB and MySQL are", name)
 	}
 }
 

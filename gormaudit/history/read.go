@@ -40,7 +40,7 @@ type reader struct{ dialect recordReader }
 func newReader(db *gorm.DB) (reader, *gorm.DB, error) {
 	for _, name := range []string{"WHERE", "LIMIT", "ORDER BY", "GROUP BY"} {
 		if _, has := db.Statement.Clauses[name]; has {
-			return reader{}, nil, fmt.Errorf("history: it takes no %s of db (history.Query?)", name)
+			return reader{}, nil, fmt.Errorf("history: db must not have a %s of its own (history.Query?)", name)
 		}
 	}
 	d, err := dialectOf(db)

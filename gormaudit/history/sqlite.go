@@ -564,7 +564,7 @@ func scanPairs(rows *sql.Rows, width int) (change int64, fields []Field, err err
 	}
 	for i, c := range columns {
 		if pairs+2*i+1 >= len(values) || c[1] == "" {
-			return change, append(fields, unreadable(errors.New("its layout"))), nil
+			return change, append(fields, unreadable(errors.New("its layout does not fit"))), nil
 		}
 		before, after := values[pairs+2*i], values[pairs+2*i+1]
 		f, k := newField(c[0], c[1])

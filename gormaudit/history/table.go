@@ -107,7 +107,7 @@ func formerNames(s *schema.Schema) (map[string]string, error) {
 	for _, name := range s.DBNames {
 		for _, old := range tagged.Of(s.FieldsByDBName[name]).Was {
 			if s.FieldsByDBName[old] != nil || was[old] != "" {
-				return nil, fmt.Errorf("history: table %q: column %q can't be what %q was: that is another one's name", s.Table, name, old)
+				return nil, fmt.Errorf("history: table %q: column %q can't be what %q was: another column has or had that name", s.Table, name, old)
 			}
 			if old != notRenamed {
 				was[old] = name
@@ -304,7 +304,7 @@ func parseModels(db *gorm.DB, d columnReader, models []any) ([]table, error) {
 		}
 	}
 	if name := tableNameOf(db); name != "" && (len(models) > 1 || strings.Contains(name, " ")) {
-		errs = append(errs, fmt.Errorf("history: db.Table(%q) names one table, for one model", name))
+		errs = append(errs, fmt.Errorf("history: db.Table(%q) must name one table, for one model", name))
 	}
 	return tables, errors.Join(errs...)
 }

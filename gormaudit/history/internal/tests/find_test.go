@@ -292,7 +292,7 @@ func TestFindRefusesWhatItCanNotMean(t *testing.T) {
 	for name, conditions := range map[string]*gorm.DB{
 		"WHERE": plain.Where("id = 1"), "LIMIT": plain.Limit(1), "ORDER BY": plain.Order("id"), "GROUP BY": plain.Group("id"),
 	} {
-		if _, err := history.Of(conditions, &Note{ID: 1}); err == nil || !strings.Contains(err.Error(), "takes no "+name) {
+		if _, err := history.Of(conditions, &Note{ID: 1}); err == nil || !strings.Contains(err.Error(), "must not have a "+name) {
 			t.Errorf("Of with %s of db = %v, want an error that names it", name, err)
 		}
 	}

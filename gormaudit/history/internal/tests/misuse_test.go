@@ -41,7 +41,7 @@ func TestOtherDatabasesAreRefused(t *testing.T) {
 		"Prune":       second(history.Prune(db, time.Now())),
 		"Erase":       second(history.Anonymize(db, ann)),
 	} {
-		if err == nil || err.Error() != `history: no triggers for database "other": SQLite, PostgreSQL, MariaDB and MySQL have them` {
+		if err == nil || err.Error() != `history: database "other" is not supported: only SQLite, PostgreSQL, MariaDB and MySQL are` {
 			t.Errorf("%s = %v, want no triggers for it", name, err)
 		}
 	}
