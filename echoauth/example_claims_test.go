@@ -1,6 +1,8 @@
 package echoauth_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -73,6 +75,65 @@ func ExampleFromClaims() {
 	// GET /api/ 200 service:billing
 	// GET /api/ 200 user:42 (by user:7)
 	// GET /api/ 401 {"message":"Unauthorized"}
+	// GET /api/ 401 {"message":"Unauthorized"}
+}
+
+// An application whose users have numbers: it looks the number up by the issuer and
+// the subject.
+func ExampleSource_numbers() {
+	key := []byte("32 random bytes, kept in a secret")
+	numbers := map[string]uint{"42": 1001, "7": 1002}
+	numberOf := func(_ context.Context, id string) (uint, error) {
+		number, ok := numbers[id]
+		if !ok {
+			return 0, echoauth.ErrBadCredential
+		}
+		return number, nil
+	}
+
+	readToken := echoauth.FromClaims(readClaims)
+	byNumber := func(c echo.Context) (actor.Actor, bool, error) {
+		a, ok, err := readToken(c)
+		if !ok || err != nil {
+			return a, ok, err
+		}
+		for _, who := range []*actor.Identity{&a.Identity, &a.Impersonator} {
+			if who.Kind != actor.KindUser {
+				continue
+			}
+			number, err := numberOf(c.Request().Context(), who.ID)
+			if err != nil {
+				return actor.Actor{}, false, err
+			}
+			who.ID = fmt.Sprint(number)
+		}
+		return a, true, nil
+	}
+	e := echo.New()
+	api := e.Group("/api")
+	api.Use(echojwt.WithConfig(echojwt.Config{
+		SigningKey:    key,
+		NewClaimsFunc: func(echo.Context) jwt.Claims { return new(AccessClaims) },
+	}))
+	api.Use(echoauth.MiddlewareWithConfig(echoauth.Config{Sources: []echoauth.Source{byNumber}}))
+	api.GET("/", showActor)
+
+	for _, claims := range []jwt.MapClaims{
+		{"iss": "https://login.example.com", "sub": "42", "client_id": "web"},
+		{"iss": "https://login.example.com", "sub": "42", "client_id": "web", "act": jwt.MapClaims{"sub": "7"}},
+		{"iss": "https://login.example.com", "sub": "billing", "client_id": "billing"},
+		{"iss": "https://login.example.com", "sub": "43", "client_id": "web"},
+	} {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
+		if err != nil {
+			panic(err)
+		}
+		send(e, "/api/", "Bearer "+token)
+	}
+	// Output:
+	// GET /api/ 200 user:1001
+	// GET /api/ 200 user:1001 (by user:1002)
+	// GET /api/ 200 service:billing
 	// GET /api/ 401 {"message":"Unauthorized"}
 }
 

@@ -60,7 +60,7 @@ func ExampleConfig_signOutEverywhere() {
 		SessionStamp: func(_ context.Context, a actor.Actor) (string, error) {
 			account, ok := accounts[a.ID]
 			if !ok {
-				return "", echoauth.ErrAnonymous
+				return "", echoauth.ErrAnonymous // the account was closed
 			}
 			return fmt.Sprint(account.sessions, " ", account.passwordHash), nil
 		},

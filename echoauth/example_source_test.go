@@ -1,6 +1,7 @@
 package echoauth_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -44,6 +45,38 @@ func ExampleFromJWT() {
 	// Output:
 	// GET / 200 anonymous
 	// GET /api/ 200 user:42
+}
+
+// A route for everybody, where a token is optional: without one, a visitor reads it.
+// A token that has expired or is forged is refused all the same.
+func ExampleFromJWT_optional() {
+	key := []byte("32 random bytes, kept in a secret")
+	e := echo.New()
+	public := e.Group("/notes")
+	public.Use(echojwt.WithConfig(echojwt.Config{
+		SigningKey:             key,
+		ContinueOnIgnoredError: true,
+		ErrorHandler: func(_ echo.Context, err error) error {
+			if errors.Is(err, echojwt.ErrJWTMissing) {
+				return nil // a visitor
+			}
+			return echojwt.ErrJWTInvalid
+		},
+	}))
+	public.Use(echoauth.Middleware())
+	public.GET("/", showActor)
+
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "42"}).SignedString(key)
+	if err != nil {
+		panic(err)
+	}
+	send(e, "/notes/", "")
+	send(e, "/notes/", "Bearer "+token)
+	send(e, "/notes/", "Bearer forged")
+	// Output:
+	// GET /notes/ 200 anonymous
+	// GET /notes/ 200 user:42
+	// GET /notes/ 401 {"message":"invalid or expired jwt"}
 }
 
 // An application that has its own sign-in keeps it. SessionName is the name that it

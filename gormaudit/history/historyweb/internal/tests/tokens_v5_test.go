@@ -37,8 +37,12 @@ func tokensV5(page http.Handler, key []byte) http.Handler {
 	})
 
 	pages := e.Group("/history")
-	pages.Use(echojwt.WithConfig(echojwt.Config{SigningKey: key, TokenLookup: "cookie:token"}))
+	pages.Use(echojwt.WithConfig(echojwt.Config{
+		SigningKey: key, TokenLookup: "cookie:token",
+		ErrorHandler: func(c *echo.Context, _ error) error { return c.Redirect(http.StatusSeeOther, "/login") }, // no token, or it has expired
+	}))
 	pages.Use(echoauth.Middleware()) // behind the JWT middleware, on the same group
 	pages.Any("/*", echo.WrapHandler(page))
+	e.GET("/login", func(c *echo.Context) error { return c.String(http.StatusOK, "please sign in") })
 	return e
 }
