@@ -59,6 +59,7 @@
 // to restore dumps. attribution.md says how to name the actor without GORM, rls.md is
 // about row-level security, and migrations.md says what [Migrate] does on each
 // database. gaps.md says what is not recorded or not attributed, and costs.md what
-// the history costs. Tested with SQLite, PostgreSQL 15 and MariaDB 10.11, and with
-// MariaDB in the mode that GORM uses for MySQL. PostgreSQL must be 14 or later.
+// the history costs. Tested with SQLite, PostgreSQL 15 to 18 and MariaDB 10.11, also in
+// the mode that GORM uses for MySQL. Later versions of MariaDB, and MySQL 8 itself, are
+// tested only by the project's workflow on GitHub. PostgreSQL must be 14 or later.
 package history

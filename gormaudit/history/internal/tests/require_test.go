@@ -305,3 +305,33 @@ func TestSQLOfTablesWithOtherRequirements(t *testing.T) {
 		must(t, db.Exec("DELETE FROM whodunit_changes").Error)
 	})
 }
+
+// One file may hold the texts of several calls, one after the other.
+func TestTextsOfTwoCallsInOneFile(t *testing.T) {
+	t.Parallel()
+	type Plain struct{ ID uint }
+	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
+		t.Run(kind, func(t *testing.T) {
+			db := dbtest.New(t, kind).Open(t)
+			must(t, db.AutoMigrate(&Plain{}, &Note{}))
+			run := func(text string) {
+				for statement := range strings.SplitSeq(text, "\n\n") {
+					must(t, db.Exec(statement).Error)
+				}
+			}
+			for range 2 {
+				drop, create, err := history.SQL(db, &Plain{})
+				must(t, err)
+				drop2, create2, err := history.Options{RequireMetadata: []string{"reason"}}.SQL(db, &Note{})
+				must(t, err)
+				run(drop + "\n" + drop2)
+				run(create + "\n" + create2)
+				must(t, history.Verify(db, &Plain{}, &Note{}))
+				must(t, db.Create(&Plain{}).Error)
+				if db.Create(&Note{}).Error == nil {
+					t.Error("a note was written without a reason")
+				}
+			}
+		})
+	}
+}

@@ -184,6 +184,21 @@ func TestObjectsHaveNamesOfTheirOwn(t *testing.T) {
 	}
 }
 
+// The statements of schema.md put such sequences ahead.
+func TestSequencesThatAreSetAhead(t *testing.T) {
+	db, plain := open(t, dbtest.New(t, dbtest.Postgres))
+	note := Note{Title: "a"}
+	must(t, db.WithContext(as(ann)).Create(&note).Error)
+	must(t, db.WithContext(as(ann)).Model(&note).Update("title", "b").Error)
+	for _, table := range []string{"whodunit_changes", "whodunit_change_sets"} {
+		must(t, plain.Exec("SELECT setval(pg_get_serial_sequence(?, 'id'), 1, false)", table).Error)
+	}
+	must(t, plain.Exec(snippet(t, "schema.md", "SELECT setval")).Error)
+	must(t, db.WithContext(as(bob)).Model(&note).Update("title", "c").Error)
+	sameLines(t, "the note", titles(t, plain, &note),
+		`create; user:42; title NULL>"a"`, `update; user:42; title "a">"b"`, `update; user:7; title "b">"c"`)
+}
+
 // A replica that has become the primary may have sequences that are behind.
 func TestSequencesThatAreBehind(t *testing.T) {
 	db, plain := open(t, dbtest.New(t, dbtest.Postgres))

@@ -219,6 +219,33 @@ func TestPreloadsRunInTheirReadsTransaction(t *testing.T) {
 	}
 }
 
+// The query of upgrading.md finds what must go before the functions.
+func TestThePoliciesThatCallTheFunctions(t *testing.T) {
+	t.Parallel()
+	owner, _ := openSecured(t)
+	must(t, owner.Exec("CREATE POLICY all_pages ON document_pages USING (true)").Error)
+	var found []struct{ Schemaname, Tablename, Policyname string }
+	must(t, owner.Raw(snippet(t, "../upgrading.md", "SELECT schemaname")).Scan(&found).Error)
+	var policies []string
+	for _, p := range found {
+		if p.Schemaname == homeOf(t, owner) {
+			policies = append(policies, p.Tablename+"."+p.Policyname)
+		}
+	}
+	slices.Sort(policies)
+	if want := []string{"documents.own", "documents.programs"}; !slices.Equal(policies, want) {
+		t.Errorf("it finds %q, want %q", policies, want)
+	}
+	if err := owner.Exec("DROP FUNCTION whodunit_user_id()").Error; err == nil {
+		t.Error("a function was dropped that a policy calls")
+	}
+	for _, p := range []string{"own", "programs"} {
+		must(t, owner.Exec("DROP POLICY "+p+" ON documents").Error)
+	}
+	must(t, owner.Migrator().DropColumn(&documentPage{}, "Seen")) // its default calls one, too
+	must(t, owner.Exec("DROP FUNCTION whodunit_user_id(), whodunit_actor_kind()").Error)
+}
+
 func TestRowsWithoutATransactionAreRefused(t *testing.T) {
 	t.Parallel()
 	_, db := openSecured(t)
@@ -230,6 +257,9 @@ func TestRowsWithoutATransactionAreRefused(t *testing.T) {
 			"Rows": rowsOf(me.Model(&document{})),
 			"Scan": me.Model(&document{}).Select("count(*)").Scan(&n).Error,
 			"At":   second(history.At[document](me, 1, time.Now())),
+		}
+		for _, err := range history.AllAt[document](me, time.Now()) {
+			refused["AllAt"] = err
 		}
 		for what, err := range refused {
 			if err == nil || !strings.Contains(err.Error(), "db.Transaction?") {
@@ -398,6 +428,8 @@ func TestAMigrationUnderAttributeAll(t *testing.T) {
 	must(t, me.Create(&note).Error)
 	must(t, me.Model(&note).Update("title", "b").Error)
 	changes := must2(history.Of(me, &note))
+	must2(history.Ends(me, changes))
+	must2(history.Last(me, []Note{note}))
 	must(t, history.Revert(me, changes[0]))
 	must(t, me.Transaction(func(tx *gorm.DB) error {
 		was, err := history.At[Note](tx, note.ID, changes[0].At)

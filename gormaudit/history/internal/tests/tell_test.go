@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
@@ -423,6 +424,30 @@ func TestTellAndGORMShareAChangeSet(t *testing.T) {
 			if s := c.ChangeSet; s.Actor != ann || s.Request.ID != "r-1" || s.Metadata["reason"] != "refund" {
 				t.Errorf("%s is by %#v in request %q because of %v", c.Action, s.Actor, s.Request.ID, s.Metadata)
 			}
+		}
+	})
+}
+
+// With PrepareStmt, GORM's transaction is around the database's.
+func TestTellOnAPreparedTransaction(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d, &gorm.Config{Logger: logger.Discard, PrepareStmt: true})
+		note := Note{Title: "a"}
+		for range 3 { // until statements are compiled
+			note.ID = 0
+			must(t, db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error {
+				must(t, tx.Create(&note).Error)
+				raw := tx.Statement.ConnPool.(*gorm.PreparedStmtTX).Tx.(*sql.Tx)
+				return dialectOf(d).Tell(as(bob), raw, func() error {
+					_, err := raw.Exec("UPDATE notes SET title = 'b' WHERE title = 'a'")
+					return err
+				})
+			}))
+		}
+		changes := must2(history.Of(plain, &note))
+		if len(changes) != 2 || changes[0].ChangeSet.Actor != bob || changes[1].ChangeSet.Actor != ann {
+			t.Errorf("recorded %+v, want ann's creation and bob's update", changes)
 		}
 	})
 }
