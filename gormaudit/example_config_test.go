@@ -76,16 +76,21 @@ func ExampleConfig_newIDs() {
 // An application that has a user in its contexts already keeps it there.
 func ExampleConfig_actor() {
 	type userKey struct{}
-	config := gormaudit.Config{Actor: func(ctx context.Context) (actor.Actor, bool) {
-		name, ok := ctx.Value(userKey{}).(string)
-		return actor.User(name), ok
-	}}
-	db := openMemory(config, &Note{})
+	type User struct{ ID uint }
+	whoActs := func(ctx context.Context) (actor.Actor, bool) {
+		if user, ok := ctx.Value(userKey{}).(*User); ok {
+			return actor.User(user.ID), true
+		}
+		return actor.FromContext(ctx) // a job that says who it is
+	}
+	db := openMemory(gormaudit.Config{Actor: whoActs}, &Note{})
 
-	ctx := context.WithValue(context.Background(), userKey{}, "ada")
+	ctx := context.WithValue(context.Background(), userKey{}, &User{ID: 42})
 	db.WithContext(ctx).Create(&Note{})
-	printRow(db, "notes", "created_by")
-	// Output: created_by ada
+	ctx = actor.NewContext(context.Background(), actor.System("archiver"))
+	db.WithContext(ctx).Model(&Note{}).Where("true").Update("title", "old")
+	printRow(db, "notes", "created_by", "updated_by")
+	// Output: created_by 42, updated_by system:archiver
 }
 
 // In production a forgotten WithContext is better an error than a row that

@@ -358,6 +358,32 @@ var recordChats = func(tx *gorm.DB) error {
 	return tx.Exec("SET LOCAL lock_timeout = '2s';\n" + create).Error
 }
 
+// recordChatsOneByOne is recordChats where a driver runs one statement at a time.
+func recordChatsOneByOne(tx *gorm.DB) error {
+	_, create, err := history.SQL(tx, &Chat{})
+	if err != nil {
+		return err
+	}
+	for statement := range strings.SplitSeq(create, "\n\n") {
+		if err := tx.Exec(statement).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestAdoptingTheHistoryOneByOne(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		initSchema(t, db)
+		must(t, addWho(db))
+		for range 2 {
+			must(t, db.Transaction(recordChatsOneByOne))
+			must(t, history.Verify(db, &Chat{}))
+		}
+	})
+}
+
 func TestAdoptingTheHistoryByMigrationsInGo(t *testing.T) {
 	d := dbtest.New(t, dbtest.Postgres)
 	db := d.Open(t)

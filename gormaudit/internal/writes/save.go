@@ -49,7 +49,7 @@ func (m *Model) saveRows() []Path {
 			}
 			return wrote(db.Save(n))
 		}},
-		{Line: "save a row that is not there", Call: `db.Save(&noteOfAnUnknownID)`, Skip: m.needsAbsent(), Want: created(), Run: func(db *gorm.DB) error {
+		{Line: "save a row that is not there", Call: `db.Save(&note), no row has its id`, Skip: m.needsAbsent(), Want: created(), Run: func(db *gorm.DB) error {
 			return wrote(db.Save(m.absent()))
 		}},
 		{Line: "save a row that is not there", Call: `db.Where(…).Save(&note), not met`, Want: changed(), Minor: true, Run: func(db *gorm.DB) error {
