@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -188,6 +189,35 @@ func Drop(db *gorm.DB, models ...any) error {
 	}
 	if p := pluginOf(db); p != nil {
 		p.pools.forget()
+	}
+	return nil
+}
+
+// autoMigrate runs AutoMigrate for each of models. GORM itself leaves a model out where
+// an association has another type for the model's table: the type that GORM makes up
+// for a join table, unless SetupJoinTable names the model.
+func autoMigrate(db *gorm.DB, models ...any) error {
+	if err := db.AutoMigrate(models...); err != nil {
+		return err
+	}
+	r, ok := db.Migrator().(interface {
+		ReorderModels(values []any, autoAdd bool) []any
+	})
+	if !ok {
+		return nil
+	}
+	migrated := map[reflect.Type]bool{}
+	for _, model := range r.ReorderModels(models, true) {
+		migrated[reflect.Indirect(reflect.ValueOf(model)).Type()] = true
+	}
+	alone := db.Session(&gorm.Session{}) // has a Config of its own
+	alone.IgnoreRelationshipsWhenMigrating = true
+	for _, model := range models {
+		if !migrated[reflect.Indirect(reflect.ValueOf(model)).Type()] {
+			if err := alone.AutoMigrate(model); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -98,7 +98,7 @@ func (d mysqlDialect) migrateOn(db *gorm.DB, m *migration) (err error) {
 		return err
 	}
 	if !m.pending() {
-		return retry(contextOf(db), isBusyMySQL, func() error { return db.AutoMigrate(m.models...) })
+		return retry(contextOf(db), isBusyMySQL, func() error { return autoMigrate(db, m.models...) })
 	}
 	lock := d.literal("whodunit_" + fingerprint(m.found.home))
 	return retry(contextOf(db), isBusyMySQL, func() error {
@@ -116,7 +116,7 @@ func (d mysqlDialect) migrateOn(db *gorm.DB, m *migration) (err error) {
 		if err := m.writeObjects(db); err != nil {
 			return d.hint(err)
 		}
-		if err := db.AutoMigrate(m.models...); err != nil {
+		if err := autoMigrate(db, m.models...); err != nil {
 			return err
 		}
 		return d.hint(d.writeRecord(quiet, m))

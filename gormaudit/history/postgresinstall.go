@@ -105,18 +105,12 @@ func (d postgresDialect) mayMigrate(db *gorm.DB, m *migration) error {
 // deadlock_timeout: where there is a deadlock, the migration gives way.
 const postgresPatience = "200ms"
 
-// migrate migrates one model after the other, parents first, each in a
-// transaction: it never holds one table while it waits for another.
+// migrate migrates one model after the other, each in a transaction: it does not hold
+// one table while it waits for another, unless an association leads there.
 func (d postgresDialect) migrate(db *gorm.DB, m *migration) error {
-	models := m.models
-	if r, ok := db.Migrator().(interface {
-		ReorderModels(values []any, autoAdd bool) []any
-	}); ok && len(models) > 1 {
-		models = r.ReorderModels(models, false)
-	}
-	for _, model := range models {
+	for _, model := range m.models {
 		if err := d.inTurn(db, m, func(tx *gorm.DB) error {
-			if err := tx.AutoMigrate(model); err != nil {
+			if err := autoMigrate(tx, model); err != nil {
 				return err
 			}
 			return m.only(tx, model).writeFunctions(tx)

@@ -659,7 +659,7 @@ func (d sqliteDialect) compilesTriggers() bool    { return true }
 // keys off, which SQLite does outside transactions only.
 func (d sqliteDialect) migrate(db *gorm.DB, m *migration) error {
 	return retry(contextOf(db), isBusySQLite, func() error {
-		if err := db.AutoMigrate(m.models...); err != nil {
+		if err := autoMigrate(db, m.models...); err != nil {
 			return err
 		}
 		if err := m.plan(db); err != nil || !m.pending() { // AutoMigrate may have taken triggers
