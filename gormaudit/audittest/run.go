@@ -54,8 +54,9 @@ func As(as func(id string) context.Context) Option {
 // db is the application's, with the plugin of gormaudit and all other plugins.
 // Its tables must be there, and hold at most 1,000 rows. Each model has a
 // transaction that is rolled back, and each path starts from the same three
-// rows in it. Hooks of the models run, and sequences move. Meanwhile db logs
-// nothing.
+// rows in it. Some paths change rows that were there before, too: GORM writes
+// all rows then, and Run does not check the by-columns of yours. Hooks of the
+// models run, and sequences move. Meanwhile db logs nothing.
 //
 // If db has the plugin of gormaudit/history, and db's account may read what the
 // history records, each change of a path must be attributed to who acts, too.

@@ -77,6 +77,29 @@ func TestSuiteOnOurModels(t *testing.T) {
 	})
 }
 
+// Rows that the tables hold already are linked, too. GORM's operations on a many2many
+// write them all.
+func TestSuiteBesideLinkedRows(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.SetupJoinTable(&post{}, "Tags", &postTag[texts]{}))
+		must(t, db.Use(gormaudit.New()))
+		must(t, db.AutoMigrate(&post{}, &tag{}, &postTag[texts]{}))
+		for i := range 3 {
+			must(t, db.WithContext(actor.NewContext(t.Context(), actor.User("9"))).Create(&post{Title: fmt.Sprint("old ", i), Tags: []tag{{Name: "a"}, {Name: "b"}}}).Error)
+		}
+		audittest.Run(t, db,
+			audittest.Model(func(i int) *post { return &post{Title: fmt.Sprint("row ", i)} }),
+			withoutG(func(i int) *tag { return &tag{Name: fmt.Sprint("row ", i)} }),
+		)
+		var links []postTag[texts]
+		must(t, db.Find(&links).Error)
+		if len(links) != 6 {
+			t.Errorf("%d links are left, want 6", len(links))
+		}
+	})
+}
+
 // naive stamps as many a blog post does: it sets columns before GORM builds
 // its statement.
 type naive struct{}

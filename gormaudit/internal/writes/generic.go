@@ -156,6 +156,7 @@ func (r *Relation) operation(op, comment string, p Path, association func() clau
 	ctx := r.owner.Users.context(r.owner.Users.Actor)
 	p.Line, p.Call = "G associations", `gorm.G[Note](db).Where(…).Set(clause.Association{"`+r.name()+`", clause.`+op+`, …}).Update(ctx)`+comment
 	p.Minor = p.Minor || !r.first || r.kind() != "has_many"
+	p.Any = op != "OpCreate" && r.kind() == "many_to_many" // GORM forgets the Where
 	p.Run = func(db *gorm.DB) error {
 		a := association()
 		a.Association = r.name()

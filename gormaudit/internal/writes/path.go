@@ -28,7 +28,7 @@ type Path struct {
 	// deleted by nobody; "gone" if it is not there. The author wrote all rows
 	// that were there before and the actor runs the path.
 	Want map[string]string
-	// Any says that rows of the table besides "1", "2" and "3" may change too.
+	// Any says that rows that were there before the test, in any table, may change too.
 	Any bool
 	// Apart says that GORM's time columns and by-columns part here.
 	Apart bool

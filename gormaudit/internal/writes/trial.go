@@ -385,9 +385,10 @@ func (t *Trial) tableOf(name string) *table {
 // by-columns do not say what they shall.
 func (t *Trial) compare(p Path, after map[string]contents) (rows, stamps []string) {
 	for name, want := range t.wants(p) {
-		if p.Any && name == t.model.table() {
-			maps.DeleteFunc(want.known, func(key string, _ []string) bool { return want.names[key] == "" })
-			maps.DeleteFunc(after[name], func(key string, _ []string) bool { return want.names[key] == "" })
+		if p.Any {
+			others := func(key string, _ []string) bool { return want.names[key] == "" && t.before[name][key] != nil }
+			maps.DeleteFunc(want.known, others)
+			maps.DeleteFunc(after[name], others)
 		}
 		called := func(key string) string { return first(want.names[key], "row "+key) }
 		var added [][]string
