@@ -48,10 +48,10 @@ type Config struct {
 	// default everybody who is signed in may see all.
 	MayRead func(ctx context.Context, a actor.Actor, q history.Query) (bool, error)
 	// MayRestore reports whether somebody may write a row as it was. row is a pointer
-	// to a model with its key set. The db of [Handler] needs the plugins. Without
-	// that of gormaudit/history, the restore is recorded without an actor. Without
-	// that of gormaudit, no by-column says who restored the row. By default nobody
-	// may.
+	// to a model with its key set. The db of [Handler] needs the plugin of
+	// gormaudit/history, and that of gormaudit for a model with an updated_by. Without
+	// them nothing would say who restored the row: the answer is 409, and the log names
+	// the plugin. By default nobody may.
 	MayRestore func(ctx context.Context, a actor.Actor, row any) (bool, error)
 	// CrossOrigin says from which other origins the form that restores may come. Set
 	// it behind a proxy that changes the Host header: the origin that people see is

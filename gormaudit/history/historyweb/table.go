@@ -43,8 +43,9 @@ type Table struct {
 	at      func(db *gorm.DB, row any, at time.Time) (any, error)
 	restore func(db *gorm.DB, row any, at time.Time) error
 	schema  *schema.Schema
-	keyCols []*schema.Field        // in the order of a change's key
-	title   *schema.Field          // nil without Title
+	keyCols []*schema.Field // in the order of a change's key
+	title   *schema.Field   // nil without Title
+	columns bycolumn.Columns
 	stamped map[*schema.Field]bool // updated_at, updated_by
 	by      map[*schema.Field]bool // columns that hold ids of people
 }
@@ -83,16 +84,16 @@ func (t *Table) parse(db *gorm.DB) error {
 	if t.Label == "" {
 		t.Label = t.schema.Name
 	}
-	columns, err := bycolumn.Find(t.schema)
-	if err != nil {
+	var err error
+	if t.columns, err = bycolumn.Find(t.schema); err != nil {
 		return fmt.Errorf("historyweb: %w", err)
 	}
 	t.stamped = map[*schema.Field]bool{}
 	for _, f := range t.schema.Fields {
-		t.stamped[f] = f.AutoUpdateTime > 0 || slices.Contains(columns.Updated, f)
+		t.stamped[f] = f.AutoUpdateTime > 0 || slices.Contains(t.columns.Updated, f)
 	}
 	t.by = map[*schema.Field]bool{}
-	for _, f := range columns.All() {
+	for _, f := range t.columns.All() {
 		t.by[f] = true
 	}
 	if t.title, err = t.titleField(); err != nil {

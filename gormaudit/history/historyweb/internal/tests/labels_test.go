@@ -69,7 +69,7 @@ func TestByColumnsAreNames(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		must(t, db.WithContext(as(bob)).Model(&Ticket{ID: 7}).Update("subject", "Torch").Error)
 		must(t, plain.Exec("UPDATE tickets SET created_by = 2").Error)
-		h := historyweb.Handler(plain, historyweb.Config{Names: who.Names, Tables: []historyweb.Table{
+		h := historyweb.Handler(db, historyweb.Config{Names: who.Names, Tables: []historyweb.Table{
 			historyweb.For[Ticket](historyweb.Table{}), historyweb.For[Folder](historyweb.Table{}),
 		}, MayRestore: func(context.Context, actor.Actor, any) (bool, error) { return true, nil }})
 		for page, want := range map[string]string{

@@ -58,7 +58,7 @@ func TestAsItWasAfterAChangeHasTheChange(t *testing.T) {
 		changeSlowly(t, db)
 		changes, err := history.Of(plain, &Order{ID: 17})
 		must(t, err)
-		h := historyweb.Handler(plain, historyweb.Config{Tables: tables, MayRestore: anybodyMay})
+		h := historyweb.Handler(db, historyweb.Config{Tables: tables, MayRestore: anybodyMay})
 		const after, with = "As it was after this", "As it was after this and what was saved with it"
 		want := [][]string{
 			{after, "Price 1300", "Customer's name Mr Smith", "Paid yes"},

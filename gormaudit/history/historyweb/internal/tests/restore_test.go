@@ -373,3 +373,51 @@ func TestAQuestionKnowsNoColumnThatWasAddedSince(t *testing.T) {
 		}
 	})
 }
+
+// Without its plugins a restore would be nobody's.
+func TestRestoringNeedsThePlugins(t *testing.T) {
+	t.Parallel()
+	type Bill struct {
+		ID     uint
+		Amount int
+		gormaudit.By[uint]
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain, form := fees(t, d, history.Options{})
+		must(t, db.Use(gormaudit.New()))
+		must(t, history.Migrate(db, &Bill{}))
+		must(t, db.WithContext(as(alice)).Create(&Bill{ID: 7, Amount: 1}).Error)
+		time.Sleep(20 * time.Millisecond)
+		then := time.Now().Format(time.RFC3339Nano)
+		time.Sleep(20 * time.Millisecond)
+		must(t, db.WithContext(as(alice)).Model(&Bill{ID: 7}).Update("amount", 2).Error)
+		bills := url.Values{"table": {"bills"}, "key": {"7"}, "at": {then}}
+		half := d.Open(t)
+		must(t, half.Use(history.New()))
+		for _, test := range []struct {
+			db   *gorm.DB
+			form url.Values
+			want int
+		}{{plain, form, http.StatusConflict}, {plain, bills, http.StatusConflict}, {half, bills, http.StatusConflict}, {half, form, 0}, {db, bills, 0}} {
+			h := historyweb.Handler(test.db, historyweb.Config{MayRestore: anybodyMay, Tables: []historyweb.Table{
+				historyweb.For[Fee](historyweb.Table{}), historyweb.For[Bill](historyweb.Table{}),
+			}})
+			asks, writes := http.StatusOK, http.StatusSeeOther
+			if test.want != 0 {
+				asks, writes = test.want, test.want
+			}
+			asked, wrote := get(h, bob, "/restore?"+test.form.Encode()), post(h, bob, test.form, "same-origin")
+			if asked.Code != asks || wrote.Code != writes {
+				t.Errorf("%s: asking = %d, restoring = %d, want %d and %d", test.form["table"], asked.Code, wrote.Code, asks, writes)
+			}
+			if test.want != 0 {
+				expect(t, "the page", text(wrote), "This can't be restored: the program does not tell the database who does it")
+			}
+		}
+		var amounts []int
+		must(t, plain.Raw("SELECT count(*) FROM whodunit_change_sets WHERE actor_id IS NULL").Scan(&amounts).Error)
+		if amounts[0] != 0 {
+			t.Errorf("%d change sets have no actor", amounts[0])
+		}
+	})
+}

@@ -241,7 +241,7 @@ func TestAMomentWithARecordThatCannotBeRead(t *testing.T) {
 			damage = "UPDATE whodunit_changes SET layout = 99 WHERE id = ?"
 		}
 		must(t, plain.Exec(damage, changes[0].ID).Error)
-		h := historyweb.Handler(plain, historyweb.Config{Tables: tables, MayRestore: anybodyMay})
+		h := historyweb.Handler(db, historyweb.Config{Tables: tables, MayRestore: anybodyMay})
 		says := fmt.Sprintf("Change %d can't be read", changes[0].ID)
 		for _, state := range []string{"there", "deleted"} {
 			if state == "deleted" {
