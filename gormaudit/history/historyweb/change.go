@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm/schema"
 
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 )
 
@@ -58,7 +59,7 @@ func (h *handler) change(c history.Change, people people, titles titles) change 
 	case len(c.Key) == 0:
 		shown.Row = rowRef{Label: "the table " + c.Table}
 	}
-	for _, f := range worthShowing(c) {
+	for _, f := range worthShowing(t, c) {
 		if whole := c.Action == history.ActionCreate || c.Action == history.ActionDelete; whole && (t.isKey(f.Column) || isEmpty(f)) {
 			continue
 		}
@@ -69,11 +70,11 @@ func (h *handler) change(c history.Change, people people, titles titles) change 
 
 // worthShowing leaves out columns that move with every change, unless they are
 // all there is, and when a row was deleted, which the change says itself.
-func worthShowing(c history.Change) (fields []history.Field) {
+func worthShowing(t *Table, c history.Change) (fields []history.Field) {
 	for _, f := range c.Fields {
 		deletion := c.Action == history.ActionSoftDelete || c.Action == history.ActionRestore
-		said := deletion && strings.HasPrefix(f.Column, "deleted_")
-		if !f.Bookkeeping && !said {
+		said := !f.Bookkeeping && deletion && strings.HasPrefix(f.Column, "deleted_")
+		if !said && !isRoutine(t, c, f) {
 			fields = append(fields, f)
 		}
 	}
@@ -81,6 +82,34 @@ func worthShowing(c history.Change) (fields []history.Field) {
 		return c.Fields
 	}
 	return fields
+}
+
+// isRoutine reports whether a column holds what the program writes into it with each
+// change of that kind. It does not if somebody has forged it.
+func isRoutine(t *Table, c history.Change, f history.Field) bool {
+	role := t.roleOf(f.Column)
+	switch {
+	case !f.Bookkeeping || f.Err != nil:
+		return false
+	case c.Action == history.ActionDelete, c.Action == history.ActionCreate && !role.by:
+		return true
+	case c.Action == history.ActionUpdate && !role.updated, c.Action != history.ActionCreate && role.created:
+		return false
+	case c.Action == history.ActionRestore && role.deleted && f.After.IsNull():
+		return true
+	}
+	return !role.by || f.Redacted || holdsWhoActed(c.ChangeSet, idIn(f.After))
+}
+
+// holdsWhoActed reports whether id is what a by-column holds of whoever made a change
+// set: nothing, if that is no user.
+func holdsWhoActed(s history.ChangeSet, id string) bool {
+	who, by := s.Actor.Identity, s.Actor.Impersonator
+	isUser := s.Attributed && who.Kind == actor.KindUser && !who.IsAnonymous()
+	if id == "" || !s.Attributed {
+		return id == "" && !isUser
+	}
+	return strings.EqualFold(id, who.ID) && isUser || id == who.String() || id == by.ID
 }
 
 // isEmpty reports whether there is nothing to read before and after.

@@ -154,6 +154,25 @@ func (t *Table) isBy(column string) bool {
 	return t != nil && t.by[t.schema.FieldsByDBName[column]]
 }
 
+// role is what a by- or at-column says.
+type role struct{ created, updated, deleted, by bool }
+
+// roleOf is the role of a by- or at-column. Where the model is not known, its name
+// tells, and an unknown name has none. t may be nil.
+func (t *Table) roleOf(column string) role {
+	if t != nil && t.schema.FieldsByDBName[column] != nil {
+		f := t.schema.FieldsByDBName[column]
+		return role{
+			created: slices.Contains(t.columns.Created, f) || f.AutoCreateTime > 0 && f.AutoUpdateTime == 0,
+			updated: t.stamped[f], deleted: slices.Contains(t.columns.Deleted, f), by: t.by[f],
+		}
+	}
+	name := strings.ToLower(strings.ReplaceAll(column, "_", ""))
+	r := role{created: strings.HasPrefix(name, "created"), updated: strings.HasPrefix(name, "updated"), deleted: strings.HasPrefix(name, "deleted")}
+	r.by = r != role{} && !strings.HasSuffix(name, "at")
+	return r
+}
+
 func (t *Table) columnLabel(column string) string {
 	if label, ok := t.Columns[column]; ok {
 		return label
