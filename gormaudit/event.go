@@ -22,7 +22,8 @@ type Event struct {
 	// that called GORM, the line by which that line's package was entered if it is
 	// another one, and the line outside that package. So you see not only a
 	// repository's own line, but also its caller's. There are at most three frames,
-	// and fewer where the stack has no more.
+	// and fewer where the stack has no more. They end where Echo, gin, chi or net/http
+	// calls a handler: the middleware behind it is not among them.
 	Frames []runtime.Frame
 }
 

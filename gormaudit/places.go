@@ -82,13 +82,18 @@ func (p *places) count(e *Event) uint64 {
 
 // framesOf returns the first frame of a stack that is the application's, the
 // last one of the same package before the stack leaves it, if that is another
-// one, and the first one outside.
+// one, and the first one outside. It stops at what calls handlers: behind it is
+// middleware, which is the same for all of them.
 func framesOf(stack []uintptr) []runtime.Frame {
 	var found []runtime.Frame
 	for frames, more := runtime.CallersFrames(stack), len(stack) > 0; more; {
 		var frame runtime.Frame
 		frame, more = frames.Next()
 		switch {
+		case isServer(frame):
+			if len(found) > 0 {
+				return found
+			}
 		case isLibrary(frame):
 		case len(found) == 0:
 			found = append(found, frame)
@@ -101,34 +106,50 @@ func framesOf(stack []uintptr) []runtime.Frame {
 	return found
 }
 
-// isLibrary reports whether a function is GORM's, this package's, the history's,
-// of what calls the application's handlers, or the runtime's. A library's closure
-// has the name of the application's function that the compiler inlined it into:
-// its file tells.
+// isLibrary reports whether a function is GORM's, this package's, the history's, or
+// the runtime's.
 func isLibrary(frame runtime.Frame) bool {
-	for _, prefix := range libraries {
+	return frame.Function == "" || isOf(frame, libraries[:], libraryDirectories[:])
+}
+
+// isServer reports whether a function is of what calls the application's handlers.
+func isServer(frame runtime.Frame) bool {
+	return isOf(frame, servers[:], serverDirectories[:])
+}
+
+// isOf reports whether a function is of one of the packages. A library's closure has
+// the name of the application's function that the compiler inlined it into: its file
+// tells.
+func isOf(frame runtime.Frame, packages, directories []string) bool {
+	for _, prefix := range packages {
 		if strings.HasPrefix(frame.Function, prefix) {
 			return true
 		}
 	}
-	for _, directory := range libraryDirectories {
+	for _, directory := range directories {
 		if strings.Contains(frame.File, "/"+directory) || strings.HasPrefix(frame.File, strings.TrimPrefix(directory, "src/")) {
 			return true
 		}
 	}
-	return frame.Function == ""
+	return false
 }
 
-var libraries = [...]string{
-	"gorm.io/", thisPackage, historyPackage, "runtime.",
-	"github.com/seed-3826ef92/whodunit/echoauth", "github.com/labstack/echo", "github.com/gin-gonic/gin.", "github.com/go-chi/chi", "net/http.",
-}
+var (
+	libraries = [...]string{"gorm.io/", thisPackage, historyPackage, "runtime."}
+	servers   = [...]string{
+		"github.com/seed-3826ef92/whodunit/echoauth", "github.com/labstack/echo", "github.com/gin-gonic/gin.", "github.com/go-chi/chi", "net/http.",
+	}
+)
 
-// libraryDirectories are where the module cache, a vendor directory, a replaced
-// module or GOROOT has them. A build with -trimpath leaves nothing before.
-var libraryDirectories = [...]string{
-	"gorm.io/", echoauthDirectory(), "github.com/labstack/echo", "github.com/gin-gonic/gin", "github.com/go-chi/chi", "src/net/http/",
-}
+// libraryDirectories and serverDirectories are where the module cache, a vendor
+// directory, a replaced module or GOROOT has them. A build with -trimpath leaves
+// nothing before.
+var (
+	libraryDirectories = [...]string{"gorm.io/"}
+	serverDirectories  = [...]string{
+		echoauthDirectory(), "github.com/labstack/echo", "github.com/gin-gonic/gin", "github.com/go-chi/chi", "src/net/http/",
+	}
+)
 
 // echoauthDirectory is beside this package's.
 func echoauthDirectory() string {

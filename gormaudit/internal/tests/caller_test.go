@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -8,8 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/labstack/echo/v4"
 	"gorm.io/gorm"
 
+	"github.com/seed-3826ef92/whodunit/echoauth"
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 )
@@ -79,4 +82,37 @@ func calledByAnInlined(file string) bool {
 			return false
 		}
 	}
+}
+
+// Middleware in the package of the handlers is the same for all of them.
+func TestMissingTellsHandlersUnderOneMiddlewareApart(t *testing.T) {
+	s := newSQLiteStage(t, gormaudit.Config{}, policyModels...)
+	j := newJournal()
+	create := func() error { return s.Session(&gorm.Session{Logger: j}).Create(&page{}).Error }
+	ours := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) })
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/a", func(http.ResponseWriter, *http.Request) { must(t, create()) })
+	mux.HandleFunc("/b", func(http.ResponseWriter, *http.Request) { must(t, create()) })
+	_, _, line, _ := runtime.Caller(0)
+	e := echo.New()
+	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc { return func(c echo.Context) error { return next(c) } }, echoauth.Middleware())
+	e.GET("/c", func(echo.Context) error { return create() })
+	e.GET("/d", func(echo.Context) error { return create() })
+	for target, want := range map[string]int{"/a": line - 2, "/b": line - 1, "/c": line + 3, "/d": line + 4} {
+		var handler http.Handler = e
+		if want < line {
+			handler = ours(mux)
+		}
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, target, nil))
+		if got := j.take(); len(got) != 1 || !strings.Contains(got[0], fmt.Sprintf("called from %s:%d: ", callerFile(), want)) {
+			t.Errorf("%s: warnings = %q, want one from line %d", target, got, want)
+		}
+	}
+}
+
+func callerFile() string {
+	_, file, _, _ := runtime.Caller(1)
+	return file
 }
