@@ -274,12 +274,14 @@ func (p *callbacks) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
 }
 
 // failed adds the error of an actor that could not be set to its statement's. An
-// account that lacks a right for it writes as nobody, which is logged once.
+// account that lacks a right for it writes as nobody, which is logged once, as soon as
+// there is a history: a missing procedure is denied, too.
 func (p *callbacks) failed(db *gorm.DB, pool *poolState, err error) {
 	var denied *deniedError
 	switch {
 	case !errors.As(err, &denied):
 		_ = db.AddError(fmt.Errorf("history: telling the database who acts: %w", err))
+	case p.pools.recordsNothing(db, pool):
 	case pool.once(denied.grant):
 		db.Logger.Warn(db.Statement.Context, "history: changes are recorded without who made them: %v", err)
 	}

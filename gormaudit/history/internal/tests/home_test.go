@@ -346,6 +346,29 @@ func TestAnAccountThatMayNotSayWhoActs(t *testing.T) {
 	}
 }
 
+// Before there is a history, there is nothing to grant: it is logged when there is.
+func TestAnAccountThatWritesBeforeTheHistory(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t, dbtest.MariaDB)
+	owner := d.Open(t)
+	must(t, owner.AutoMigrate(&Note{}))
+	config, logs := logged()
+	db := mysqlAccount(t, d, config.Logger, dml)
+	must(t, db.Use(history.NewWithConfig(history.Config{Models: []any{&Note{}}})))
+	must(t, db.WithContext(as(ann)).Create(&Note{Title: "a"}).Error)
+	if got := logs.String(); !strings.Contains(got, "history.Migrate?") || strings.Contains(got, "GRANT") {
+		t.Errorf("before the history, the log is %q, want that it has none, and no GRANT", got)
+	}
+	must(t, history.Migrate(owner, &Note{}))
+	time.Sleep(11 * time.Second) // it looks again
+	for range 2 {
+		must(t, db.WithContext(as(ann)).Create(&Note{Title: "b"}).Error)
+	}
+	if n := strings.Count(logs.String(), "GRANT EXECUTE"); n != 1 {
+		t.Errorf("the log names the GRANT %d times, want once:\n%s", n, logs)
+	}
+}
+
 // A database whose name the statement happens to hold, and where the account may
 // not say who acts, keeps nothing from the one that is written.
 func TestAHomeThatDeniesIsNoHarm(t *testing.T) {
