@@ -122,6 +122,12 @@ type momentPage struct {
 	Problem string
 }
 
+// Stamped reports whether the row says who updated it, or when: an update of these
+// columns alone is not recorded.
+func (p momentPage) Stamped() bool {
+	return slices.ContainsFunc(p.Values, func(v value) bool { return v.stamped })
+}
+
 // value is a column as it was, beside now.
 type value struct {
 	Label    string

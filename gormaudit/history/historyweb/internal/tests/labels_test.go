@@ -77,7 +77,7 @@ func TestByColumnsAreNames(t *testing.T) {
 			"":                                "Created by changed from alice → to bob",
 			"row?table=tickets&key=7":         "Created by changed from alice → to bob",
 			"moment?table=folders&key=8&at=":  "Created by dora Updated by dora",
-			"moment?table=tickets&key=7&at=":  "Created by alice changed since [deleted: alice][inserted: bob] Updated by alice changed since [deleted: alice][inserted: bob] Deleted by nothing",
+			"moment?table=tickets&key=7&at=":  "Created by alice changed since [deleted: alice][inserted: bob] Updated by alice changed since [deleted: alice][inserted: bob] Deleted by nothing Who updated it last, and when, may be from a later update that changed nothing else.",
 			"restore?table=tickets&key=7&at=": "Created by [deleted: bob][inserted: alice]",
 		} {
 			if strings.HasSuffix(page, "at=") {
