@@ -3,7 +3,6 @@
 package gormaudit_test
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
@@ -68,36 +67,6 @@ func ExampleBy_relation() {
 	// Output:
 	// Ada false
 	// created_by 42
-}
-
-// Where people have by-columns, too, a relation needs a field that they lack.
-func ExampleBy_relationToStamped() {
-	type Person struct {
-		ID uint
-		gormaudit.By[uint]
-		Name string
-	}
-	type Letter struct {
-		ID        uint
-		AuthorID  *uint   `gorm:"column:created_by;autoCreateBy" json:"created_by"`
-		Author    *Person `gorm:"constraint:-"`
-		UpdatedBy *uint   `json:"updated_by"`
-	}
-	db := openMemory(gormaudit.Config{}, &Person{}, &Letter{})
-	db.Create(&Person{ID: 42, Name: "Ada"})
-	db.WithContext(signedIn("42")).Create(&Letter{ID: 1})
-
-	var letter Letter
-	db.Preload("Author").Take(&letter)
-	fmt.Println(letter.Author.Name)
-	printRow(db, "letters", "created_by", "updated_by")
-	letter.Author = nil
-	text, err := json.Marshal(letter)
-	fmt.Println(string(text), err)
-	// Output:
-	// Ada
-	// created_by 42, updated_by 42
-	// {"ID":1,"created_by":42,"Author":null,"updated_by":42} <nil>
 }
 
 // A foreign key needs a column that can hold nobody, and a rule for the day on
