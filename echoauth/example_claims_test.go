@@ -170,3 +170,39 @@ func ExampleFromClaims_name() {
 	// GET /api/ 200 user:43
 	// GET /api/ 401 {"message":"Unauthorized"}
 }
+
+// UserClaims name the user in a claim of their own.
+type UserClaims struct {
+	jwt.RegisteredClaims
+	UserID uint `json:"user_id"`
+}
+
+func readUserID(claims *UserClaims) (actor.Actor, bool, error) {
+	return actor.User(claims.UserID), true, nil
+}
+
+// The user's id in another claim than the subject.
+func ExampleFromClaims_userID() {
+	key := []byte("32 random bytes, kept in a secret")
+	e := echo.New()
+	api := e.Group("/api")
+	api.Use(echojwt.WithConfig(echojwt.Config{
+		SigningKey:    key,
+		NewClaimsFunc: func(echo.Context) jwt.Claims { return new(UserClaims) },
+	}))
+	api.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		Sources: []echoauth.Source{echoauth.FromClaims(readUserID)},
+	}))
+	api.GET("/", showActor)
+
+	for _, id := range []uint{42, 0} {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, &UserClaims{UserID: id}).SignedString(key)
+		if err != nil {
+			panic(err)
+		}
+		send(e, "/api/", "Bearer "+token)
+	}
+	// Output:
+	// GET /api/ 200 user:42
+	// GET /api/ 401 {"message":"Unauthorized"}
+}

@@ -64,7 +64,8 @@ func FromSessionValue(key string) Source {
 // Unless the parser keeps numbers as [encoding/json.Number], a larger number is
 // an [ErrBadCredential]. So is a subject of any other type. The request is then
 // refused with 401 and the challenge of RFC 6750, Bearer error="invalid_token". A
-// token without a subject is no credential.
+// token without a subject is no credential, and is logged once if the request stays
+// anonymous: read another claim with [FromClaims].
 //
 // Security: it reads the subject alone. If more than one issuer signs tokens, or
 // if programs get tokens of their own, a subject may be somebody else's or no

@@ -77,5 +77,6 @@ const (
 	requestKey        = "echoauth:request" // the *request
 	sawStoreKey       = "echoauth:store"   // set once a source saw the session store
 	sawTokenKey       = "echoauth:token"   // set once a source saw a valid token
+	noSubjectKey      = "echoauth:nosub"   // set once a source saw a token without a subject
 	loggedKey         = "echoauth:logged"  // set once a mistake of wiring was logged
 )

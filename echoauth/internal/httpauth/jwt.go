@@ -116,8 +116,11 @@ func (t *tokenSource) logUnusable(c Context, key string, value any) {
 }
 
 // subject is the user whom the token's sub claim names.
-func subject(_ Context, token *jwt.Token) (actor.Actor, bool, error) {
+func subject(c Context, token *jwt.Token) (actor.Actor, bool, error) {
 	sub, err := subjectClaim(token.Claims)
+	if err == nil && (sub == nil || sub == "") && !isNil(token.Claims) {
+		c.Set(noSubjectKey, true)
+	}
 	if err != nil {
 		return actor.Actor{}, false, fmt.Errorf("%w: %w", ErrBadCredential, err)
 	}

@@ -22,6 +22,7 @@ type Middleware struct {
 	stamp                                *stamp
 	permission                           *permission
 	wrongOrder, lateToken, unreadSession sync.Once
+	noSubject                            sync.Once
 	mistakes                             sync.Map // by mistake
 }
 
@@ -167,6 +168,7 @@ func (m *Middleware) After(ctx context.Context, c Context, err error) {
 	}
 	m.logOrder(c)
 	m.logUnread(c)
+	m.logNoSubject(c)
 	m.logMistake(c, err)
 }
 
@@ -175,6 +177,15 @@ func (m *Middleware) logUnread(c Context) {
 	r := requestOf(c)
 	if r.unreadSession && r.revoked == nil && Current(c).IsAnonymous() {
 		m.unreadSession.Do(func() { m.adapter.Log(c, unreadSessionText) })
+	}
+}
+
+// logNoSubject logs, once, that a token names its user by another claim than the one
+// that FromJWT reads.
+func (m *Middleware) logNoSubject(c Context) {
+	if c.Get(noSubjectKey) == true && Current(c).IsAnonymous() {
+		c.Set(noSubjectKey, nil) // for the Middleware around this one
+		m.noSubject.Do(func() { m.adapter.Log(c, noSubjectText) })
 	}
 }
 
@@ -220,6 +231,8 @@ const (
 		"add echoauth.FromSession() to it, beside FromSessionValue"
 	wrongOrderText = "echoauth: session.Middleware runs after echoauth.Middleware, which therefore sees no session: " +
 		"register e.Use(session.Middleware(store)) before e.Use(echoauth.Middleware())"
+	noSubjectText = "echoauth: a verified token has no subject (sub), so it signed nobody in: " +
+		"if another claim names the user, read its claims with echoauth.FromClaims"
 	lateTokenText = "echoauth: a token was verified after echoauth.Middleware ran (c.Get(%q)), and the request stayed anonymous: " +
 		"add a second echoauth.Middleware() to the group, after its JWT middleware"
 )

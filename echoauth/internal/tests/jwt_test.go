@@ -4,10 +4,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
 func TestFromJWTSubject(t *testing.T) {
@@ -42,7 +45,10 @@ func TestFromJWTSubject(t *testing.T) {
 				if got := b.get("/whoami"); got != test.want && !strings.HasPrefix(got, test.want+" ") {
 					t.Errorf("whoami with %s = %q, want %q", test.payload, got, test.want)
 				}
-				want(t, "log", log.String(), "")
+				remedied := strings.Contains(log.String(), "echoauth.FromClaims")
+				if without := slices.Contains([]string{"empty string", "null", "none"}, test.name); remedied != without || !without && log.Len() > 0 {
+					t.Errorf("log = %s, want the remedy for a token without a subject: %t", log, without)
+				}
 			})
 		}
 	})
@@ -219,5 +225,50 @@ func setToken(v version) Middleware {
 		}
 		v.Set(c, a)
 		return nil
+	})
+}
+
+// userIDClaims name the user in a claim of their own.
+type userIDClaims struct {
+	jwt.RegisteredClaims
+	UserID uint `json:"user_id"`
+}
+
+// A token that names nobody by its subject may do so by another claim.
+func TestATokenWithoutSubjectIsLogged(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		const remedy = `read its claims with echoauth.FromClaims`
+		read := v.FromMapClaims(func(claims jwt.MapClaims) (actor.Actor, bool, error) {
+			return actor.User(fmt.Sprint(claims["user_id"])), true, nil
+		})
+		own := JWTConfig{NewClaims: func() jwt.Claims { return new(userIDClaims) }}
+		set := before(func(c Context) error { v.Set(c, alice); return nil })
+		for _, test := range []struct {
+			name  string
+			group []Middleware
+			want  string
+			log   int
+		}{
+			{"claims of its own", []Middleware{v.JWT(own), v.Middleware()}, "anonymous", 1},
+			{"a map of claims", []Middleware{v.JWT(JWTConfig{}), v.Middleware()}, "anonymous", 1},
+			{"FromJWT alone", []Middleware{v.JWT(own), v.MiddlewareWithConfig(Config{Sources: []Source{v.FromJWT()}})}, "anonymous", 1},
+			{"FromClaims", []Middleware{v.JWT(JWTConfig{}), v.MiddlewareWithConfig(Config{Sources: []Source{read}})}, "user:42", 0},
+			{"FromClaims after FromJWT", []Middleware{v.JWT(JWTConfig{}), v.MiddlewareWithConfig(Config{Sources: []Source{v.FromJWT(), read}})}, "user:42", 0},
+			{"Set", []Middleware{v.JWT(own), v.Middleware(), set}, "user:1", 0},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				e, log := v.NewApp(t)
+				e.Use(v.Middleware()) // an outer one sees no token
+				e.Group("/api", test.group...).GET("/whoami", whoami)
+				for range 3 {
+					b := newBrowser(t, e)
+					b.header.Set("Authorization", bearer(t, jwt.MapClaims{"user_id": 42}))
+					want(t, "whoami", b.get("/api/whoami"), test.want)
+				}
+				if got := strings.Count(log.String(), "echoauth:"); got != test.log || strings.Count(log.String(), remedy) != test.log {
+					t.Errorf("log = %s, want the remedy %d times", log, test.log)
+				}
+			})
+		}
 	})
 }
