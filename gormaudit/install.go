@@ -116,7 +116,7 @@ func refuseStatement(a *auditor, db *gorm.DB, operation string, m *model) {
 	if m == nil || db.Error != nil {
 		return
 	}
-	err := fmt.Errorf("gormaudit: %s on %q: the dialect %s does not send the statement that GORM's clauses build, so by-columns can't be protected",
+	err := fmt.Errorf("gormaudit: %s on %q: the dialect %s builds its statement around GORM's clauses, so by-columns can't be protected",
 		operation, m.table, db.Name())
 	if a.config.DryRun {
 		reportFailure(a, db.Statement, m.table, operation, err)
