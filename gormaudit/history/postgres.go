@@ -466,10 +466,12 @@ func (d postgresDialect) recordedAt() string      { return "changes.at" }
 func (d postgresDialect) recordedInstant() string { return "(CAST(? AS timestamp) AT TIME ZONE 'UTC')" }
 func (d postgresDialect) transaction() string     { return "changes.txid" }
 
-// endedAt looks the last change up, whatever the planner thinks: it would read all
-// that are later than what this is compared with.
+// endedAt looks the last change up in the index, whatever the planner thinks. It would
+// read all that are later than what this is compared with. Where it knows nothing of
+// the table yet, it would sort the whole transaction: coalesce, which changes nothing,
+// makes it expect more rows.
 func (d postgresDialect) endedAt() string {
-	return "(SELECT later.at FROM whodunit_changes AS later WHERE later.txid = changes.txid AND later.began = changes.began ORDER BY later.at DESC LIMIT 1)"
+	return "(SELECT later.at FROM whodunit_changes AS later WHERE later.txid = changes.txid AND coalesce(later.began = changes.began, false) ORDER BY later.at DESC LIMIT 1)"
 }
 
 func (d postgresDialect) endedAfter() string {

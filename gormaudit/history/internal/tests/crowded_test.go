@@ -514,6 +514,33 @@ func TestThePastOfARowReadsWhatCameSince(t *testing.T) {
 	}
 }
 
+// A batch of Prune reads its own rows, of a transaction of any size, also where the
+// database has not counted yet what is in the table.
+func TestPruneOfALargeTransactionReadsABatch(t *testing.T) {
+	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
+		t.Run(kind, func(t *testing.T) {
+			db, plain := open(t, dbtest.New(t, kind))
+			if kind == dbtest.Postgres {
+				must(t, plain.Exec("ALTER TABLE whodunit_changes SET (autovacuum_enabled = off)").Error)
+			}
+			must(t, db.WithContext(as(ann)).Create(make([]Note, 4_000)).Error)
+			var sent statements
+			undo := errors.New("undo")
+			err := plain.Session(&gorm.Session{Logger: &sent}).Transaction(func(tx *gorm.DB) error {
+				must2(history.Prune(tx, time.Now().Add(time.Hour)))
+				return undo
+			})
+			if !errors.Is(err, undo) {
+				t.Fatal(err)
+			}
+			sql := sent.all[0]
+			if n := rowsRead(t, plain, sql); n > 1_000 || !strings.Contains(sql, "LIMIT 50") {
+				t.Errorf("a batch of 50 reads %d rows or pages: %s\n%s", n, sql, planOf(t, plain, sql))
+			}
+		})
+	}
+}
+
 // rowsRead is how many rows a query reads on MariaDB, how many pages on PostgreSQL.
 func rowsRead(tb testing.TB, db *gorm.DB, sql string) (n int) {
 	tb.Helper()
