@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"gorm.io/gorm/schema"
@@ -212,7 +213,7 @@ func (h *handler) text(v history.Value) string {
 		return h.timeText(at)
 	}
 	raw, _ := v.Value()
-	if bytes, ok := raw.([]byte); ok && !utf8.Valid(bytes) {
+	if bytes, ok := raw.([]byte); ok {
 		return bytesText(bytes)
 	}
 	text := v.String()
@@ -250,7 +251,12 @@ func truthText(text string) string {
 	return text
 }
 
+// bytesText is the text that bytes hold, such as JSON, or else how they begin.
 func bytesText(bytes []byte) string {
+	unreadable := func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) }
+	if text := string(bytes); utf8.ValidString(text) && !strings.ContainsFunc(text, unreadable) {
+		return text
+	}
 	return fmt.Sprintf("%d bytes: %.24x", len(bytes), bytes)
 }
 

@@ -344,16 +344,19 @@ func (h *handler) fieldText(v *visit, f *schema.Field, row reflect.Value) string
 	if !of.IsValid() {
 		return ""
 	}
+	if of.Kind() == reflect.Slice && of.IsNil() {
+		return ""
+	}
 	switch raw := of.Interface().(type) {
 	case time.Time:
 		return h.timeText(raw)
-	case []byte:
-		return bytesText(raw)
 	case bool:
 		return truthText(fmt.Sprint(raw))
 	case fmt.Stringer:
 		return raw.String()
-	default:
-		return fmt.Sprint(raw)
 	}
+	if isBytes := of.Kind() == reflect.Slice && of.Type().Elem().Kind() == reflect.Uint8; isBytes {
+		return bytesText(of.Bytes())
+	}
+	return fmt.Sprint(of.Interface())
 }
