@@ -34,8 +34,8 @@ type sheet struct {
 	Nowhere net.IP           `gorm:"size:16"`
 	Packed  map[string]int   `gorm:"serializer:json;type:json"`
 	Owner   uuid.UUID        `gorm:"type:char(36)"`
-	Shelf   shelf  `gorm:"embedded;embeddedPrefix:shelf_"`
-	Attic   *shelf `gorm:"embedded;embeddedPrefix:attic_"`
+	Shelf   shelf            `gorm:"embedded;embeddedPrefix:shelf_"`
+	Attic   *shelf           `gorm:"embedded;embeddedPrefix:attic_"`
 }
 
 func (sheet) TableName() string { return "sheets" }
@@ -50,7 +50,7 @@ func TestBytesThatAreATextAreShownAsIt(t *testing.T) {
 		raw := json.RawMessage(`{"size":1}`)
 		was := sheet{
 			ID: 17, Raw: raw, Pointer: &raw, Plain: raw, Blob: raw, Text: raw, Noise: []byte{0xff, 0, 1}, Address: net.IPv4(192, 0, 2, 1).To4(),
-			Packed: map[string]int{"size":1}, Owner: uuid.MustParse("6ba7b810-9dad-41d1-80b4-00c04fd430c8"), Shelf: shelf{Room: raw},
+			Packed: map[string]int{"size": 1}, Owner: uuid.MustParse("6ba7b810-9dad-41d1-80b4-00c04fd430c8"), Shelf: shelf{Room: raw},
 		}
 		must(t, db.WithContext(as(alice)).Create(&was).Error)
 		time.Sleep(5 * time.Millisecond)
@@ -58,7 +58,7 @@ func TestBytesThatAreATextAreShownAsIt(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 		is, now := was, json.RawMessage(`{"size":2}`)
 		is.Raw, is.Pointer, is.Plain, is.Blob, is.Text, is.Shelf.Room = now, &now, now, now, now, now
-		is.Noise, is.Packed = []byte{0xff, 0, 2}, map[string]int{"size":2}
+		is.Noise, is.Packed = []byte{0xff, 0, 2}, map[string]int{"size": 2}
 		must(t, db.WithContext(as(bob)).Save(&is).Error)
 		h := historyweb.Handler(db, historyweb.Config{Tables: []historyweb.Table{historyweb.For[sheet](historyweb.Table{})}, MayRestore: anybodyMay})
 		columns := []string{"Raw", "Pointer", "Plain", "Blob", "Text", "Shelf room"}
