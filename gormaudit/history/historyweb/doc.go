@@ -27,6 +27,10 @@
 // account is not one of [Config.Accounts], it is shown too: "alice, through the
 // database account postgres".
 //
+// A row as it was is known for as long as changes of its table are recorded: since the
+// history began, or since what [history.Prune] has left. For an earlier time the page
+// says that it is not known how the row was, and shows the oldest state that is known.
+//
 // Restoring is a write like any other, see [history.Restore]. The page asks, in one
 // form, for the metadata that a table requires ([history.Options]) and that the
 // program does not set itself. A column that counts versions for an optimistic lock

@@ -27,6 +27,7 @@ type confirmPage struct {
 	Values  []value // that change
 	Words   []word  // that the table requires of a change
 	Problem string
+	Unknown bool // nothing is recorded from before At
 	Lost    bool // not all of it is recorded, so that it can't be written
 }
 
@@ -92,6 +93,9 @@ func (h *handler) ask(v *visit, r restoration, status int, problem string) error
 	}
 	page := confirmPage{Filter: r.filter, At: h.at(r.at), Words: r.words, Problem: problem}
 	if page.Row, err = h.refer(v, r.table, r.row, r.filter); err != nil {
+		return err
+	}
+	if page.Unknown, err = h.unknown(v, r.table, r.row, r.at); err != nil {
 		return err
 	}
 	for _, value := range values {

@@ -1,6 +1,7 @@
 package historyweb
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -115,6 +116,7 @@ type momentPage struct {
 	Filter  filter
 	Row     rowRef
 	At      moment
+	Unknown bool   // nothing is recorded from before then
 	Absence string // why there is no row
 	Damage  string // which changes can't be read
 	Values  []value
@@ -147,18 +149,18 @@ func (h *handler) moment(v *visit) error {
 	if err != nil {
 		return err
 	}
-	at := h.readTime(f, "at", v.r.Form.Get("at"))
-	page := momentPage{Filter: f, Problem: f.Problems["at"]}
-	if at.IsZero() {
-		at = time.Now()
-	}
-	page.At = h.at(at)
+	asked := h.readTime(f, "at", v.r.Form.Get("at"))
+	at := cmp.Or(asked, time.Now())
+	page := momentPage{Filter: f, At: h.at(at), Problem: f.Problems["at"]}
 	then, err := h.then(v, t, row, at)
 	damage := damageIn(err)
 	if page.Absence = absence(err); err != nil && page.Absence == "" && damage == nil {
 		return err
 	}
 	if page.Row, err = h.refer(v, t, row, f); err != nil {
+		return err
+	}
+	if page.Unknown, err = h.unknown(v, t, row, asked); err != nil {
 		return err
 	}
 	switch {
@@ -171,11 +173,47 @@ func (h *handler) moment(v *visit) error {
 		if page.Values, err = h.values(v, t, row, then, nil); err == nil {
 			page.Restore, err = h.restoring(v, row, page)
 		}
+	case page.Unknown && page.Absence == absence(history.ErrNotYet):
+		page.Absence = "It did not exist yet, as far as is recorded."
 	}
 	if err != nil {
 		return err
 	}
 	return h.render(v, "moment", page.Row.Label+" as it was", page)
+}
+
+// unknown reports whether the history does not go back to a time: it has just begun, or
+// [history.Prune] has deleted what came before. It goes back to the oldest change that it
+// has of the row's table, and is whole from there on.
+func (h *handler) unknown(v *visit, t *Table, row any, at time.Time) (bool, error) {
+	if at.IsZero() || !at.Before(time.Now()) { // it asks for now
+		return false, nil
+	}
+	reaches, err := h.reaches(v, history.Query{Rows: []any{keyed.Row{Model: row}}}, at) // which costs less
+	if err == nil && !reaches {
+		reaches, err = h.reaches(v, history.Query{Tables: []any{t.model}}, at)
+	}
+	return !reaches, err
+}
+
+// reaches reports whether a query finds a change that counts at a time: one whose
+// transaction had ended.
+func (h *handler) reaches(v *visit, q history.Query, at time.Time) (bool, error) {
+	q.Limit, q.Until = 1, at.Add(time.Millisecond) // SQLite keeps milliseconds
+	for {
+		found, err := history.Find(v.db, q)
+		if err != nil || len(found) == 0 {
+			return false, err
+		}
+		ends, err := history.Ends(v.db, found)
+		if err != nil || !ends[0].After(at) {
+			return err == nil, err
+		}
+		q.Before = found[0].ID
+		if began := found[0].ChangeSet.At; !began.IsZero() && began.Before(q.Until) {
+			q.Until = began // past all of that change set
+		}
+	}
 }
 
 // restoring is the address that writes a row as a page shows it, "" where that may

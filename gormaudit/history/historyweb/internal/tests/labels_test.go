@@ -300,7 +300,7 @@ func TestARowOfWhichNothingIsRecorded(t *testing.T) {
 		must(t, history.Migrate(db, &Order{}))
 		h := historyweb.Handler(db, historyweb.Config{Tables: tables[:1]})
 		w := get(h, alice, "/row?table=orders&key=17")
-		expect(t, "story", text(w), "Order 17", "No change of this row is recorded since its history began.")
+		expect(t, "story", text(w), "Order 17", "No change of this row is recorded.")
 		if w.Code != http.StatusOK {
 			t.Errorf("story = %d, want 200", w.Code)
 		}

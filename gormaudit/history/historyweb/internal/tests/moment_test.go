@@ -90,3 +90,68 @@ func TestAsItWasAfterAChangeHasTheChange(t *testing.T) {
 		}
 	})
 }
+
+// What Prune removed is not known, and the page does not say that it is.
+func TestAMomentBeforeWhatIsKeptIsNotKnown(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := shop(t, d)
+		tx := db.WithContext(as(alice))
+		moments := map[string]time.Time{}
+		remember := func(name string) {
+			time.Sleep(5 * time.Millisecond)
+			moments[name] = time.Now()
+			time.Sleep(5 * time.Millisecond)
+		}
+		must(t, tx.Create(&[]Order{{ID: 17, Price: 1}, {ID: 18, Price: 5}}).Error)
+		remember("pruned")
+		must(t, tx.Model(&Order{ID: 17}).Update("price", 2).Error)
+		must(t, tx.Model(&Order{ID: 18}).Update("price", 6).Error)
+		must(t, tx.Transaction(func(tx *gorm.DB) error {
+			must(t, tx.Model(&Order{ID: 17}).Update("price", 3).Error)
+			remember("oldest")
+			return tx.Model(&Order{ID: 17}).Update("price", 4).Error
+		}))
+		remember("kept")
+		must(t, tx.Create(&Order{ID: 19, Price: 7}).Error)
+		if _, err := history.Prune(plain, moments["oldest"]); err != nil {
+			t.Fatal(err)
+		}
+		h := historyweb.Handler(db, historyweb.Config{Tables: tables, MayRestore: anybodyMay})
+		const known, unknown = "This is how it was at", "is not known: nothing is recorded of its table from before then. This is the oldest state that is known."
+		for _, c := range []struct {
+			key, at  string
+			want     []string
+			unwanted string
+		}{
+			{"17", "pruned", []string{unknown, "Price 2", "Restore it as it is shown here…"}, known},
+			{"17", "oldest", []string{unknown, "Price 2"}, known},
+			{"17", "kept", []string{known, "Price 4"}, "not known"},
+			{"17", "", []string{known, "Price 4"}, "not known"},
+			{"18", "pruned", []string{unknown, "Price 6"}, known},
+			{"18", "oldest", []string{unknown, "Price 6"}, known},
+			{"18", "kept", []string{known, "Price 6"}, "not known"},
+			{"19", "pruned", []string{"It did not exist yet, as far as is recorded."}, known},
+			{"19", "kept", []string{"It did not exist yet."}, "recorded"},
+		} {
+			query := url.Values{"table": {"orders"}, "key": {c.key}}
+			if c.at != "" {
+				query.Set("at", moments[c.at].Format(time.RFC3339Nano))
+			}
+			page := text(get(h, alice, "/moment?"+query.Encode()))
+			if expect(t, c.key+" at "+c.at, page, c.want...); strings.Contains(page, c.unwanted) {
+				t.Errorf("%s at %s says %q:\n%s", c.key, c.at, c.unwanted, page)
+			}
+		}
+		for at, want := range map[string]string{"pruned": "Restoring writes the oldest state that is known, in your name.", "kept": "Restoring writes it as it was at"} {
+			query := url.Values{"table": {"orders"}, "key": {"17"}, "at": {moments[at].Format(time.RFC3339Nano)}}
+			expect(t, "the question of "+at, text(get(h, alice, "/restore?"+query.Encode())), want)
+		}
+		if page := text(get(h, alice, "/row?table=orders&key=18")); !strings.Contains(page, "No change of this row is recorded.") {
+			t.Errorf("the story of a row without changes:\n%s", page)
+		}
+		must(t, plain.Exec("DELETE FROM whodunit_changes").Error)
+		expect(t, "activity", text(get(h, alice, "/")), "No change is recorded.")
+		expect(t, "a moment with nothing recorded", text(get(h, alice, "/moment?table=orders&key=17")), known, "Price 4")
+	})
+}

@@ -380,7 +380,7 @@ func TestARowAsItWas(t *testing.T) {
 		t.Errorf("the moment shows what is not recorded:\n%s", page)
 	}
 	expect(t, "now", moment(""), "Ms Miller-Smith", "Paid yes")
-	expect(t, "before", moment("2001-02-03T04:05"), "It did not exist yet.", "3 February 2001, 04:05:00 UTC")
+	expect(t, "before", moment("2001-02-03T04:05"), "It did not exist yet, as far as is recorded.", "3 February 2001, 04:05:00 UTC")
 	expect(t, "a time that can't be read", moment("noon"), "This is not a time like")
 	must(t, db.WithContext(as(bob)).Unscoped().Delete(&Order{ID: 17}).Error)
 	expect(t, "after", moment(time.Now().Add(time.Hour).Format(time.RFC3339Nano)), "It had been deleted for good.")
