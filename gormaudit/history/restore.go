@@ -17,8 +17,9 @@ import (
 // It overwrites what others have written since, in the columns that have changed. It
 // inserts a row that was deleted. If another row has the key by now, Restore
 // overwrites that row. It is a write like any other, with the actor of db's context
-// in the history and, if gormaudit is in use, in updated_by. created_* and deleted_*
-// are what they were. Columns left out of the history (history:-) stay as they are.
+// in the history and, if the model has it, in updated_by. So db needs the plugins that
+// [Revert] needs. created_* and deleted_* are what they were. Columns left out of the
+// history (history:-) stay as they are.
 //
 // A column that counts versions for an optimistic lock must not go back, or somebody
 // who has an old version of the row open overwrites what was restored. Leave the

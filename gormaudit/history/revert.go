@@ -10,6 +10,8 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/bycolumn"
 )
 
 // ErrNotReversible says that [Revert] can't put back what a change did, because it
@@ -48,8 +50,9 @@ func (e *ConflictError) Unwrap() error {
 
 // Revert takes one change back: the columns it changed get the values they had
 // before, a created row is deleted, a deleted row is inserted again as it was. Revert
-// is a write like any other, with the actor of db's context in the history and, if
-// gormaudit is in use, in updated_by.
+// is a write like any other, with the actor of db's context in the history and, if the
+// model has it, in updated_by. So db needs the [Plugin], and gormaudit's plugin for a
+// model with updated_by or deleted_by: without them Revert returns an error.
 //
 // Where a column no longer holds what the change wrote, Revert writes nothing and
 // returns a [*ConflictError]. Later changes of other columns stay. If the row is
@@ -142,6 +145,9 @@ type reversal struct {
 
 func newReversal(tx *gorm.DB, s *schema.Schema, change Change) (*reversal, error) {
 	r := &reversal{tx: tx, schema: s, change: change}
+	if err := namesWhoWrites(tx, s); err != nil {
+		return r, err
+	}
 	d, err := dialectOf(tx)
 	if err != nil {
 		return r, err
@@ -156,6 +162,25 @@ func newReversal(tx *gorm.DB, s *schema.Schema, change Change) (*reversal, error
 	r.stored, err = d.stored(tx, s.Table)
 	return r, err
 }
+
+// namesWhoWrites is an error unless db has the plugins that say who puts a row back: in
+// the history, and in the row itself.
+func namesWhoWrites(db *gorm.DB, s *schema.Schema) error {
+	if pluginOf(db) == nil {
+		return fmt.Errorf("history: table %q: nothing would say who puts the row back: db lacks the history's plugin (db.Use(history.New())?)", s.Table)
+	}
+	by, err := bycolumn.Find(s)
+	if err != nil {
+		return err
+	}
+	if stamped := slices.Concat(by.Updated, by.Deleted); len(stamped) > 0 && db.Plugins[stampingPlugin] == nil {
+		return fmt.Errorf("history: table %q: nothing would write who puts the row back to column %q: db lacks gormaudit's plugin (db.Use(gormaudit.New())?)", s.Table, stamped[0].DBName)
+	}
+	return nil
+}
+
+// stampingPlugin is the name of gormaudit's plugin.
+const stampingPlugin = "gormaudit"
 
 // place is a column and the value that it has or is to get.
 type place struct {

@@ -59,7 +59,7 @@ func TestTimestampsOfMariaDB(t *testing.T) {
 	}
 	must(t, db.Exec("SET time_zone = '+11:00'").Error)
 	must(t, db.Exec("UPDATE instants SET at = FROM_UNIXTIME(5), short = NULL WHERE id = 1").Error)
-	must(t, history.Revert(db, last(t, db, &Instant{ID: 1})))
+	must(t, history.Revert(signing(t, db), last(t, db, &Instant{ID: 1})))
 	must(t, db.Exec("DELETE FROM instants WHERE id = 1").Error)
 	c := last(t, db, &Instant{ID: 1})
 	must(t, db.Exec("SET time_zone = '-02:00'").Error)
@@ -84,7 +84,7 @@ func TestTypesOfPostgres(t *testing.T) {
 	must(t, db.Create(&row).Error)
 	sameLines(t, "trail", trail(t, db, &row), `create; nobody said; id NULL>"f81d4fae-7dec-11d0-a765-00a0c91e6bf6"; tags NULL>"{\"a,b\",NULL}"; until NULL>"infinity"`)
 	must(t, db.Exec("UPDATE rares SET until = '2024-03-04 05:06:07+03', tags = '{}'").Error)
-	must(t, history.Revert(db, last(t, db, &row)))
+	must(t, history.Revert(signing(t, db), last(t, db, &row)))
 	var same bool
 	must(t, db.Raw("SELECT until = 'infinity' AND tags = ARRAY['a,b', NULL] FROM rares").Scan(&same).Error)
 	if !same {

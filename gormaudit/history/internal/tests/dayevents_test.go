@@ -153,7 +153,7 @@ func putBack(t *testing.T, d *day) {
 	must(t, d.as(ann).Create(&Note{ID: id, Title: "a", Stars: 7}).Error)
 	created := pause()
 	must(t, d.as(bob).Model(&Note{ID: id}).Update("title", "b").Error)
-	must(t, history.Revert(d.as(ann), must2(history.Of(d.db, &Note{ID: id}))[0]))
+	must(t, history.Revert(signing(t, d.as(ann)), must2(history.Of(d.db, &Note{ID: id}))[0]))
 	must(t, d.as(bob).Model(&Note{ID: id}).Update("title", "c").Error)
 	must2(history.Restore[Note](d.as(importer), id, created))
 	d.did(id, "a", `create; user:42; title NULL>"a"`, `update; user:7; title "a">"b"`, `update; user:42; title "b">"a"`,

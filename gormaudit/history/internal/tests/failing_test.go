@@ -115,9 +115,9 @@ func TestEveryFailingStatementIsAnError(t *testing.T) {
 				}},
 				{"Verify", func(db *gorm.DB) error { return history.Verify(db, &Note{}) }},
 				{"SQL", func(db *gorm.DB) error { _, _, err := history.SQL(db, &Note{}); return err }},
-				{"Revert of an update", func(db *gorm.DB) error { return history.Revert(db, changes[0]) }},
+				{"Revert of an update", func(db *gorm.DB) error { return history.Revert(signing(t, db), changes[0]) }},
 				{"Revert of a create", func(db *gorm.DB) error {
-					return history.Revert(db, last(t, plain, &Note{ID: 2}))
+					return history.Revert(signing(t, db), last(t, plain, &Note{ID: 2}))
 				}},
 				{"Erase", func(db *gorm.DB) error { _, err := history.Anonymize(db, ann); return err }},
 				{"Prune", func(db *gorm.DB) error { _, err := history.Prune(db, time.Now().Add(time.Hour)); return err }},

@@ -434,7 +434,7 @@ func TestWhatFindReturnsCanBeReverted(t *testing.T) {
 	must(t, db.Create(&Note{ID: 1, Title: "a"}).Error)
 	must(t, db.Model(&Note{ID: 1}).Update("title", "b").Error)
 	found := must2(history.Find(plain, history.Query{Tables: []any{&Note{}}, Limit: 1}))
-	must(t, history.Revert(db, found[0]))
+	must(t, history.Revert(signing(t, db), found[0]))
 	var note Note
 	must(t, plain.First(&note).Error)
 	if note.Title != "a" {

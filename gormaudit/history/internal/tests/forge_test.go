@@ -343,7 +343,7 @@ func TestRightsOfReadersAndKeepers(t *testing.T) {
 			must(t, restorer.Use(history.New()))
 			time.Sleep(2 * time.Millisecond)
 			must(t, plain.Exec("UPDATE notes SET title = 'b'").Error)
-			if c := must2(history.Restore[Note](restorer.WithContext(as(bob)), 1, created)); c.ChangeSet.Actor != bob {
+			if c := must2(history.Restore[Note](signing(t, restorer.WithContext(as(bob))), 1, created)); c.ChangeSet.Actor != bob {
 				t.Errorf("Restore is by %v, want bob", c.ChangeSet.Actor)
 			}
 			if erase(t, keeper, ""); len(trail(t, plain, &patron{ID: 7})) != 0 {

@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/seed-3826ef92/whodunit/gormaudit"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/internal/dbtest"
@@ -47,6 +48,17 @@ func open(tb testing.TB, d *dbtest.Database, config ...*gorm.Config) (db, plain 
 		tb.Fatal(err)
 	}
 	return db, d.Open(tb)
+}
+
+// signing gives db the plugins that it lacks to say who puts a row back.
+func signing(tb testing.TB, db *gorm.DB) *gorm.DB {
+	tb.Helper()
+	for _, p := range []gorm.Plugin{gormaudit.New(), history.New()} {
+		if db.Plugins[p.Name()] == nil {
+			must(tb, db.Use(p))
+		}
+	}
+	return db
 }
 
 func must(tb testing.TB, err error) {

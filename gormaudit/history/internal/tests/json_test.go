@@ -40,7 +40,7 @@ func TestJSONColumnsAreRecordedAsText(t *testing.T) {
 		}
 		for _, c := range must2(history.Of(db, &row)) {
 			if c.Action == history.ActionUpdate {
-				must(t, history.Revert(db, c))
+				must(t, history.Revert(signing(t, db), c))
 			}
 		}
 		var now Doc

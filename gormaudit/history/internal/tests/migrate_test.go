@@ -318,7 +318,7 @@ func TestCompositeKeysAreToldApart(t *testing.T) {
 				continue
 			}
 			time.Sleep(2 * time.Millisecond) // SQLite keeps no more
-			must(t, history.Revert(db, changes[0]))
+			must(t, history.Revert(signing(t, db), changes[0]))
 			got, err := history.At[Line](db, &l, changes[0].At)
 			if err != nil || got.Count != i+1 {
 				t.Errorf("At(%v) = %v, %v, want count %d", l, got, err, i+1)
@@ -362,7 +362,7 @@ func TestAReorderedModelFindsItsKeys(t *testing.T) {
 		if len(changes) != 2 || len(must2(history.Of(db, &reorderedShelf{Room: "a", Aisle: "b"}))) != 2 {
 			t.Fatalf("Of = %+v, want a creation and an update, whatever the model's order", changes)
 		}
-		must(t, history.Revert(me, changes[0]))
+		must(t, history.Revert(signing(t, me), changes[0]))
 		for key, want := range map[shelf]string{{Room: "a", Aisle: "b"}: "ab", {Room: "b", Aisle: "a"}: "ba"} {
 			var got shelf
 			must(t, db.First(&got, &key).Error)

@@ -73,10 +73,10 @@ func TestBadModelsAndKeysAreErrors(t *testing.T) {
 		"At with a key of no type":    second(history.At[Note](db, struct{}{}, time.Now())),
 		"At with a fraction":          second(history.At[Note](db, 1.5, time.Now())),
 		"At with a text":              second(history.At[Note](db, "x'", time.Now())),
-		"Revert with half a key":      history.Revert(db.Model(&Pair{}), history.Change{Table: "pairs", Action: history.ActionUpdate, Key: []string{"a"}}),
-		"Revert of half a creation":   history.Revert(db.Model(&Pair{}), history.Change{Table: "pairs", Action: history.ActionCreate, Key: []string{"a"}}),
-		"Revert with a key of no hex": history.Revert(db.Model(&bytesKey{}), history.Change{Table: "bytes_keys", Action: history.ActionCreate, Key: []string{"x"}}),
-		"Revert of a truncation":      history.Revert(db.Model(&Note{}), history.Change{Table: "notes", Action: history.ActionTruncate}),
+		"Revert with half a key":      history.Revert(signing(t, db.Model(&Pair{})), history.Change{Table: "pairs", Action: history.ActionUpdate, Key: []string{"a"}}),
+		"Revert of half a creation":   history.Revert(signing(t, db.Model(&Pair{})), history.Change{Table: "pairs", Action: history.ActionCreate, Key: []string{"a"}}),
+		"Revert with a key of no hex": history.Revert(signing(t, db.Model(&bytesKey{})), history.Change{Table: "bytes_keys", Action: history.ActionCreate, Key: []string{"x"}}),
+		"Revert of a truncation":      history.Revert(signing(t, db.Model(&Note{})), history.Change{Table: "notes", Action: history.ActionTruncate}),
 	} {
 		if err == nil {
 			t.Errorf("%s is no error", name)
@@ -96,7 +96,7 @@ func TestAChangeIsTakenBackOnce(t *testing.T) {
 		must(t, db.Create(&Plain{ID: 1, Title: "a"}).Error)
 		must(t, db.Model(&Plain{ID: 1}).Update("title", "b").Error)
 		change := last(t, db, &Plain{ID: 1})
-		must(t, history.Revert(db, change))
+		must(t, history.Revert(signing(t, db), change))
 		if got := conflict(t, history.Revert(db, change)); !slices.Equal(got, []string{"title"}) {
 			t.Errorf("the second time the conflict is in %v, want title", got)
 		}

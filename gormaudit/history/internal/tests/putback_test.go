@@ -149,3 +149,64 @@ func TestRestoreRefusesWhatIsNotRecorded(t *testing.T) {
 		}
 	})
 }
+
+// Without its plugins, what is put back would be nobody's.
+func TestPuttingBackNeedsThePlugins(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := openKept(t, d)
+		must(t, history.Migrate(db, &OldName{}))
+		half := d.Open(t)
+		must(t, half.Use(history.New()))
+		stamping := d.Open(t)
+		must(t, stamping.Use(gormaudit.New()))
+		me := db.WithContext(as(ann))
+		must(t, me.Create(&Kept{ID: 1, Title: "a"}).Error)
+		must(t, me.Create(&OldName{ID: 1, Name: "a"}).Error)
+		then := moment(t, d, plain)
+		must(t, me.Model(&Kept{ID: 1}).Update("title", "b").Error)
+		must(t, me.Model(&OldName{ID: 1}).Update("name", "b").Error)
+		kept, bare := last(t, plain, &Kept{ID: 1}), last(t, plain, &OldName{ID: 1})
+		before := count(t, plain, "whodunit_changes")
+		for _, test := range []struct {
+			name string
+			db   *gorm.DB
+			want string // of a row with by-columns
+			bare string // of one without
+		}{
+			{"no plugin", plain, "history.New()", "history.New()"},
+			{"only gormaudit's", stamping, "history.New()", "history.New()"},
+			{"only the history's", half, `gormaudit.New()`, ""},
+		} {
+			on := test.db.WithContext(as(bob))
+			for what, err := range map[string]error{
+				"Revert": history.Revert(on, kept), "Restore": second(history.Restore[Kept](on, 1, then)),
+				"Revert in a dry run": history.Revert(on.Session(&gorm.Session{DryRun: true}), kept),
+			} {
+				if err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("%s with %s = %v, want an error that names %s", what, test.name, err, test.want)
+				}
+			}
+			if test.bare == "" {
+				continue
+			}
+			for what, err := range map[string]error{"Revert": history.Revert(on, bare), "Restore": second(history.Restore[OldName](on, 1, then))} {
+				if err == nil || !strings.Contains(err.Error(), test.bare) {
+					t.Errorf("%s of a row without by-columns with %s = %v, want an error that names %s", what, test.name, err, test.bare)
+				}
+			}
+		}
+		if n := count(t, plain, "whodunit_changes"); n != before {
+			t.Errorf("%d changes were made all the same", n-before)
+		}
+		must(t, history.Revert(half.WithContext(as(bob)), bare))
+		must(t, history.Revert(db.WithContext(as(bob)), kept))
+		var now Kept
+		must(t, plain.First(&now, 1).Error)
+		for what, c := range map[string]history.Change{"bare": last(t, plain, &OldName{ID: 1}), "kept": last(t, plain, &Kept{ID: 1})} {
+			if c.ChangeSet.Actor != bob || *now.UpdatedBy != "7" {
+				t.Errorf("the row %s was put back by %v, updated_by %q, want bob", what, c.ChangeSet.Actor, *now.UpdatedBy)
+			}
+		}
+	})
+}

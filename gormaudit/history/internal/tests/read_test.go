@@ -186,7 +186,7 @@ func TestRevertMovesUpdatedAt(t *testing.T) {
 	var changed, reverted Note
 	must(t, plain.First(&changed, 1).Error)
 	time.Sleep(3 * time.Millisecond)
-	must(t, history.Revert(db, last(t, plain, &Note{ID: 1})))
+	must(t, history.Revert(signing(t, db), last(t, plain, &Note{ID: 1})))
 	must(t, plain.First(&reverted, 1).Error)
 	if !reverted.UpdatedAt.After(changed.UpdatedAt) || reverted.Title != "a" {
 		t.Errorf("after Revert: title %q, updated at %v, want a, later than %v", reverted.Title, reverted.UpdatedAt, changed.UpdatedAt)
@@ -239,7 +239,7 @@ func TestRevertRefusesWhatIsNotRecorded(t *testing.T) {
 	_, changes, err = history.ChangeSetOf(plain, last(t, db, &note).ChangeSet.ID)
 	must(t, err)
 	// Nobody's changes of one millisecond are one set on SQLite.
-	must(t, history.Revert(plain.Model(&Note{}), changes[len(changes)-1]))
+	must(t, history.Revert(signing(t, plain.Model(&Note{})), changes[len(changes)-1]))
 }
 
 // removed is a soft delete of another shape: a flag.

@@ -39,7 +39,7 @@ func TestRevertLeavesWhatOthersWroteSince(t *testing.T) {
 		first := last(t, plain, &Note{ID: 1})
 		must(t, me.Model(&Note{ID: 1}).Updates(map[string]any{"title": "B", "body": "of bob"}).Error)
 		n := count(t, plain, "whodunit_changes")
-		if got := conflict(t, history.Revert(me, first)); !slices.Equal(got, []string{"title"}) {
+		if got := conflict(t, history.Revert(signing(t, me), first)); !slices.Equal(got, []string{"title"}) {
 			t.Errorf("the conflict is in %v, want title", got)
 		}
 		if got := conflict(t, history.Revert(me, created)); !slices.Equal(got, []string{"title", "stars", "body"}) {
@@ -157,7 +157,7 @@ func TestRevertOfNothingIsAnError(t *testing.T) {
 		must(t, history.Migrate(db, &Sum{}))
 		must(t, db.Exec("INSERT INTO sums (id, part, old) VALUES (1, 1, 'a')").Error)
 		must(t, db.Exec("UPDATE sums SET part = 2").Error)
-		if err := history.Revert(db, last(t, db, &Sum{ID: 1})); !errors.Is(err, history.ErrNotReversible) {
+		if err := history.Revert(signing(t, db), last(t, db, &Sum{ID: 1})); !errors.Is(err, history.ErrNotReversible) {
 			t.Errorf("Revert of a generated column = %v, want ErrNotReversible", err)
 		}
 		must(t, db.Exec("UPDATE sums SET old = 'b'").Error)
@@ -187,7 +187,7 @@ func TestRevertKeepsTheKey(t *testing.T) {
 		must(t, history.Migrate(db, &Numbered{}))
 		must(t, db.Exec("INSERT INTO numbereds (name) VALUES ('a'), ('b')").Error)
 		must(t, db.Exec("DELETE FROM numbereds WHERE id = 1").Error)
-		must(t, history.Revert(db, last(t, db, &Numbered{ID: 1})))
+		must(t, history.Revert(signing(t, db), last(t, db, &Numbered{ID: 1})))
 		if now := (Numbered{}); db.First(&now, 1).Error != nil || now.Name != "a" {
 			t.Errorf("the row is %+v, want a", now)
 		}
@@ -199,7 +199,7 @@ func TestRevertKeepsTheKey(t *testing.T) {
 		must(t, db.Exec("UPDATE zeroths SET id = 0").Error)
 		must(t, db.Exec("DELETE FROM zeroths").Error)
 		changes := must2(history.Find(db, history.Query{Tables: []any{&Zeroth{}}}))
-		if err := history.Revert(db.Model(&Zeroth{}), changes[0]); err == nil {
+		if err := history.Revert(signing(t, db.Model(&Zeroth{})), changes[0]); err == nil {
 			t.Error("Revert gives the row another key, and no error")
 		}
 		if n := count(t, db, "zeroths"); n != 0 {
@@ -250,7 +250,7 @@ func TestAQuotedZeroValueIsNone(t *testing.T) {
 		if c := last(t, db, &Quoted{ID: 1}); c.Action != history.ActionSoftDelete {
 			t.Errorf("the action is %s, want soft_delete", c.Action)
 		}
-		must(t, history.Revert(db, last(t, db, &Quoted{ID: 1})))
+		must(t, history.Revert(signing(t, db), last(t, db, &Quoted{ID: 1})))
 		if c := last(t, db, &Quoted{ID: 1}); c.Action != history.ActionRestore {
 			t.Errorf("the action is %s, want restore", c.Action)
 		}
@@ -287,7 +287,7 @@ func TestAWideTable(t *testing.T) {
 		must(t, db.Save(changed.Interface()).Error)
 		must(t, db.Delete(changed.Interface()).Error)
 		changes := must2(history.Of(db, row.Interface()))
-		must(t, history.Revert(db, changes[0]))
+		must(t, history.Revert(signing(t, db), changes[0]))
 		must(t, history.Revert(db, changes[1]))
 		now := reflect.New(row.Type().Elem())
 		must(t, db.First(now.Interface(), 1).Error)
@@ -317,7 +317,7 @@ func TestRevertWaitsForItsTurn(t *testing.T) {
 			if err := db.Model(&Note{ID: 1}).Update("title", "b").Error; err != nil {
 				t.Errorf("Update = %v", err)
 			}
-			if err := history.Revert(db, last(t, db, &Note{ID: 1})); err != nil {
+			if err := history.Revert(signing(t, db), last(t, db, &Note{ID: 1})); err != nil {
 				t.Errorf("Revert = %v", err)
 				break
 			}
@@ -341,7 +341,7 @@ func TestATableOfAnotherSchema(t *testing.T) {
 	if then, err := history.At[Stamped](there, 1, created.At); err != nil || then.Title != "a" {
 		t.Errorf("At = %+v, %v, want title a", then, err)
 	}
-	must(t, history.Revert(plain, newest()))
+	must(t, history.Revert(signing(t, plain), newest()))
 	must(t, there.Unscoped().Where("id = 1").Delete(&Stamped{}).Error)
 	must(t, history.Revert(plain, newest()))
 	var now Stamped

@@ -59,7 +59,7 @@ func TestRightsOfTheApplicationsAccountOnPostgres(t *testing.T) {
 	grant("SELECT ON whodunit_changes", "SELECT ON whodunit_change_sets")
 	changes := by(t, db, ann)
 	expect("At", second(history.At[Note](db, changes[0].Key[0], time.Now().Add(time.Minute))), true)
-	expect("Revert", history.Revert(me.Model(&Note{}), changes[0]), true)
+	expect("Revert", history.Revert(signing(t, me.Model(&Note{})), changes[0]), true)
 	expect("Erase without UPDATE", second(history.Anonymize(me, ann)), false)
 	grant("UPDATE, INSERT ON whodunit_change_sets", "INSERT ON whodunit_changes")
 	expect("Erase", second(history.Anonymize(me, ann)), true)

@@ -430,7 +430,7 @@ func TestAMigrationUnderAttributeAll(t *testing.T) {
 	changes := must2(history.Of(me, &note))
 	must2(history.Ends(me, changes))
 	must2(history.Last(me, []Note{note}))
-	must(t, history.Revert(me, changes[0]))
+	must(t, history.Revert(signing(t, me), changes[0]))
 	must(t, me.Transaction(func(tx *gorm.DB) error {
 		was, err := history.At[Note](tx, note.ID, changes[0].At)
 		if was.Title != "b" {

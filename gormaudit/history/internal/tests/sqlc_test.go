@@ -99,7 +99,7 @@ func TestAModelOfWhatSqlcGenerates(t *testing.T) {
 	if was, err := history.At[Sale](db, 1, created); err != nil || was.Labels != `{a,"b c"}` || was.Status != "new" {
 		t.Errorf("At = %+v, %v", was, err)
 	}
-	must(t, second(history.Restore[Sale](db, 1, created)))
+	must(t, second(history.Restore[Sale](signing(t, db), 1, created)))
 	if read(&again); again != first {
 		t.Errorf("after Restore the row is %s, want %s", again, first)
 	}

@@ -235,7 +235,7 @@ func TestSessionSettingsChangeNoValue(t *testing.T) {
 		}
 	}
 	must(t, db.Exec("UPDATE odds SET at = now(), plain = now(), took = '1 day', ratio = 0, data = ''").Error)
-	must(t, history.Revert(db, last(t, db, &Odd{ID: 1})))
+	must(t, history.Revert(signing(t, db), last(t, db, &Odd{ID: 1})))
 	var same bool
 	must(t, db.Raw("SELECT (a.at, a.plain, a.took, a.ratio, a.data) = ('2024-03-04 05:06:07.123456+03'::timestamptz, '2024-03-04 05:06:07'::timestamp, '1 year 2 mons 3 days 04:05:06.7'::interval, 0.1::float8 + 0.2, '\\x00ff'::bytea) FROM odds a WHERE id = 1").Scan(&same).Error)
 	if !same {

@@ -261,7 +261,7 @@ func (p property[T]) run(t *testing.T, seed uint64) {
 	}
 	changes := must2(history.Find(p.reader, history.Query{Limit: 1000}))
 	for i := range steps - 1 {
-		if err := history.Revert(p.reader.Model(new(T)), changes[i]); err != nil {
+		if err := history.Revert(signing(t, p.reader.Model(new(T))), changes[i]); err != nil {
 			t.Fatalf("seed %d, step %d: Revert = %v", seed, steps-i-1, err)
 		}
 		now := p.rows(t)
