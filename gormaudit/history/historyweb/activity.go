@@ -1,7 +1,9 @@
 package historyweb
 
 import (
+	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -53,6 +55,8 @@ type set struct {
 	Route   string
 	Words   []word
 	Changes []change
+	Newer   bool // the page of newer changes has a part of it
+	Older   bool // that of older ones has
 }
 
 // word is one of the application's own about a change set.
@@ -67,19 +71,21 @@ func (h *handler) activity(v *visit) error {
 		page.Actions = append(slices.Clone(actionLabels), actionOption{string(history.ActionAnonymize), "anonymized a person"})
 	}
 	f := &page.Filter
-	changes, more, err := h.find(v, &page)
+	found, err := h.find(v, &page)
 	if err != nil {
 		return err
 	}
-	if page.Days, err = h.days(v, changes); err != nil {
+	older := found.olderThan()
+	found.changes = bySet(found.changes)
+	if page.Days, err = h.days(v, found); err != nil {
 		return err
 	}
 	if page.Who = f.Actor; f.user() != "" {
 		page.Who = v.people.choice(actor.Identity{Kind: actor.KindUser, ID: f.user()})
 	}
-	page.People = v.people.choices(changes)
-	if more {
-		page.Older = f.Older("./", changes[len(changes)-1].ID)
+	page.People = v.people.choices(found.changes)
+	if older > 0 {
+		page.Older = f.Older("./", older)
 	}
 	if f.Before > 0 {
 		page.Newest = f.Address("./")
@@ -87,18 +93,18 @@ func (h *handler) activity(v *visit) error {
 	return h.render(v, "activity", h.config.Title, page)
 }
 
-// find is what the filter of a page asks for, and whether there is more. It fills in
-// the tables that may be asked for.
-func (h *handler) find(v *visit, page *activityPage) (changes []history.Change, more bool, err error) {
+// find is what the filter of a page asks for. It fills in the tables that may be asked
+// for.
+func (h *handler) find(v *visit, page *activityPage) (found part, err error) {
 	f := page.Filter
 	q, err := h.query(v, f)
 	if err != nil {
-		return nil, false, err
+		return found, err
 	}
 	wanted := q.Tables
 	q.Tables = h.models()
 	if q, err = h.mayRead(v, q); err != nil {
-		return nil, false, err
+		return found, err
 	}
 	for _, name := range h.names {
 		if t := h.tables[name]; slices.Contains(q.Tables, t.model) {
@@ -108,23 +114,86 @@ func (h *handler) find(v *visit, page *activityPage) (changes []history.Change, 
 	q.Tables = slices.DeleteFunc(q.Tables, func(model any) bool { return !slices.Contains(wanted, model) })
 	switch {
 	case len(q.Tables) == 0 && len(wanted) > 0:
-		return nil, false, errForbidden
+		return found, errForbidden
 	case len(f.Problems) > 0:
 		page.Unasked = true
-		return nil, false, nil
+		return found, nil
 	}
-	q.Limit = pageSize + 1
-	if changes, err = history.Find(v.db, q); len(changes) > pageSize {
-		return changes[:pageSize], true, err
-	}
-	if len(changes) == 0 && f.Actor != "" && len(q.Actors) < 2 && !isExact(f.Actor) {
+	found, err = h.part(v, q)
+	if len(found.changes) == 0 && f.Actor != "" && len(q.Actors) < 2 && !isExact(f.Actor) {
 		f.Problems["actor"] = "Nobody who made the latest changes has this name or this id."
 	}
-	return changes, false, err
+	return found, err
 }
 
-// days groups changes by their day and change set.
-func (h *handler) days(v *visit, changes []history.Change) (days []day, err error) {
+// part is one page of the changes that a query asks for.
+type part struct {
+	changes []history.Change
+	more    bool // there are older changes
+	// The change sets of which pages of newer and of older changes have a part.
+	newer, older map[int64]bool
+}
+
+// near is how many changes beyond the borders of a page are looked at, to say which
+// change sets go on there.
+const near = 10
+
+func (h *handler) part(v *visit, q history.Query) (p part, err error) {
+	before := cmp.Or(q.Before, math.MaxInt64)
+	q.Limit = pageSize + near
+	if q.Before > 0 {
+		q.Before, q.Limit = min(before, math.MaxInt64-near)+near, q.Limit+near
+	}
+	all, err := history.Find(v.db, q)
+	if err != nil {
+		return p, err
+	}
+	first := len(all)
+	if i := slices.IndexFunc(all, func(c history.Change) bool { return c.ID < before }); i >= 0 {
+		first = i
+	}
+	last := min(first+pageSize, len(all))
+	p.changes, p.more = all[first:last], last < len(all)
+	p.newer, p.older = setsOf(all[:first]), setsOf(all[last:])
+	return p, nil
+}
+
+// olderThan is the change after which an older page begins, 0 if there is none.
+func (p part) olderThan() int64 {
+	if !p.more {
+		return 0
+	}
+	return p.changes[len(p.changes)-1].ID
+}
+
+func setsOf(changes []history.Change) map[int64]bool {
+	sets := map[int64]bool{}
+	for _, c := range changes {
+		sets[c.ChangeSet.ID] = c.ChangeSet.ID != 0 // which says that it is of no set
+	}
+	return sets
+}
+
+// bySet moves the changes of each change set to its newest one: those of transactions
+// that run at the same time take turns.
+func bySet(changes []history.Change) []history.Change {
+	var sets [][]history.Change
+	places := map[int64]int{}
+	for _, c := range changes {
+		place, known := places[c.ChangeSet.ID]
+		if !known || c.ChangeSet.ID == 0 {
+			place = len(sets)
+			places[c.ChangeSet.ID], sets = place, append(sets, nil)
+		}
+		sets[place] = append(sets[place], c)
+	}
+	return slices.Concat(sets...)
+}
+
+// days groups the changes of a page by their day, and those of a change set that
+// follow each other.
+func (h *handler) days(v *visit, p part) (days []day, err error) {
+	changes := p.changes
 	people := h.people(v, h.idsIn(changes))
 	titles, err := h.titles(v, changes)
 	if err != nil {
@@ -143,7 +212,7 @@ func (h *handler) days(v *visit, changes []history.Change) (days []day, err erro
 		}
 		today := &days[len(days)-1]
 		if i == 0 || last != c.ChangeSet.ID || last == 0 {
-			today.Sets = append(today.Sets, set{Who: people.who(c.ChangeSet, own), At: at, Route: route(c.ChangeSet.Request), Words: wordsOf(c.ChangeSet)})
+			today.Sets = append(today.Sets, set{Who: people.who(c.ChangeSet, own), At: at, Route: route(c.ChangeSet.Request), Words: wordsOf(c.ChangeSet), Newer: p.newer[c.ChangeSet.ID], Older: p.older[c.ChangeSet.ID]})
 		}
 		last = c.ChangeSet.ID
 		s := &today.Sets[len(today.Sets)-1]

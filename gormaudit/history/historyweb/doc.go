@@ -17,7 +17,9 @@
 //
 // # What it says
 //
-// Each change is a sentence: who did what to which row, from what to what. People's
+// Each change is a sentence: who did what to which row, from what to what. The page of
+// all tables has the changes of one [history.ChangeSet] in one place, at the newest of
+// them. If another page has a part of them, it says so. People's
 // names come from [Config.Names], and rows' names from [Table.Title]. A column that
 // holds another row's key, such as customer_id, shows the key. There is no way yet to
 // show that row's name. "Unknown" stands for whoever wrote without saying who acts:

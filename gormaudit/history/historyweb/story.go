@@ -61,11 +61,11 @@ func (h *handler) story(v *visit) error {
 	if err != nil {
 		return err
 	}
-	changes, err := history.Find(v.db, history.Query{Rows: []any{keyed.Row{Model: row}}, Before: f.Before, Limit: pageSize + 1})
+	found, err := h.part(v, history.Query{Rows: []any{keyed.Row{Model: row}}, Before: f.Before})
 	if err != nil {
 		return err
 	}
-	if len(changes) == 0 {
+	if len(found.changes) == 0 {
 		if _, there, err := h.now(v, t, row); err != nil || !there {
 			return errNotFound // what can't be asked for is no key of the table's
 		}
@@ -74,14 +74,13 @@ func (h *handler) story(v *visit) error {
 	if page.Row, err = h.refer(v, t, row, f); err != nil {
 		return err
 	}
-	if len(changes) > pageSize {
-		changes = changes[:pageSize]
-		page.Older = f.Older("row", changes[pageSize-1].ID)
+	if older := found.olderThan(); older > 0 {
+		page.Older = f.Older("row", older)
 	}
-	if page.Days, err = h.days(v, changes); err != nil {
+	if page.Days, err = h.days(v, found); err != nil {
 		return err
 	}
-	if err := h.leadToMoments(v, page.Days, f, changes); err != nil {
+	if err := h.leadToMoments(v, page.Days, f, found.changes); err != nil {
 		return err
 	}
 	if f.Before > 0 {
