@@ -485,7 +485,7 @@ func TestUpgradingDropsTheHistory(t *testing.T) {
 		"sqlite":   "SELECT name FROM sqlite_schema WHERE name LIKE 'whodunit%'",
 	}
 	blocks := recipes(t, "upgrading.md", "Back out of the history")
-	files := map[string]string{"postgres": blocks[1], "mysql": blocks[2], "sqlite": blocks[3]} // blocks[0] finds policies
+	files := map[string]string{"postgres": blocks[1], "mysql": blocks[2], "sqlite": blocks[3]} // blocks[0] finds what calls the functions
 	for _, appendOnly := range []bool{false, true} {
 		dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 			db := d.Open(t)
@@ -502,4 +502,27 @@ func TestUpgradingDropsTheHistory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The query of upgrading.md finds all that keeps the functions from being dropped.
+func TestUpgradingFindsWhatCallsTheFunctions(t *testing.T) {
+	db := dbtest.New(t, dbtest.Postgres).Open(t)
+	must(t, history.Migrate(db, &Chat{}))
+	query := recipes(t, "upgrading.md", "Back out of the history")[0]
+	find := func(want ...string) {
+		t.Helper()
+		var found []string
+		ok(t, db.Raw(query).Scan(&found))
+		if !slices.Equal(found, want) {
+			t.Errorf("found %q, want %q", found, want)
+		}
+	}
+	find("trigger whodunit_delete on table chats", "trigger whodunit_insert on table chats", "trigger whodunit_truncate on table chats", "trigger whodunit_update on table chats")
+	must(t, history.Drop(db, &Chat{}))
+	find()
+	ok(t, db.Exec("CREATE POLICY own ON chats USING (creator_id = whodunit_user_id()::bigint)"))
+	ok(t, db.Exec("ALTER TABLE chats ALTER COLUMN created_by SET DEFAULT whodunit_user_id()::bigint"))
+	ok(t, db.Exec("CREATE VIEW mine AS SELECT * FROM chats WHERE creator_id = whodunit_user_id()::bigint"))
+	ok(t, db.Exec("ALTER TABLE chats ADD CHECK (title <> whodunit_actor_kind())"))
+	find("constraint chats_title_check on table chats", "default value for column created_by of table chats", "policy own on table chats", "rule _RETURN on view mine")
 }
