@@ -2,7 +2,6 @@ package history
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -77,10 +76,15 @@ func (i *installation) add(text *string) {
 	i.mark = m
 }
 
-// lacks reports whether a column that is recorded is not there, so that writes fail.
-// An account may be shown no column.
-func (i installation) lacks() bool {
-	return len(i.columns) > 0 && slices.ContainsFunc(i.mark.Columns, func(c markColumn) bool { return !i.columns[c.Name] })
+// lacks returns the recorded columns that are not there, so that writes fail. An
+// account may be shown no column.
+func (i installation) lacks() (lost []string) {
+	for _, c := range i.mark.Columns {
+		if len(i.columns) > 0 && !i.columns[c.Name] {
+			lost = append(lost, c.Name)
+		}
+	}
+	return lost
 }
 
 // spell gives columns the case that the mark has, where a database's names know none.

@@ -267,6 +267,7 @@ func (m *migration) checkRenamed() error {
 // is recorded than that, as a newer model says.
 func checkTable(d generator, c *catalogue, t table) error {
 	found := c.of(t.name)
+	lost := found.lacks()
 	switch {
 	case found.triggers == 0:
 		return &TableError{Table: t.name, Err: ErrMissing}
@@ -274,7 +275,9 @@ func checkTable(d generator, c *catalogue, t table) error {
 		return nil // Verify warns of it
 	case found.exposed || c.exposed:
 		return &TableError{Table: t.name, Err: ErrExposed}
-	case found.lacks(), (Options{}).stale(d, t.like(found.mark, d), found):
+	case len(lost) > 0:
+		return &TableError{Table: t.name, Err: fmt.Errorf("%w: they record a column that the table does not have (%s)", ErrOutdated, strings.Join(lost, ", "))}
+	case (Options{}).stale(d, t.like(found.mark, d), found):
 		return &TableError{Table: t.name, Err: ErrOutdated}
 	}
 	return nil

@@ -28,7 +28,8 @@ var (
 type TableError struct {
 	// Table is the table's name.
 	Table string
-	// Err is [ErrMissing], [ErrOutdated], [ErrExposed] or [ErrDefiner].
+	// Err is [ErrMissing], [ErrOutdated], [ErrExposed] or [ErrDefiner], or wraps
+	// ErrOutdated with the names of columns.
 	Err error
 }
 
