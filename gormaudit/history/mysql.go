@@ -149,7 +149,7 @@ END`
 COMMENT 'whodunit:mark' READS SQL DATA SQL SECURITY DEFINER
 SELECT CONCAT_WS(' ', own.name, TABLE_NAME, COLUMN_NAME) FROM information_schema.COLUMNS
   JOIN (SELECT 'select' AS name UNION ALL SELECT 'insert' UNION ALL SELECT 'update') AS own ON FIND_IN_SET(own.name, PRIVILEGES) WHERE TABLE_SCHEMA = SCHEMA()
-UNION ALL SELECT CONCAT('trigger ', EVENT_OBJECT_TABLE, ' ') FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = SCHEMA() AND ACTION_STATEMENT IS NOT NULL`
+UNION ALL SELECT CONCAT('trigger ', EVENT_OBJECT_TABLE, ' ') FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = SCHEMA() AND ACTION_STATEMENT IS NOT NULL`
 )
 
 func (d mysqlDialect) procedures() []string {
@@ -513,7 +513,7 @@ func (d mysqlDialect) audited(db *gorm.DB) (*audited, error) {
 	}
 	a.names = map[string]bool{}
 	for home := range ask {
-		names, err := readNames(db, "SELECT DISTINCT EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = "+
+		names, err := readNames(db, "SELECT DISTINCT EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = "+
 			d.literal(home)+" AND LEFT(TRIGGER_NAME, 16) = 'whodunit_record_'")
 		if err != nil {
 			return nil, err

@@ -481,7 +481,7 @@ func TestAdoptingTakesLoginNamesForIDs(t *testing.T) {
 func TestUpgradingDropsTheHistory(t *testing.T) {
 	names := map[string]string{
 		"postgres": "SELECT relname FROM pg_class WHERE relname LIKE 'whodunit%' AND relnamespace = current_schema()::regnamespace UNION ALL SELECT proname FROM pg_proc WHERE proname LIKE 'whodunit%' AND pronamespace = current_schema()::regnamespace UNION ALL SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE tgname LIKE 'whodunit%' AND relnamespace = current_schema()::regnamespace",
-		"mysql":    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE 'whodunit%' UNION ALL SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE() UNION ALL SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()",
+		"mysql":    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE 'whodunit%' UNION ALL SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE() UNION ALL SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE()",
 		"sqlite":   "SELECT name FROM sqlite_schema WHERE name LIKE 'whodunit%'",
 	}
 	blocks := recipes(t, "upgrading.md", "Back out of the history")

@@ -279,7 +279,7 @@ func TestARoleAsTheDefinerOnMariaDB(t *testing.T) {
 	must(t, db.WithContext(as(ann)).Model(&note).Update("title", "b").Error)
 	must(t, history.Migrate(migrator, &Note{}, &noteV1{})) // keeps the role
 	var definers []string
-	must(t, owner.Raw("SELECT DISTINCT DEFINER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()").Scan(&definers).Error)
+	must(t, owner.Raw("SELECT DISTINCT DEFINER FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE()").Scan(&definers).Error)
 	if len(definers) != 1 || !strings.HasPrefix(definers[0], role) {
 		t.Errorf("definers are %q, want the role", definers)
 	}
@@ -369,7 +369,7 @@ func TestAnAccountAsTheDefinerOnMariaDB(t *testing.T) {
 	must(t, account.Raw("SELECT CURRENT_USER()").Scan(&definer).Error)
 	must(t, history.Options{Definer: definer}.Migrate(owner, &Note{}))
 	var definers []string
-	must(t, plain.Raw(`SELECT DISTINCT DEFINER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()
+	must(t, plain.Raw(`SELECT DISTINCT DEFINER FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE()
 UNION SELECT DEFINER FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE()`).Scan(&definers).Error)
 	if len(definers) != 1 || definers[0] != definer {
 		t.Errorf("definers are %q, want %q", definers, definer)

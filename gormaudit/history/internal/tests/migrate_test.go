@@ -70,7 +70,7 @@ func TestTriggersThatAreRightStayWhereTheyAreOnMariaDB(t *testing.T) {
 	db, plain := open(t, d)
 	must(t, history.Migrate(db, &noteV1{}))
 	created := func(table string) (at string) {
-		must(t, plain.Raw("SELECT min(CREATED) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE = ?", table).Scan(&at).Error)
+		must(t, plain.Raw("SELECT min(CREATED) FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE = ?", table).Scan(&at).Error)
 		return at
 	}
 	notes, pages := created("notes"), created("pages")
