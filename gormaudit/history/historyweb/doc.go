@@ -19,15 +19,17 @@
 //
 // Each change is a sentence: who did what to which row, from what to what. The page of
 // all tables has the changes of one [history.ChangeSet] in one place, at the newest of
-// them. If another page has a part of them, it says so. People's
-// names come from [Config.Names], and rows' names from [Table.Title]. A column that
+// them. If another page has a part of them, it says so. People's names come from
+// [Config.Names], and rows' names from [Table.Title]. If a key has several columns,
+// their labels are beside the values, for the tables of [Config.Tables]. A column that
 // holds another row's key, such as customer_id, shows the key. There is no way yet to
-// show that row's name. "Unknown" stands for whoever wrote without saying who acts:
-// psql, a migration, a job without an actor in its context. The database's account is
-// shown beside it: give psql and jobs accounts of their own, and you can tell them
-// apart. Whoever does say who acts is shown as that person, even in psql. If the
-// account is not one of [Config.Accounts], it is shown too: "alice, through the
-// database account postgres".
+// show that row's name.
+//
+// "Unknown" stands for whoever wrote without saying who acts: psql, a migration, a job
+// without an actor in its context. The database's account is shown beside it: give psql
+// and jobs accounts of their own, and you can tell them apart. Whoever does say who
+// acts is shown as that person, even in psql. If the account is not one of
+// [Config.Accounts], it is shown too: "alice, through the database account postgres".
 //
 // A row as it was is known for as long as changes of its table are recorded: since the
 // history began, or since what [history.Prune] has left. For an earlier time the page

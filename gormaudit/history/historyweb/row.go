@@ -37,12 +37,15 @@ func (n titles) refer(table *Table, name string, key []string) rowRef {
 	for i, part := range key {
 		short[i] = shortKey(part)
 	}
-	ref := rowRef{Label: strings.TrimSpace(label + " " + strings.Join(short, ", "))}
+	ref := rowRef{Label: strings.TrimSpace(label + " " + table.keyLabel(short))}
 	if !slices.Equal(short, key) {
-		ref.Key = strings.Join(key, ", ")
+		ref.Key = table.keyLabel(key)
 	}
 	if table == nil {
 		return ref
+	}
+	if len(key) > 1 {
+		ref.Label = label + " (" + table.keyLabel(short) + ")"
 	}
 	if title := n[rowID(name, key)]; title != "" {
 		ref.Label += " “" + title + "”"
@@ -52,6 +55,18 @@ func (n titles) refer(table *Table, name string, key []string) rowRef {
 		ref.App = table.Link(key)
 	}
 	return ref
+}
+
+// keyLabel is a key, with the labels of its columns if there are several. t may be nil.
+func (t *Table) keyLabel(key []string) string {
+	if t == nil || len(key) != len(t.keyCols) || len(key) == 1 {
+		return strings.Join(key, ", ")
+	}
+	parts := make([]string, len(key))
+	for i, part := range key {
+		parts[i] = t.columnLabel(t.keyCols[i].DBName) + " " + part
+	}
+	return strings.Join(parts, ", ")
 }
 
 // longestKey is up to how many letters a part of a key is shown whole: a UUID is

@@ -128,8 +128,8 @@ func TestRowsHaveTitles(t *testing.T) {
 			historyweb.For[Order](historyweb.Table{Title: "customer"}), historyweb.For[Line](historyweb.Table{Title: "text"}),
 		}})
 		expect(t, "activity", text(get(h, alice, "/")),
-			"deleted Line 0, 2 “torch”", "deleted Order 3 “Dr Three”", "put Order 2 “Mr Two” in the trash", "created Order 1 “Ms Uno”",
-			"created Order 4 ", "created Line 0, 1 “rope rope rope rope rope rope rope rope rope rope rope rope…”")
+			"deleted Line (No 0, Order id 2) “torch”", "deleted Order 3 “Dr Three”", "put Order 2 “Mr Two” in the trash", "created Order 1 “Ms Uno”",
+			"created Order 4 ", "created Line (No 0, Order id 1) “rope rope rope rope rope rope rope rope rope rope rope rope…”")
 		for _, page := range []string{"row", "moment"} {
 			expect(t, page, text(get(h, alice, "/"+page+"?table=orders&key=3")), "Order 3 “Dr Three”")
 			expect(t, page, text(get(h, alice, "/"+page+"?table=orders&key=1")), "Order 1 “Ms Uno”")
@@ -175,6 +175,26 @@ func TestLongKeysAreShort(t *testing.T) {
 		}
 		expect(t, "activity of all tables", text(get(historyweb.Handler(db, historyweb.Config{}), alice, "/")), "Parcels 6ba7b810…30c8")
 	})
+}
+
+// The parts of a key of several columns have these columns' names.
+func TestKeysOfSeveralColumnsHaveLabels(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t, dbtest.SQLite).Open(t)
+	must(t, db.Use(history.New()))
+	must(t, history.Migrate(db, &Leaf{}))
+	tree := strings.Repeat("oak", 10)
+	must(t, db.WithContext(as(alice)).Create(&Leaf{Tree: tree, Name: "first", Text: "green"}).Error)
+	h := historyweb.Handler(db, historyweb.Config{Tables: []historyweb.Table{historyweb.For[Leaf](historyweb.Table{Columns: map[string]string{"tree": "Its tree"}})}})
+	w := get(h, alice, "/")
+	expect(t, "activity", text(w), "created Leaf (Name first, Its tree oakoakoa…koak)")
+	expect(t, "activity", w.Body.String(), `title="Name first, Its tree `+tree+`"`)
+	for _, page := range []string{"row", "moment"} {
+		query := url.Values{"table": {"leafs"}, "key": {"first", tree}}.Encode()
+		expect(t, page, text(get(h, alice, "/"+page+"?"+query)), "Leaf (Name first, Its tree oakoakoa…koak)", "Key Name first, Its tree "+tree)
+	}
+	// What the key's columns are called is not known without the model.
+	expect(t, "activity of all tables", text(get(historyweb.Handler(db, historyweb.Config{}), alice, "/")), "created Leafs first, oakoakoa…koak")
 }
 
 // People know names, not ids.

@@ -183,7 +183,7 @@ func TestActivityIsWhatHappened(t *testing.T) {
 			"Unknown", "changed Order 17 Price lowered from 950 → to 1 Paid changed from no → to yes",
 			"archiver, a program", "took Order 17 out of the trash",
 			"alice as carol", "put Order 17 in the trash",
-			"PUT /orders/:id Reason list price created Order line 1, 17 Text [inserted: rope] changed Order 17 Price raised from 900 → to 950 Token changed, hidden",
+			"PUT /orders/:id Reason list price created Order line (No 1, Order id 17) Text [inserted: rope] changed Order 17 Price raised from 900 → to 950 Token changed, hidden",
 			"created Order 17 Customer's name [inserted: Ms Miller] Price [inserted: 900] Paid [inserted: no] Token hidden", time.Now().UTC().Format("2 January 2006"), "Times are in UTC")
 		if strings.Contains(page, "s3cret") || strings.Contains(page, "Updated at") || strings.Contains(page, "Deleted at") {
 			t.Errorf("activity has what is no news:\n%s", page)
@@ -354,7 +354,7 @@ func TestTheStoryOfARow(t *testing.T) {
 	must(t, db.WithContext(as(bob)).Unscoped().Delete(&order).Error)
 	must(t, db.WithContext(as(bob)).Create(&Line{OrderID: 17, No: 3, Text: "rope"}).Error)
 	expect(t, "story of a row that is gone", text(get(h, alice, "/history/row?table=orders&key=17")), "deleted it", "[deleted: Ms Miller]")
-	expect(t, "story by a key of two columns", text(get(h, alice, "/history/row?table=lines&key=3&key=17")), "Order line 3, 17", "rope")
+	expect(t, "story by a key of two columns", text(get(h, alice, "/history/row?table=lines&key=3&key=17")), "Order line (No 3, Order id 17)", "rope")
 	for _, nothing := range []string{"row?table=orders&key=99", "row?table=orders", "row?table=orders&key=x", "row?table=orders&key=17&key=1", "row?table=users&key=1", "row"} {
 		if w := get(h, alice, "/history/"+nothing); w.Code != http.StatusNotFound {
 			t.Errorf("%s = %d, want 404", nothing, w.Code)
