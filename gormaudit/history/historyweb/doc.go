@@ -41,6 +41,27 @@
 // must not go back with the row: [history.Restore] says what to do. If requests are
 // recorded, the request of a restore has the page's route, in Echo "POST /history/*".
 //
+// # Links to it
+//
+// Your application can link to the page of a row of [Config.Tables]. These are the
+// addresses below the path of the pages:
+//
+//   - what happened to order 17: row?table=orders&key=17
+//   - order 17 as it was: moment?table=orders&key=17&at=2026-03-09T08:00:00Z
+//   - what happened to a row whose key is two columns: row?table=lines&key=3&key=17
+//   - the orders that were deleted: ./?table=orders&action=delete
+//
+// table is the table's name as the model has it, "acme.orders" if that names a schema.
+// key is the row's key as [history.Change] has it: a UUID as text, bytes in
+// hexadecimal. If several columns are the key, each has its own key parameter, in the
+// order of the columns' names. The third address is that of the line whose "no" is 3
+// and whose "order_id" is 17. [net/url.Values] writes what a key holds safely:
+//
+//	link := "/history/row?" + url.Values{"table": {"lines"}, "key": {"3", "17"}}.Encode()
+//
+// For a row that the database does not have, and of which nothing is recorded, the
+// answer is 404.
+//
 // # Who sees it
 //
 // The handler authenticates nobody. It uses the actor in the request's context, where
