@@ -33,7 +33,9 @@ type Tag struct {
 	Name string
 }
 
-// write writes the files of a migration, such as "migrations/0007_history".
+// write writes the files of a migration, such as "migrations/0007_history". models are
+// those of all tables with a history: history.sql, and so the next way back, has no
+// others.
 func write(db *gorm.DB, name string, models ...any) error {
 	drop, create, err := history.SQL(db, models...)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
@@ -68,6 +69,40 @@ func TestFiles(t *testing.T) {
 	}
 	if changes, err := history.Of(db, &Note{ID: 1}); err != nil || len(changes) != 1 {
 		t.Errorf("after it %d changes are there, %v, want the one that was recorded", len(changes), err)
+	}
+}
+
+// What is recorded can't be changed under AppendOnly.
+func TestAppendOnly(t *testing.T) {
+	db, pool := connect(t)
+	must(t, db.AutoMigrate(&Note{}, &Tag{}))
+	drop, create, err := history.Options{AppendOnly: true}.SQL(db, &Note{}, &Tag{})
+	must(t, err)
+	for range 2 {
+		must(t, errors.Join(exec(pool, drop), exec(pool, create), db.Create(&Note{}).Error))
+		for _, statement := range []string{"DELETE FROM whodunit_changes", "UPDATE whodunit_change_sets SET actor_id = '7'"} {
+			if err := exec(pool, statement); err == nil || !strings.Contains(err.Error(), "WD002") {
+				t.Errorf("%s = %v, want WD002", statement, err)
+			}
+		}
+	}
+	pruned, err := history.Prune(db, time.Now().Add(time.Hour))
+	if err != nil || pruned != 2 {
+		t.Errorf("Prune = %d, %v, want both change sets gone", pruned, err)
+	}
+}
+
+// Grants outlive drop and create.
+func TestGrantsStay(t *testing.T) {
+	db, pool := connect(t)
+	must(t, db.AutoMigrate(&Note{}))
+	drop, create, err := history.SQL(db, &Note{})
+	must(t, err)
+	must(t, exec(pool, create+"GRANT SELECT ON whodunit_changes TO PUBLIC;"+drop+create))
+	var allowed bool
+	must(t, pool.QueryRow("SELECT has_table_privilege('pg_monitor', 'whodunit_changes', 'SELECT')").Scan(&allowed))
+	if !allowed {
+		t.Error("the grant is gone")
 	}
 }
 

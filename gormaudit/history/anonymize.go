@@ -23,7 +23,8 @@ const anonymized = "anonymized"
 // recorded nothing of itself, and must be repeated.
 //
 // What the changes themselves hold is not touched. So leave columns with personal
-// data out of the history, redact them, or call [Prune].
+// data out of the history, redact them, or call [Prune]. The page schema.md has the
+// SQL that erases the changes of one row.
 func Anonymize(db *gorm.DB, person actor.Actor) (int64, error) {
 	d, err := dialectOf(db)
 	if err != nil {

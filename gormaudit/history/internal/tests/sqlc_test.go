@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,55 @@ type Sale struct {
 	PlacedAt pgtype.Timestamptz
 	Status   SaleStatus `gorm:"type:sale_status"`
 	Extra    []byte     `gorm:"type:jsonb"`
+}
+
+// plainSale is a model with PostgreSQL's types in its tags, for SQLite, too.
+type plainSale struct {
+	ID       int64
+	Buyer    string `gorm:"type:uuid"`
+	Note     *string
+	Labels   string    `gorm:"type:text[]"`
+	Amount   string    `gorm:"type:numeric(12,2)"`
+	Day      time.Time `gorm:"type:date"`
+	PlacedAt time.Time `gorm:"type:timestamptz"`
+	Paid     bool
+	Extra    []byte `gorm:"type:jsonb"`
+}
+
+func (plainSale) TableName() string { return "sales" }
+
+// One model serves for PostgreSQL and SQLite, if SQLite's times are declared so.
+func TestOneModelForPostgresAndSQLite(t *testing.T) {
+	kinds := slices.DeleteFunc(dbtest.Kinds(), func(kind string) bool { return kind == dbtest.MariaDB || kind == dbtest.MySQL })
+	dbtest.Beside(t, kinds, func(t *testing.T, d *dbtest.Database) {
+		config, warnings := logged()
+		db := d.Open(t, config)
+		columns := "id integer PRIMARY KEY, buyer text, note text, labels text, amount numeric, day date, placed_at timestamp, paid boolean, extra text"
+		if d.Kind == dbtest.Postgres {
+			columns = "id bigint PRIMARY KEY, buyer uuid, note text, labels text[], amount numeric(12,2), day date, placed_at timestamptz, paid boolean, extra jsonb"
+		}
+		must(t, db.Exec("CREATE TABLE sales ("+columns+")").Error)
+		_, create, err := history.SQL(db, &plainSale{})
+		must(t, err)
+		must(t, second(must2(db.DB()).Exec(create)))
+		must(t, history.Verify(db, &plainSale{}))
+		if warnings.Len() > 0 {
+			t.Errorf("Verify warns of %s", warnings)
+		}
+		note := "n"
+		first := plainSale{
+			ID: 1, Buyer: "11111111-1111-1111-1111-111111111111", Note: &note, Labels: "{a}", Amount: "1.50", Paid: true, Extra: []byte(`{"a": 1}`),
+			Day: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), PlacedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		}
+		must(t, db.Create(&first).Error)
+		created := last(t, db, &plainSale{ID: 1}).At.Add(time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
+		must(t, db.Exec("UPDATE sales SET amount = 2.75, note = NULL, labels = '{}', day = '2026-01-03', placed_at = '2026-01-03', paid = false, extra = NULL").Error)
+		was, err := history.At[plainSale](db, 1, created)
+		if err != nil || was.Buyer != first.Buyer || *was.Note != note || !strings.HasPrefix(was.Amount, "1.5") || !was.Day.Equal(first.Day) || !was.PlacedAt.Equal(first.PlacedAt) || !was.Paid || string(was.Extra) != `{"a": 1}` {
+			t.Errorf("At = %+v, %v, want what was created", was, err)
+		}
+	})
 }
 
 // The struct of attribution.md records and puts back what sqlc with pgx writes. What
