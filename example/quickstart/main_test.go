@@ -89,7 +89,7 @@ func build(t *testing.T, program string) (binary string) {
 	write(t, filepath.Join(dir, "go.sum"), read(t, "../../go.sum"))
 	binary = filepath.Join(dir, "notes.exe")
 	cmd := exec.Command("go", "build", "-mod=mod", "-o", binary)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "CGO_CFLAGS=", "GOWORK=off")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
