@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -150,6 +152,9 @@ func (h *handler) fail(v *visit, err error) {
 		status, text = http.StatusServiceUnavailable, noNames
 	case errors.Is(err, errMethod):
 		status, text = http.StatusMethodNotAllowed, "This page does not take such a request."
+	case lacksRight(err):
+		text = "The program's account of the database lacks a right that this page needs. The reason is in the program's log."
+		slog.ErrorContext(v.ctx, "historyweb: the database's account lacks a right to the table or to one of its columns", "path", v.r.URL.Path, "error", err)
 	case v.ctx.Err() != nil: // nobody waits for it any more
 	default:
 		slog.ErrorContext(v.ctx, "historyweb: a page failed", "path", v.r.URL.Path, "error", err)
@@ -158,6 +163,13 @@ func (h *handler) fail(v *visit, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	h.problem(v, status, text)
+}
+
+// lacksRight reports whether the database refuses a statement to the account.
+func lacksRight(err error) bool {
+	return slices.ContainsFunc([]string{"SQLSTATE 42501", "permission denied for", "Error 1142 ", "Error 1143 "}, func(says string) bool {
+		return strings.Contains(err.Error(), says)
+	})
 }
 
 // mayRead asks for each table of a query, and leaves out what is refused.

@@ -1,8 +1,10 @@
 package tests
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"testing"
@@ -90,4 +92,48 @@ func TestAccountsAreNamedAsTheDatabaseNamesThem(t *testing.T) {
 		}
 		expect(t, "the page without Accounts, which reads with another one", page(), "alice"+through+name, "bob"+through+name)
 	})
+}
+
+// An account that may not read a column of a table can't show its rows as they were. The
+// page says that a right is lacking, and the log which.
+func TestAColumnThatTheAccountMayNotRead(t *testing.T) {
+	var logged bytes.Buffer
+	was := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+	t.Cleanup(func() { slog.SetDefault(was) })
+	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
+		t.Run(kind, func(t *testing.T) {
+			d := dbtest.New(t, kind)
+			db, plain := shop(t, d)
+			must(t, db.WithContext(as(alice)).Create(&Line{OrderID: 17, No: 1, Text: "rope"}).Error)
+			account := accountName()
+			reader := openAs(t, d, plain, account)
+			grantee, lines := `"`+account+`"`, "lines"
+			if kind == dbtest.MariaDB {
+				grantee, lines = "`"+account+"`@`%`", "`lines`"
+			}
+			for _, right := range []string{"SELECT ON whodunit_changes", "SELECT ON whodunit_change_sets", "SELECT (order_id, no) ON " + lines} {
+				must(t, plain.Exec("GRANT "+right+" TO "+grantee).Error)
+			}
+			h := historyweb.Handler(reader, historyweb.Config{Tables: tables, MayRestore: anybodyMay})
+			query := "?table=lines&key=1&key=17"
+			for page, want := range map[string]int{"": 200, "row" + query: 200, "changes.csv" + query: 200, "moment" + query: 500, "restore" + query + "&at=2026-03-09": 500} {
+				logged.Reset()
+				w := get(h, alice, "/"+page)
+				if w.Code != want {
+					t.Errorf("%s = %d, want %d", page, w.Code, want)
+				}
+				if want == 200 {
+					expect(t, page, w.Body.String(), "rope")
+					continue
+				}
+				expect(t, page, text(w), "The program's account of the database lacks a right that this page needs. The reason is in the program's log.")
+				expect(t, "the log of "+page, logged.String(), "lines", "lacks a right to the table or to one of its columns")
+			}
+			must(t, plain.Exec("GRANT SELECT ON "+lines+" TO "+grantee).Error)
+			if w := get(h, alice, "/moment"+query); w.Code != 200 || !strings.Contains(w.Body.String(), "rope") {
+				t.Errorf("the moment with the right = %d, want the row", w.Code)
+			}
+		})
+	}
 }
