@@ -297,7 +297,7 @@ func TestTimesAreOfTheApplicationsZone(t *testing.T) {
 	if age := time.Since(created.ChangeSet.At); age < -time.Minute || age > time.Minute {
 		t.Errorf("change set is %v old", age)
 	}
-	must(t, history.Revert(db, last(t, db, &Dated{ID: 1})))
+	must(t, history.Revert(signing(t, db), last(t, db, &Dated{ID: 1})))
 	var now Dated
 	must(t, db.First(&now).Error)
 	if !now.At.Equal(noon) {
