@@ -41,7 +41,8 @@ const (
 // holds for the tables of the connection's current database.
 //
 // Tell returns the error of write, with [ErrRequired] or [ErrAppendOnly] if the
-// database refused it. If Tell can't tell the database who acts, it returns an error
+// database refused it, and with [ErrOutdated] if a table has lost a column that its
+// triggers record. If Tell can't tell the database who acts, it returns an error
 // and does not call write: [ErrMetadata], or on SQLite that the history's tables are
 // missing, on MariaDB and MySQL that the account lacks the right that schema.md
 // names.
@@ -66,7 +67,11 @@ func (d Dialect) Tell(ctx context.Context, tx *sql.Tx, write func() error) (err 
 	if err != nil {
 		return fmt.Errorf("history: telling the database who acts: %w", hintOfTables(err))
 	}
-	return refusal(write())
+	err = refusal(write())
+	if isOutdated(err) {
+		err = fmt.Errorf("history: a table that was written: %w: %w", ErrOutdated, err)
+	}
+	return err
 }
 
 // TellSQL returns the statements that [Dialect.Tell] runs before and after write, for

@@ -131,6 +131,27 @@ func TestMigrateAfterADroppedColumn(t *testing.T) {
 	}
 }
 
+// Where a write fails because a column was dropped under the triggers, Tell's error says
+// what to do.
+func TestTellAfterADroppedColumn(t *testing.T) {
+	for kind, text := range map[string]string{dbtest.Postgres: `record "old" has no field "tags"`, dbtest.MariaDB: `Unknown column 'tags' in 'OLD'`} {
+		t.Run(kind, func(t *testing.T) {
+			d := dbtest.New(t, kind)
+			db := d.Open(t)
+			must(t, history.Migrate(db, &Tagged{}))
+			must(t, db.Exec("INSERT INTO taggeds (id) VALUES (1)").Error)
+			must(t, db.Exec("ALTER TABLE taggeds DROP COLUMN tags").Error)
+			tx := must2(must2(db.DB()).BeginTx(t.Context(), nil))
+			defer func() { _ = tx.Rollback() }()
+			write := func() error { return second(tx.ExecContext(t.Context(), "UPDATE taggeds SET name = 'a'")) }
+			err := dialectOf(d).Tell(as(ann), tx, write)
+			if !errors.Is(err, history.ErrOutdated) || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), "history.Migrate") {
+				t.Errorf("Tell = %v, want ErrOutdated and %s", err, text)
+			}
+		})
+	}
+}
+
 // SQLite takes triggers that name a column which is not there. They fail.
 func TestVerifyFindsAColumnThatNeverCame(t *testing.T) {
 	eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
