@@ -33,9 +33,10 @@ type catalogue struct {
 type installation struct {
 	triggers int
 	mark     mark
-	mixed    bool // its triggers have different marks
-	hidden   bool // their text is not shown to this account
-	exposed  bool // the trigger's function may be used by others than its owner
+	names    []string // that its triggers record it under
+	mixed    bool     // its triggers have different marks
+	hidden   bool     // their text is not shown to this account
+	exposed  bool     // the trigger's function may be used by others than its owner
 	definer  string
 	columns  map[string]bool // that the table has now
 }
@@ -74,6 +75,9 @@ func (i *installation) add(text *string) {
 		i.mixed = true
 	}
 	i.mark = m
+	if m.Table != "" {
+		i.names = append(i.names, m.Table)
+	}
 }
 
 // lacks returns the recorded columns that are not there, so that writes fail. An
@@ -100,24 +104,32 @@ func (i *installation) spell() {
 }
 
 // former is the name that a table had when its triggers were written, "" if that
-// is its own.
+// is its own. A table may have triggers of both names.
 func (i installation) former(t table) string {
-	if i.mark.Table == "" || sameTable(i.mark.Table, t.name) {
-		return ""
+	for _, name := range i.names {
+		if !sameTable(name, t.name) {
+			return name
+		}
 	}
-	return i.mark.Table
+	return ""
 }
 
-// of returns what a table has. Its name may have that of a schema in front.
+// of returns what a table has.
 func (c *catalogue) of(table string) installation {
+	if found := c.find(table); found != nil {
+		return *found
+	}
+	return installation{}
+}
+
+// find returns what a table has, nil if there is nothing. Its name may have that of a
+// schema in front.
+func (c *catalogue) find(table string) *installation {
 	found := c.tables[table]
 	if home, name, ok := strings.Cut(table, "."); found == nil && ok && strings.EqualFold(home, c.home) {
 		found = c.tables[name] // that of another home is another table
 	}
-	if found == nil {
-		return installation{}
-	}
-	return *found
+	return found
 }
 
 // hasTables reports whether the history's own tables are there.

@@ -19,7 +19,7 @@ const (
 	ActionSoftDelete Action = "soft_delete" // its deleted-at column was set
 	ActionRestore    Action = "restore"     // its deleted-at column was cleared
 	ActionTruncate   Action = "truncate"    // PostgreSQL: the whole table was emptied
-	ActionRename     Action = "rename"      // [Migrate] found the table under another name; Table is the old one
+	ActionRename     Action = "rename"      // the table got another name, as [Migrate] or [SQL] found; Table is the old one
 	ActionAnonymize  Action = "anonymize"   // [Anonymize] removed a person's metadata
 )
 

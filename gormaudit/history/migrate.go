@@ -32,7 +32,9 @@ func Migrate(db *gorm.DB, models ...any) error { return Options{}.Migrate(db, mo
 // another tool: run drop, then your own migration, then create. SQL needs a database
 // of the right kind, whose schema's name it asks for, and changes nothing. On SQLite
 // the texts fit this database only, as it is now, because create adds columns that
-// can't be added twice. The triggers are as exact as with [Options.Exact].
+// can't be added twice. The triggers are as exact as with [Options.Exact]. If a model's
+// table was renamed and its triggers still record its old name, create records that, as
+// migrations.md says.
 //
 // A statement ends with a semicolon and an empty line. The triggers' bodies have
 // semicolons of their own. So a tool must send a script as a whole
@@ -73,14 +75,16 @@ func (o Options) SQL(db *gorm.DB, models ...any) (drop, create string, err error
 	if err != nil {
 		return "", "", err
 	}
+	m.stale = slices.Clone(m.tables)
+	if err := m.checkRenamed(); err != nil {
+		return "", "", err
+	}
 	var drops []string
 	creates := m.dialect.objects(o, m.tables)
-	for _, t := range m.tables {
-		if former := m.found.of(t.name).former(t); former != "" {
-			return "", "", fmt.Errorf("history: table %q: it was renamed, from %q, and only history.Migrate can record that", t.name, former)
-		}
-		drops = append(drops, m.dialect.drop(t)...)
-		creates = append(append(creates, m.dialect.record(t)...), m.dialect.attach(t)...)
+	for _, t := range m.stale {
+		drops = append(append(drops, m.dropFormer(t)...), m.dialect.drop(t)...)
+		was := m.found.of(t.name).former(t)
+		creates = slices.Concat(creates, m.dialect.renamed(t, was), m.dialect.record(t), m.dialect.attach(t))
 	}
 	return script(drops), script(creates), nil
 }
@@ -183,7 +187,7 @@ func Drop(db *gorm.DB, models ...any) error {
 		return err
 	}
 	for _, t := range m.tables {
-		if err := execAll(uncached(db), m.dialect.drop(t)); err != nil {
+		if err := execAll(uncached(db), append(m.dropFormer(t), m.dialect.drop(t)...)); err != nil {
 			return fmt.Errorf("history: table %q: dropping triggers: %w", t.name, err)
 		}
 	}

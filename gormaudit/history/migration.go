@@ -58,6 +58,10 @@ type Options struct {
 type generator interface {
 	columnReader
 	recorder
+	// renamed returns the statements that record that t had another name, unless that
+	// is recorded, and drop the triggers that it brought along. was is the name, "" if
+	// the triggers that t has when the statements run are to say it, where they can.
+	renamed(t table, was string) []string
 	// catalogue asks what there is in the current home.
 	catalogue(db *gorm.DB) (*catalogue, error)
 	// in is the dialect in a home, which knows what is there.
@@ -233,6 +237,11 @@ func (m *migration) recordRename(db *gorm.DB, t table) error {
 	if former == "" {
 		return nil
 	}
+	var last string // a migration may have recorded it by a statement of its own
+	if err := uncached(db).Raw("SELECT moved_to FROM whodunit_changes WHERE action = 'rename' AND (table_name = ? OR moved_to = ?) ORDER BY id DESC LIMIT 1",
+		former, former).Scan(&last).Error; err != nil || last == t.name {
+		return err
+	}
 	by, err := Config{Actor: actor.FromContext}.attribution(contextOf(db))
 	if err != nil {
 		return err
@@ -245,6 +254,16 @@ func (m *migration) recordRename(db *gorm.DB, t table) error {
 	return nil
 }
 
+// renaming is a statement that records under which name t was, unless the last renaming
+// of that name says so. was is a query for the name. values are those of the columns of
+// whodunit_changes that a renaming does not have everywhere.
+func renaming(changes, columns, values, was, to string) string {
+	return "INSERT INTO " + changes + " (" + columns + ", table_name, row_key, moved_to, action)\n" +
+		"SELECT " + values + ", was.name, '', " + to + ", 'rename' FROM (" + was + ") AS was\n" +
+		"WHERE coalesce((SELECT moved_to FROM " + changes + " AS last WHERE action = 'rename' AND (table_name = was.name OR moved_to = was.name)" +
+		" ORDER BY id DESC LIMIT 1), '') <> " + to
+}
+
 // checkRenamed is an error for a table whose name another one had, which has
 // brought its triggers along: they would be replaced. Tables that were renamed come
 // first.
@@ -254,8 +273,9 @@ func (m *migration) checkRenamed() error {
 	})
 	for _, t := range m.stale {
 		for name, other := range m.found.tables {
-			given := slices.ContainsFunc(m.tables, func(t table) bool { return sameTable(t.name, name) })
-			if other.mark.Table != "" && sameTable(other.mark.Table, t.name) && !sameTable(name, t.name) && !given {
+			given := slices.ContainsFunc(m.tables, func(t table) bool { return m.found.find(t.name) == other })
+			named := slices.ContainsFunc(other.names, func(was string) bool { return sameTable(was, t.name) })
+			if named && !given {
 				return fmt.Errorf("history: table %q: the triggers of that name are on %q, which was renamed: migrate its model first, or with this one", t.name, name)
 			}
 		}
@@ -275,6 +295,8 @@ func checkTable(d generator, c *catalogue, t table) error {
 		return nil // Verify warns of it
 	case found.exposed || c.exposed:
 		return &TableError{Table: t.name, Err: ErrExposed}
+	case found.former(t) != "":
+		return &TableError{Table: t.name, Err: fmt.Errorf("%w: they record it as %q, the name that it had", ErrOutdated, found.former(t))}
 	case len(lost) > 0:
 		return &TableError{Table: t.name, Err: fmt.Errorf("%w: they record a column that the table does not have (%s)", ErrOutdated, strings.Join(lost, ", "))}
 	case (Options{}).stale(d, t.like(found.mark, d), found):

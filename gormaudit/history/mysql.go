@@ -367,7 +367,16 @@ func (d mysqlDialect) refuse(t table) string {
 }
 
 func (d mysqlDialect) attach(table) []string { return nil }
-func (d mysqlDialect) triggerCount() int     { return triggersPerTable }
+
+func (d mysqlDialect) renamed(t table, was string) []string {
+	if was == "" {
+		return nil
+	}
+	return append(d.drop(table{name: was}), renaming(changesTable, "change_set, token, at, database_user, fields",
+		mysqlNewSet+", "+mysqlNewToken+", "+mysqlNow+", USER(), '[]'", "SELECT "+d.literal(was)+" AS name", d.literal(t.name)))
+}
+
+func (d mysqlDialect) triggerCount() int { return triggersPerTable }
 
 func (d mysqlDialect) key(t table, row string) string {
 	if len(t.keys) == 1 {
@@ -663,8 +672,12 @@ func (d mysqlDialect) actorID(column string) string {
 }
 
 func (d mysqlDialect) triggerText(t table) string {
-	return "SELECT ACTION_STATEMENT AS text FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE() " +
-		"AND EVENT_OBJECT_TABLE = " + d.literal(t.name) + " AND LEFT(TRIGGER_NAME, 16) = 'whodunit_record_'"
+	home, name := "DATABASE()", t.name
+	if schema, rest, qualified := strings.Cut(t.name, "."); qualified {
+		home, name = d.literal(schema), rest
+	}
+	return "SELECT ACTION_STATEMENT AS text FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND " + home + " = DATABASE() " +
+		"AND EVENT_OBJECT_TABLE = " + d.literal(name) + " AND LEFT(TRIGGER_NAME, 16) = 'whodunit_record_'"
 }
 
 // alike compares as the key's column does.

@@ -229,6 +229,24 @@ func (d postgresDialect) attach(t table) []string {
 	return statements
 }
 
+// postgresWas asks the mark of the triggers that a table has under which other name they
+// record it.
+const postgresWas = `SELECT name FROM (
+  SELECT convert_from(decode(rpad(translate(mark, '-_', '+/'), (length(mark) + 3) / 4 * 4, '='), 'base64'), 'UTF8')::json->>'t' AS name
+  FROM (SELECT substring(p.prosrc from 'whodunit:([A-Za-z0-9_-]{16,})') AS mark FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    WHERE t.tgrelid = to_regclass(%s) AND t.tgname = 'whodunit_insert') AS found
+) AS named WHERE lower(name) <> lower(%s)`
+
+// renamed has no triggers to drop: attach replaces them.
+func (d postgresDialect) renamed(t table, was string) []string {
+	to := d.literal(t.name)
+	query := "SELECT " + d.literal(was) + " AS name"
+	if was == "" {
+		query = fmt.Sprintf(postgresWas, d.literal(quoteTable(t.name, quoteDouble)), to)
+	}
+	return []string{renaming(d.qualified(changesTable), "change_set, fields", d.qualified(postgresOpenName)+"(), '[]'", query, to)}
+}
+
 func (d postgresDialect) functionOf(t table) string { return d.qualified(objectName(t.name, "")) }
 
 func (d postgresDialect) record(t table) []string {

@@ -40,9 +40,9 @@ UNION ALL SELECT DISTINCT 'column', namespace::text, relname::text, visible::tex
 func (d postgresDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 	c := newCatalogue("")
 	err := c.read(db, postgresCatalogue, func(kind string, v [5]*string) {
-		names := []string{textOf(v[0]) + "." + textOf(v[1])}
+		table := textOf(v[0]) + "." + textOf(v[1])
 		if textOf(v[2]) == "true" {
-			names = append(names, textOf(v[1]))
+			c.tables[textOf(v[1])] = c.table(table)
 		}
 		switch kind {
 		case "home":
@@ -55,14 +55,10 @@ func (d postgresDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 		case "open":
 			c.mark, c.exposed = markIn(textOf(v[4])), textOf(v[3]) == "true"
 		case "trigger":
-			for _, name := range names {
-				c.table(name).add(v[4])
-				c.table(name).exposed = textOf(v[3]) == "true"
-			}
+			c.table(table).add(v[4])
+			c.table(table).exposed = textOf(v[3]) == "true"
 		case "column":
-			for _, name := range names {
-				c.table(name).columns[textOf(v[3])] = true
-			}
+			c.table(table).columns[textOf(v[3])] = true
 		}
 	})
 	if err == nil && c.home == "" {

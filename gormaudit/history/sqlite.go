@@ -175,8 +175,16 @@ func (d sqliteDialect) refuse(t table) string {
 }
 
 func (d sqliteDialect) attach(table) []string { return nil }
-func (d sqliteDialect) triggerCount() int     { return triggersPerTable }
-func (d sqliteDialect) refusals() int         { return 7 }
+
+func (d sqliteDialect) renamed(t table, was string) []string {
+	if was == "" {
+		return nil
+	}
+	return append(d.drop(table{name: was}), renaming(changesTable, "at", "julianday()", "SELECT "+quoteLiteral(was)+" AS name", quoteLiteral(t.name)))
+}
+
+func (d sqliteDialect) triggerCount() int { return triggersPerTable }
+func (d sqliteDialect) refusals() int     { return 7 }
 
 // layout says which pair is which column, and is known by the hash of that.
 func (d sqliteDialect) layout(t table) (id int64, columns string) {

@@ -52,10 +52,9 @@ func (t table) present(c *Change) {
 	}
 }
 
-// sameTable compares names, with or without a schema's in front.
-func sameTable(a, b string) bool {
-	return strings.EqualFold(a[strings.LastIndexByte(a, '.')+1:], b[strings.LastIndexByte(b, '.')+1:])
-}
+// sameTable compares names. One with a schema's in front is another name: changes are
+// recorded under it.
+func sameTable(a, b string) bool { return strings.EqualFold(a, b) }
 
 // describe reads a model's schema. dialect says how a column type is written
 // down.

@@ -29,7 +29,7 @@ type TableError struct {
 	// Table is the table's name.
 	Table string
 	// Err is [ErrMissing], [ErrOutdated], [ErrExposed] or [ErrDefiner], or wraps
-	// ErrOutdated with the names of columns.
+	// ErrOutdated with the names of columns, or with the name that the table had.
 	Err error
 }
 
