@@ -369,6 +369,29 @@ func TestAnAccountThatWritesBeforeTheHistory(t *testing.T) {
 	}
 }
 
+// In a rolling deployment the program runs meanwhile. Without models, Migrate makes what
+// schema.md has the administrator grant, so the first recorded change has an actor.
+func TestGrantsBeforeTheTriggers(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t, dbtest.MariaDB)
+	owner := d.Open(t)
+	must(t, owner.AutoMigrate(&Note{}))
+	db := mysqlAccount(t, d, logger.Discard, dml)
+	must(t, db.Use(history.NewWithConfig(history.Config{Models: []any{&Note{}}})))
+	must(t, db.WithContext(as(ann)).Create(&Note{ID: 1, Title: "a"}).Error)
+	must(t, history.Migrate(owner))
+	var user string
+	must(t, db.Raw("SELECT CURRENT_USER()").Scan(&user).Error)
+	for _, grant := range rightsOf(t, "MariaDB and MySQL", "writer", homeOf(t, owner)) {
+		must(t, owner.Exec("GRANT "+grant+" TO '"+strings.Replace(user, "@", "'@'", 1)+"'").Error)
+	}
+	must(t, history.Migrate(owner, &Note{}))
+	must(t, db.WithContext(as(ann)).Model(&Note{ID: 1}).Update("title", "b").Error)
+	if c := last(t, owner, &Note{ID: 1}); c.ChangeSet.Actor != ann {
+		t.Errorf("the first change is by %v, want ann", c.ChangeSet.Actor)
+	}
+}
+
 // A database whose name the statement happens to hold, and where the account may
 // not say who acts, keeps nothing from the one that is written.
 func TestAHomeThatDeniesIsNoHarm(t *testing.T) {
