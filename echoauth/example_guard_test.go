@@ -2,9 +2,11 @@ package echoauth_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -97,6 +99,45 @@ func ExampleRequireFunc_record() {
 	// user:2 403 ""
 	// user:3 401 ""
 	// anonymous 302 "/login?next=%2Fadmin%2Fusers"
+}
+
+// Another program has a token of its own. It is a service, and RequireUser refuses it.
+func ExampleRequireFunc_service() {
+	services := map[[32]byte]string{sha256.Sum256([]byte("a token of 32 random bytes")): "billing"}
+
+	fromToken := func(c echo.Context) (actor.Actor, bool, error) {
+		token := c.Request().Header.Get("X-Service-Token")
+		if token == "" {
+			return actor.Actor{}, false, nil
+		}
+		name, ok := services[sha256.Sum256([]byte(token))] // only hashes are kept
+		if !ok {
+			return actor.Actor{}, false, echoauth.ErrBadCredential // a 401
+		}
+		return actor.Service(name), true, nil
+	}
+	isService := func(_ echo.Context, a actor.Actor) (bool, error) { return a.Kind == actor.KindService, nil }
+	createNote := showActor
+
+	e := echo.New()
+	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		Sources: []echoauth.Source{fromToken, echoauth.FromSession()},
+	}))
+	e.POST("/machine/notes", createNote, echoauth.RequireFunc(isService))
+	e.POST("/notes", createNote, echoauth.RequireUser())
+
+	for _, call := range [][2]string{{"/machine/notes", "a token of 32 random bytes"}, {"/notes", "a token of 32 random bytes"}, {"/machine/notes", "forged"}, {"/machine/notes", ""}} {
+		req := httptest.NewRequest(http.MethodPost, call[0], nil)
+		req.Header.Set("X-Service-Token", call[1])
+		rec := httptest.NewRecorder()
+		e.ServeHTTP(rec, req)
+		fmt.Println(rec.Code, strings.TrimSpace(rec.Body.String()))
+	}
+	// Output:
+	// 200 service:billing
+	// 403 {"message":"Forbidden"}
+	// 401 {"message":"Unauthorized"}
+	// 403 {"message":"Forbidden"}
 }
 
 func ExampleSafeNext() {

@@ -73,6 +73,31 @@ func ExampleConfig_newIDs() {
 	// Output: created_by 0b1b9d0c-6f0c-4a5e-9a51-3d3c9a9a7c42
 }
 
+// Each program has a row among the users, whose ids are UUIDs.
+func ExampleConfig_services() {
+	type Task struct {
+		ID        uint
+		CreatedBy *string `gorm:"size:36"`
+	}
+	programs := map[string]string{"billing": "7d0c4f8e-2f2e-4b59-8f0a-0a1c7c1f9b11"} // read at start
+	config := gormaudit.Config{ID: func(a actor.Actor) string {
+		if a.Kind == actor.KindUser {
+			return a.ID
+		}
+		return programs[a.ID] // "", which is NULL, for one without a row
+	}}
+	db := openMemory(config, &Task{})
+
+	for _, who := range []actor.Actor{actor.Service("billing"), actor.System("archiver")} {
+		db.WithContext(actor.NewContext(context.Background(), who)).Create(&Task{})
+	}
+	printRow(db.Where("id = 1"), "tasks", "created_by")
+	printRow(db.Where("id = 2"), "tasks", "created_by")
+	// Output:
+	// created_by 7d0c4f8e-2f2e-4b59-8f0a-0a1c7c1f9b11
+	// created_by NULL
+}
+
 // An application that has a user in its contexts already keeps it there.
 func ExampleConfig_actor() {
 	type userKey struct{}

@@ -68,7 +68,7 @@ func (b *visitor) expect(status int, method, path, site string, form url.Values)
 // mustSignIn holds that a request leads to the sign-in, and shows nothing else.
 func (b *visitor) mustSignIn(method, path string, form url.Values) {
 	b.t.Helper()
-	if at, body := b.expect(http.StatusOK, method, path, "same-origin", form); at != "/login" || body != "please sign in" {
+	if at, body := b.expect(http.StatusOK, method, path, "same-origin", form); at != "/login" || body != "please sign in, then "+path {
 		b.t.Errorf("%s %s leads to %s: %s, want the sign-in", method, path, at, body)
 	}
 }
@@ -94,12 +94,14 @@ func TestAPageBehindTokens(t *testing.T) {
 			b := visit(t, application(historyweb.Handler(db, historyweb.Config{Tables: tables, MayRestore: anybodyMay}), key))
 
 			b.mustSignIn("GET", "/history/", nil)
+			b.mustSignIn("GET", "/history/row?table=orders&key=17", nil)
 			b.mustSignIn("POST", "/history/restore", form)
 			b.header.Set("Authorization", "Bearer "+tokenOf("2", time.Now().Add(time.Hour)))
 			b.mustSignIn("GET", "/history/", nil) // the page goes by the cookie alone
 			b.expect(http.StatusNoContent, "POST", "/api/open-history", "same-origin", nil)
 			b.header.Del("Authorization")
 
+			b.expect(http.StatusOK, "GET", "/history", "none", nil)
 			b.expect(http.StatusOK, "GET", "/history/row?table=orders&key=17", "none", nil)
 			b.expect(http.StatusUnauthorized, "GET", "/api/me", "same-origin", nil)
 			api, err := url.Parse(b.base + "/api/me")

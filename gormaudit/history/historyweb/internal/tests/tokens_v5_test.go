@@ -2,6 +2,7 @@ package tests
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -39,10 +40,15 @@ func tokensV5(page http.Handler, key []byte) http.Handler {
 	pages := e.Group("/history")
 	pages.Use(echojwt.WithConfig(echojwt.Config{
 		SigningKey: key, TokenLookup: "cookie:token",
-		ErrorHandler: func(c *echo.Context, _ error) error { return c.Redirect(http.StatusSeeOther, "/login") }, // no token, or it has expired
+		ErrorHandler: func(c *echo.Context, _ error) error { // no token, or it has expired
+			return c.Redirect(http.StatusSeeOther, "/login?next="+url.QueryEscape(c.Request().URL.RequestURI()))
+		},
 	}))
 	pages.Use(echoauth.Middleware()) // behind the JWT middleware, on the same group
 	pages.Any("/*", echo.WrapHandler(page))
-	e.GET("/login", func(c *echo.Context) error { return c.String(http.StatusOK, "please sign in") })
+	e.GET("/history", func(c *echo.Context) error { return c.Redirect(http.StatusSeeOther, "/history/") })
+	e.GET("/login", func(c *echo.Context) error {
+		return c.String(http.StatusOK, "please sign in, then "+echoauth.SafeNext(c.QueryParam("next")))
+	})
 	return e
 }
