@@ -167,14 +167,14 @@ func newReversal(tx *gorm.DB, s *schema.Schema, change Change) (*reversal, error
 // the history, and in the row itself.
 func namesWhoWrites(db *gorm.DB, s *schema.Schema) error {
 	if pluginOf(db) == nil {
-		return fmt.Errorf("history: table %q: nothing would say who puts the row back: db lacks the history's plugin (db.Use(history.New())?)", s.Table)
+		return fmt.Errorf("history: table %q: db lacks the history's plugin, which would say who puts the row back (db.Use(history.New())?)", s.Table)
 	}
 	by, err := bycolumn.Find(s)
 	if err != nil {
 		return err
 	}
 	if stamped := slices.Concat(by.Updated, by.Deleted); len(stamped) > 0 && db.Plugins[stampingPlugin] == nil {
-		return fmt.Errorf("history: table %q: nothing would write who puts the row back to column %q: db lacks gormaudit's plugin (db.Use(gormaudit.New())?)", s.Table, stamped[0].DBName)
+		return fmt.Errorf("history: table %q: db lacks gormaudit's plugin, which would write to column %q who puts the row back (db.Use(gormaudit.New())?)", s.Table, stamped[0].DBName)
 	}
 	return nil
 }
