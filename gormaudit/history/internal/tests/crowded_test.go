@@ -464,19 +464,17 @@ func TestPagesOfABusyActor(t *testing.T) {
 		if half := map[string]string{"postgres": "txid", "mysql": "token"}[plain.Name()]; half != "" {
 			must(t, plain.Exec("UPDATE whodunit_changes SET change_set = ?, "+half+" = (SELECT "+half+" FROM whodunit_change_sets WHERE id = ?) WHERE id IN (16666, 26666, 29666)", mine[5], mine[5]).Error)
 		}
-		want := map[string][]int64{}
-		for _, c := range all(t, plain, history.Query{}) {
-			if c.ChangeSet.Actor.ID == "42" {
-				want["all"] = append(want["all"], c.ID)
-				if c.Table == "notes" {
-					want["notes"] = append(want["notes"], c.ID)
-				}
-			}
+		in := "change_set = change_sets.id"
+		if plain.Name() == "sqlite" {
+			in = "changes.id BETWEEN change_sets.id AND change_sets.last"
 		}
-		for name, q := range map[string]history.Query{"all": {}, "notes": {Tables: []any{&Note{}}}} {
+		for tables, q := range map[string]history.Query{"%": {}, "notes": {Tables: []any{&Note{}}}} {
 			q.Actors = []actor.Identity{ann.Identity, {}}
-			if got := ids(all(t, plain, q)); !slices.Equal(got, want[name]) {
-				t.Errorf("All of %s = %d changes, want %d: %v", name, len(got), len(want[name]), got)
+			var want []int64
+			must(t, plain.Raw("SELECT changes.id FROM whodunit_change_sets AS change_sets JOIN whodunit_changes AS changes ON "+in+
+				" WHERE actor_id = '42' AND table_name LIKE ? ORDER BY changes.id DESC", tables).Scan(&want).Error)
+			if got := ids(all(t, plain, q)); len(want) < 2000 || !slices.Equal(got, want) {
+				t.Errorf("All of %s = %d changes, want %d: %v", tables, len(got), len(want), got)
 			}
 			var paged []int64
 			for q.Limit = 70; ; {
@@ -486,8 +484,8 @@ func TestPagesOfABusyActor(t *testing.T) {
 				}
 				paged, q.Before = append(paged, page...), page[len(page)-1]
 			}
-			if !slices.Equal(paged, want[name]) {
-				t.Errorf("pages of %s = %d changes, want %d: %v", name, len(paged), len(want[name]), paged)
+			if !slices.Equal(paged, want) {
+				t.Errorf("pages of %s = %d changes, want %d: %v", tables, len(paged), len(want), paged)
 			}
 		}
 	})
