@@ -1,7 +1,8 @@
 // Command sqlfiles writes the two files of a migration of tables that have a
 // history, for golang-migrate and tools like it. Where the files say so, write the
 // migration itself. Commit both, and history.sql, which the next migration needs.
-// To write the same files once more, get back the history.sql of before.
+// To write the same files once more, get back the history.sql of before. Files that
+// rename a table need more: see "A renamed table" in migrations.md.
 //
 //	DATABASE_URL=postgres://… go run ./example/sqlfiles 0007_history
 //

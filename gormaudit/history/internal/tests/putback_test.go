@@ -150,6 +150,37 @@ func TestRestoreRefusesWhatIsNotRecorded(t *testing.T) {
 	})
 }
 
+// A column that something else than gormaudit writes is put back like any other.
+func TestPuttingBackWithAnotherWriterOfItsColumns(t *testing.T) {
+	t.Parallel()
+	type Bill struct {
+		ID        uint
+		Amount    int
+		UpdatedBy string `gorm:"autoUpdateBy:false"`
+		DeletedBy string `gorm:"autoDeleteBy:false"`
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := d.Open(t), d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Bill{}))
+		must(t, db.Create(&Bill{ID: 1, Amount: 1, UpdatedBy: "a"}).Error)
+		then := moment(t, d, plain)
+		must(t, db.Model(&Bill{ID: 1}).Updates(&Bill{Amount: 2, UpdatedBy: "b"}).Error)
+		must(t, db.Model(&Bill{ID: 1}).Updates(&Bill{Amount: 3, UpdatedBy: "c"}).Error)
+		must(t, history.Revert(db, last(t, plain, &Bill{ID: 1})))
+		var now Bill
+		must(t, plain.First(&now).Error)
+		if want := (Bill{ID: 1, Amount: 2, UpdatedBy: "b"}); now != want {
+			t.Errorf("after Revert the row is %+v, want %+v", now, want)
+		}
+		must2(history.Restore[Bill](db.WithContext(as(bob)), 1, then))
+		must(t, plain.First(&now).Error)
+		if now.Amount != 1 || now.UpdatedBy != "a" || last(t, plain, &now).ChangeSet.Actor != bob {
+			t.Errorf("after Restore the row is %+v, by %v", now, last(t, plain, &now).ChangeSet.Actor)
+		}
+	})
+}
+
 // Without its plugins, what is put back would be nobody's.
 func TestPuttingBackNeedsThePlugins(t *testing.T) {
 	t.Parallel()
