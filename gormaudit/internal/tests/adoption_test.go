@@ -300,6 +300,69 @@ func TestAdoptingBackfills(t *testing.T) {
 	}
 }
 
+// A column that held 0 for nobody becomes nullable, while a release with the old type
+// runs beside the new one.
+func TestAdoptingAColumnOfZeros(t *testing.T) {
+	type oldChat struct {
+		ID        uint
+		CreatorID uint `gorm:"not null;default:0"`
+	}
+	type newChat struct {
+		ID        uint
+		CreatorID *uint `gorm:"autoCreateBy"`
+	}
+	alter := map[string]string{
+		dbtest.Postgres: "ALTER TABLE chats ALTER COLUMN creator_id DROP NOT NULL, ALTER COLUMN creator_id DROP DEFAULT",
+		dbtest.MariaDB:  "ALTER TABLE chats MODIFY creator_id bigint unsigned NULL",
+	}
+	dbtest.Beside(t, []string{dbtest.Postgres, dbtest.MariaDB}, func(t *testing.T, d *dbtest.Database) {
+		before, s := d.Open(t).Table("chats"), &stage{DB: d.Open(t), plain: d.Open(t)}
+		must(t, before.AutoMigrate(&oldChat{}))
+		must(t, s.Use(gormaudit.New()))
+		ok(t, d.Open(t).Table("chats").Create(&oldChat{ID: 1}))
+		ok(t, s.plain.Exec(alter[d.Kind]))
+		must(t, gormaudit.Verify(s.plain.Table("chats"), &newChat{}))
+		ok(t, s.as(actor.Actor{}).Table("chats").Create(&newChat{ID: 2}))
+		ok(t, s.user(7).Table("chats").Create(&newChat{ID: 3}))
+		var read []oldChat
+		ok(t, d.Open(t).Table("chats").Order("id").Find(&read))
+		if got := fmt.Sprint(read); got != "[{1 0} {2 0} {3 7}]" {
+			t.Errorf("the old release reads %s", got)
+		}
+		var id uint
+		if err := s.plain.Raw("SELECT creator_id FROM chats WHERE id = 2").Row().Scan(&id); err == nil {
+			t.Error("Scan of NULL into a uint did not fail")
+		}
+		ok(t, s.plain.Exec("UPDATE chats SET creator_id = NULL WHERE creator_id = 0"))
+		if got := s.cell(t, "chats", "creator_id", 1) + " " + s.cell(t, "chats", "creator_id", 3); got != "NULL 7" {
+			t.Errorf("the rows hold %s, want NULL 7", got)
+		}
+	})
+}
+
+// Whoever sets a flag that is no soft delete becomes updated_by. SoftBy is refused there.
+func TestAdoptingAHandMadeSoftDelete(t *testing.T) {
+	type Chat struct {
+		ID        uint
+		IsDeleted bool
+		gormaudit.By[uint]
+	}
+	type Soft struct {
+		ID        uint
+		IsDeleted bool
+		gormaudit.SoftBy[uint]
+	}
+	s := newSQLiteStage(t, gormaudit.Config{}, &Chat{})
+	ok(t, s.user(7).Create(&Chat{ID: 1}))
+	ok(t, s.user(8).Model(&Chat{ID: 1}).Update("is_deleted", true))
+	if got := s.by(t, "chats", 1); got != "7 8" {
+		t.Errorf("the row is by %s, want 7 8", got)
+	}
+	if err := gormaudit.Verify(s.plain, &Soft{}); err == nil || !strings.Contains(err.Error(), "no soft-delete field") {
+		t.Errorf("Verify of SoftBy = %v, want an error", err)
+	}
+}
+
 // The SQL files add what the models need, and take it away.
 func TestAdoptingBySQLFiles(t *testing.T) {
 	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
@@ -339,6 +402,28 @@ func TestAdoptingTheHistory(t *testing.T) {
 		changes, err := history.Of(db, &Chat{ID: 1})
 		if err != nil || len(changes) != 1 || changes[0].ChangeSet.Actor != actor.User(7) {
 			t.Errorf("recorded %+v, %v, want the last update, by user:7", changes, err)
+		}
+	})
+}
+
+// A migration's Exec has an actor within a transaction, also after an ALTER TABLE, which
+// commits on MariaDB.
+func TestAdoptingMigratesRowsByExec(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		must(t, history.Migrate(d.Open(t), &Chat{}))
+		ok(t, d.Open(t).Create(&Chat{ID: 1}))
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		migration := actor.System("migration")
+		db = db.WithContext(contextOf(migration))
+		ok(t, db.Exec("UPDATE chats SET title = 'outside'"))
+		must(t, db.Transaction(func(tx *gorm.DB) error {
+			ok(t, tx.Exec("CREATE TABLE others (id integer)"))
+			return tx.Exec("UPDATE chats SET title = 'inside'").Error
+		}))
+		changes, err := history.Of(db, &Chat{ID: 1})
+		if err != nil || len(changes) != 3 || changes[0].ChangeSet.Actor != migration || changes[1].ChangeSet.Attributed {
+			t.Errorf("recorded %+v, %v, want the last change alone by the migration", changes, err)
 		}
 	})
 }
