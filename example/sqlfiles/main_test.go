@@ -191,3 +191,38 @@ func read(t *testing.T, file string) string {
 	}
 	return string(text)
 }
+
+// memo is Note after a migration that renames its table.
+type memo struct {
+	ID    uint
+	Title string
+}
+
+func (memo) TableName() string { return "memos" }
+
+// The files of a renamed table keep its past, there and back.
+func TestFilesOfARenamedTable(t *testing.T) {
+	const there, back = "ALTER TABLE notes RENAME TO memos;", "ALTER TABLE memos RENAME TO notes;"
+	_, text, _ := strings.Cut(read(t, "../../gormaudit/history/migrations.md"), "| PostgreSQL | `INSERT")
+	text, _, _ = strings.Cut("INSERT"+text, "`")
+	statement := strings.NewReplacer("'notes'", "'memos'", "'memos'", "'notes'").Replace(text) + ";"
+	db, pool := connect(t)
+	t.Chdir(t.TempDir())
+	must(t, errors.Join(db.AutoMigrate(&Note{}, &Tag{}), write(db, "0001_history", &Note{}, &Tag{})))
+	must(t, exec(pool, read(t, "0001_history.up.sql")))
+	must(t, db.Create(&Note{ID: 1, Title: "a"}).Error)
+	must(t, exec(pool, there)) // in one's own database first
+	must(t, write(db, "0002_memos", &memo{}, &Tag{}))
+	must(t, exec(pool, back))
+
+	must(t, exec(pool, strings.Replace(read(t, "0002_memos.up.sql"), "-- ALTER TABLE …", there, 1)))
+	must(t, errors.Join(history.Verify(db, &memo{}, &Tag{}), db.Model(&memo{ID: 1}).Update("title", "b").Error))
+	if changes, err := history.Of(db, &memo{ID: 1}); err != nil || len(changes) != 2 {
+		t.Errorf("under the new name there are %d changes, %v, want 2", len(changes), err)
+	}
+	must(t, exec(pool, strings.Replace(read(t, "0002_memos.down.sql"), "-- and back …", back+statement, 1)))
+	must(t, errors.Join(history.Verify(db, &Note{}, &Tag{}), db.Model(&Note{ID: 1}).Update("title", "c").Error))
+	if changes, err := history.Of(db, &Note{ID: 1}); err != nil || len(changes) != 3 {
+		t.Errorf("under the old name there are %d changes, %v, want 3", len(changes), err)
+	}
+}
