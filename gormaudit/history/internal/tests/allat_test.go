@@ -111,9 +111,7 @@ func TestAllAtOfManyRows(t *testing.T) {
 
 // What it keeps in memory does not grow with what has changed since.
 func TestAllAtTakesBoundedMemory(t *testing.T) {
-	if dbtest.Race {
-		t.Skip("the race detector takes memory of its own")
-	}
+	skipUnderRace(t, "it takes memory of its own")
 	var kept []uint64
 	for _, n := range []int{2_500, 15_000} {
 		d := dbtest.New(t, dbtest.SQLite)

@@ -60,6 +60,7 @@ func crowd(tb testing.TB, plain *gorm.DB, n int) {
 
 // Whatever is asked of many changes, none is answered by reading them all.
 func TestPlansUseIndexes(t *testing.T) {
+	skipUnderRace(t, "the database's plans are the same")
 	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		_, plain := open(t, d)
 		crowd(t, plain, 50_000)
@@ -105,6 +106,7 @@ func TestPlansUseIndexes(t *testing.T) {
 
 // A page far below the newest change is read from where it begins.
 func TestALaterPageSkipsNothing(t *testing.T) {
+	skipUnderRace(t, "the database reads the same rows")
 	d := dbtest.New(t, dbtest.MariaDB) // the others' planners do
 	_, plain := open(t, d)
 	crowd(t, plain, 50_000)
@@ -282,9 +284,7 @@ func onceInThree(t *testing.T, timed func() error) {
 }
 
 func TestPruneLetsOthersWrite(t *testing.T) {
-	if dbtest.Race {
-		t.Skip("the race detector takes time of its own")
-	}
+	skipUnderRace(t, "it takes time of its own")
 	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
 		onceInThree(t, func() error {
 			db, plain := open(t, dbtest.New(t, d.Kind))

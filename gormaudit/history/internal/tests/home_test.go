@@ -348,6 +348,7 @@ func TestAnAccountThatMayNotSayWhoActs(t *testing.T) {
 
 // Before there is a history, there is nothing to grant: it is logged when there is.
 func TestAnAccountThatWritesBeforeTheHistory(t *testing.T) {
+	skipUnderRace(t, "it waits eleven seconds, alone")
 	t.Parallel()
 	d := dbtest.New(t, dbtest.MariaDB)
 	owner := d.Open(t)

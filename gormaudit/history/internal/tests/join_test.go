@@ -70,11 +70,14 @@ func openJoined(t *testing.T, d *dbtest.Database, labels, friends any) *gorm.DB 
 // The models of join tables may stand anywhere among the others, whether
 // SetupJoinTable knows them or not.
 func TestMigrateOfJoinTablesInAnyOrder(t *testing.T) {
-	orders := [][]int{{0, 1, 2, 3}, {1, 0, 3, 2}, {2, 3, 0, 1}, {3, 1, 2, 0}}
+	orders := [][]int{{2, 3, 0, 1}, {0, 1, 2, 3}, {1, 0, 3, 2}, {3, 1, 2, 0}}
+	if dbtest.Race {
+		orders = orders[:1]
+	}
 	for _, setup := range []bool{true, false} {
 		for _, order := range orders {
 			t.Run(fmt.Sprint("setup ", setup, order), func(t *testing.T) {
-				dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) { migrateJoined(t, d, setup, order) })
+				dbtest.Beside(t, []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB}, func(t *testing.T, d *dbtest.Database) { migrateJoined(t, d, setup, order) })
 			})
 		}
 	}

@@ -211,9 +211,7 @@ func TestRoundTrips(t *testing.T) {
 }
 
 func TestAnUnauditedTableCostsNothing(t *testing.T) {
-	if dbtest.Race {
-		t.Skip("under the race detector, a sync.Pool drops some of what it is given")
-	}
+	skipUnderRace(t, "a sync.Pool drops some of what it is given")
 	db := dbtest.New(t, dbtest.SQLite).Open(t, &gorm.Config{Logger: logger.Discard, SkipDefaultTransaction: true})
 	bare := dbtest.New(t, dbtest.SQLite).Open(t, &gorm.Config{Logger: logger.Discard, SkipDefaultTransaction: true})
 	must(t, db.Use(history.New()))

@@ -376,6 +376,15 @@ func TestAStatementIsUsedAgain(t *testing.T) {
 	}
 }
 
+// skipUnderRace is for a test in which the database works, and not a program, and for one
+// of what the race detector itself costs.
+func skipUnderRace(tb testing.TB, why string) {
+	tb.Helper()
+	if dbtest.Race {
+		tb.Skip("under the race detector: " + why)
+	}
+}
+
 func must2[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
