@@ -13,7 +13,7 @@
 //		Identity.Same: i.Kind == other.Kind -> true
 //		TestIdentity
 //
-// The first line says what is wrong. The second names a function, a method, a
+// The first line says what is wrong. The second names a function, a Type.Method, a
 // constant or a variable, and what happens to it:
 //
 //	Same: A -> B      puts the expression B in place of A. If both are string

@@ -65,7 +65,7 @@ func named(file *ast.File, name string) (found []ast.Node) {
 	for _, d := range file.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
-			if name == d.Name.Name || d.Recv != nil && name == receiver(d)+"."+d.Name.Name {
+			if d.Recv == nil && name == d.Name.Name || d.Recv != nil && name == receiver(d)+"."+d.Name.Name {
 				found = append(found, d)
 			}
 		case *ast.GenDecl:

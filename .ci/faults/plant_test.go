@@ -27,21 +27,22 @@ func (b *box) put(a, c int) (int, error) {
 
 func TestPlant(t *testing.T) {
 	for edit, want := range map[string]string{
-		"most: 63 -> 64":                   "const most = 64",
-		"put: a < most -> a > most":        "if a > most && c != 0 {",
-		"box.put: not most":                "if !(a < most) && c != 0 {",
-		`put: "NOT " -> ""`:                `send("SELECT a FROM b WHERE c")`,
-		"put: drop send":                   "if false { send(",
-		"put: drop 7":                      "", // an error: there are two
-		"put: drop a == 7":                 "switch {\n\t\n\t}",
-		"put: return 0, nil":               "{ if true { return 0, nil };\n\tif a",
-		"put: drop return a, nil":          "if false { return a, nil }",
-		"put: not c":                       "if a < most && !(c != 0)",
-		"gone: not c":                      "",
-		"put: not gone":                    "",
-		"put: shuffle c":                   "",
-		"box: not c":                       "",
-		`put: drop send("something else")`: "",
+		"most: 63 -> 64":                       "const most = 64",
+		"box.put: a < most -> a > most":        "if a > most && c != 0 {",
+		"box.put: not most":                    "if !(a < most) && c != 0 {",
+		`box.put: "NOT " -> ""`:                `send("SELECT a FROM b WHERE c")`,
+		"box.put: drop send":                   "if false { send(",
+		"box.put: drop 7":                      "", // an error: there are two
+		"box.put: drop a == 7":                 "switch {\n\t\n\t}",
+		"box.put: return 0, nil":               "{ if true { return 0, nil };\n\tif a",
+		"box.put: drop return a, nil":          "if false { return a, nil }",
+		"box.put: not c":                       "if a < most && !(c != 0)",
+		"gone: not c":                          "",
+		"put: not c":                           "", // of box
+		"box.put: not gone":                    "",
+		"box.put: shuffle c":                   "",
+		"box: not c":                           "",
+		`box.put: drop send("something else")`: "",
 	} {
 		text, err := planted(t, edit)
 		if want == "" && err == nil {
