@@ -105,7 +105,7 @@ func sameFold(a, b string) bool {
 // alike reports whether a value for c is one for other too.
 func (c *column) alike(other *column) bool {
 	return c.base == other.base && c.depth == other.depth && c.field.Serializer == nil && other.field.Serializer == nil &&
-		c.field.Size == other.field.Size
+		c.field.Size == other.field.Size && c.field.TagSettings["TYPE"] == other.field.TagSettings["TYPE"]
 }
 
 // in returns the column's field in row, a struct. A nil pointer to an embedded
@@ -174,9 +174,17 @@ func (p *pointers) take(c *column) reflect.Value {
 }
 
 // preferNativeUUID gives a uuid column the database's own type, unless the
-// model asks for one. GORM would make it text.
+// model asks for one. GORM would make it text, or bytes for a struct such as
+// uuid.NullUUID, although that writes text.
 func (c *column) preferNativeUUID(dialect string) {
-	if dialect == "postgres" && isUUID(c.base) && c.field.DataType == schema.String && c.field.TagSettings["TYPE"] == "" {
+	if !c.convert.uuid || c.field.TagSettings["TYPE"] != "" {
+		return
+	}
+	_, chosen := reflect.New(c.base).Interface().(schema.GormDataTypeInterface)
+	if c.field.DataType == schema.Bytes && c.base.Kind() == reflect.Struct && !chosen {
+		c.field.DataType = schema.String
+	}
+	if dialect == "postgres" && c.field.DataType == schema.String {
 		c.field.DataType = "uuid"
 	}
 }

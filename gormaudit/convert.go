@@ -62,6 +62,9 @@ func (v *value) assign(dst reflect.Value) {
 type converter struct {
 	// text says that the column holds any text, not just users' ids.
 	text bool
+	// uuid says that the column holds UUIDs, and that GORM writes them as text unless
+	// the field's type is an array.
+	uuid bool
 	// id converts a non-empty id.
 	id func(id string) (value, error)
 	// zero is what the column holds for nobody.
@@ -75,7 +78,7 @@ var (
 	errTooLong  = errors.New("longer than the column's size")
 	errZero     = errors.New("in this column it means nobody")
 	errProgram  = errors.New("it would be read as another kind of actor (Config.ID?)")
-	errNotAUUID = errors.New("not a UUID of 36 characters")
+	errNotAUUID = errors.New("not a UUID in its own spelling, which has 36 characters and no capitals")
 )
 
 func newConverter(field *schema.Field, base reflect.Type) (converter, error) {
@@ -87,11 +90,15 @@ func newConverter(field *schema.Field, base reflect.Type) (converter, error) {
 	pointer, typed := reflect.PointerTo(base), base.Implements(valuerType) || base.Implements(gormValuerType)
 	switch kind := base.Kind(); {
 	case isUUID(base):
-		c.id = uuidConverter(base)
+		c.uuid, c.id = true, uuidConverter(base)
 	case pointer.Implements(scannerType):
 		c.id = scanConverter(base)
 		_, err := c.id("system:probe")
 		c.text = err == nil
+		own := inOwnSpelling(c.id)
+		if _, err := own(aUUID); err == nil && !c.text {
+			c.uuid, c.id = true, own
+		}
 		typed = base.Implements(gormValuerType)
 	case kind == reflect.String:
 		c.text, c.id = true, textConverter(field.Size)
@@ -103,6 +110,9 @@ func newConverter(field *schema.Field, base reflect.Type) (converter, error) {
 		c.text, c.id = true, bytesConverter(base, field.Size)
 	default:
 		return c, errNever
+	}
+	if c.text && strings.EqualFold(field.TagSettings["TYPE"], "uuid") {
+		c.id = unlessRespelled(c.id)
 	}
 	if typed && field.Serializer == nil {
 		c.id = bindTyped(base, c.id)
@@ -181,7 +191,34 @@ func isUUID(base reflect.Type) bool {
 	return base.Kind() == reflect.Array && base.Len() == 16 && base.Elem().Kind() == reflect.Uint8 && base.Implements(valuerType)
 }
 
-// uuidConverter takes the text of a UUID. A type of another alphabet, such as a
+// aUUID is one as uuid.UUID writes it.
+const aUUID = "0190f6a5-7c3e-7b1a-9f00-2a4b6c8d0e1f"
+
+// inOwnSpelling refuses an id that the column would hold in another spelling. The
+// history has it as it came, where it would be somebody else.
+func inOwnSpelling(convert func(string) (value, error)) func(string) (value, error) {
+	return func(id string) (value, error) {
+		v, err := convert(id)
+		if err == nil && fmt.Sprint(driverValue(v.bind)) != id {
+			return value{}, errNotAUUID
+		}
+		return v, err
+	}
+}
+
+// unlessRespelled refuses a UUID that a column of that type would spell anew. The
+// databases take braces, capitals, and hyphens elsewhere or not at all.
+func unlessRespelled(convert func(string) (value, error)) func(string) (value, error) {
+	return func(id string) (value, error) {
+		b, err := hex.DecodeString(strings.Trim(strings.ReplaceAll(id, "-", ""), "{}"))
+		if err == nil && len(b) == 16 && id != fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]) {
+			return value{}, errNotAUUID
+		}
+		return convert(id)
+	}
+}
+
+// uuidConverter takes a UUID as its type writes it. A type of another alphabet, such as a
 // ULID's, takes its own text instead, through its Scan: the bytes of a UUID
 // would be read back as an id that nobody has.
 func uuidConverter(base reflect.Type) func(string) (value, error) {
@@ -191,11 +228,12 @@ func uuidConverter(base reflect.Type) func(string) (value, error) {
 	}
 	return func(id string) (value, error) {
 		v, ok := parseUUID(base, id)
-		if ok && spells(v, id, true) {
+		lower := id == strings.ToLower(id)
+		if ok && spells(v, id, lower) {
 			return value{kind: typedValue, typed: v}, nil
 		}
 		scanned, err := scan(id)
-		if err == nil && (ok && scanned.typed.Equal(v) || spells(scanned.typed, id, false)) {
+		if err == nil && (ok && lower && scanned.typed.Equal(v) || spells(scanned.typed, id, false)) {
 			return scanned, nil
 		}
 		return value{}, errNotAUUID
@@ -218,9 +256,9 @@ func spells(v reflect.Value, id string, mute bool) bool {
 	switch v := v.Addr().Interface().(type) {
 	case encoding.TextMarshaler:
 		text, err := v.MarshalText()
-		return err == nil && strings.EqualFold(string(text), id)
+		return err == nil && string(text) == id
 	case fmt.Stringer:
-		return strings.EqualFold(v.String(), id)
+		return v.String() == id
 	}
 	return mute
 }

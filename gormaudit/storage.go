@@ -147,7 +147,7 @@ var aProgram = strconv.Quote(actor.System("archiver").Identity.String())
 
 func (r requirement) ids() string {
 	switch {
-	case isUUID(r.column.base):
+	case r.column.convert.uuid:
 		return "UUIDs"
 	case r.kind == numberStorage:
 		return "numbers"

@@ -27,7 +27,7 @@ import (
 //   - that the database itself computes or counts up.
 //
 // Verify warns, through db's logger, of PostgreSQL's columns that hold UUIDs as
-// text because AutoMigrate ran without [Config.Models].
+// text or bytes because AutoMigrate ran without [Config.Models].
 //
 // It also reports what [Config.Models] refuses at start, and a model without any
 // by-column. It asks for no index. It does not judge a trigger's body, a check or
@@ -77,9 +77,8 @@ func verify(db *gorm.DB, value any) []error {
 		for _, problem := range v.problems(c) {
 			problems = append(problems, &ColumnError{Table: table.String(), Column: c.name, Type: c.field.FieldType, cause: errors.New(problem)})
 		}
-		if dataType := v.textForUUIDs(c); dataType != "" {
-			db.Logger.Warn(db.Statement.Context, finished(fmt.Sprintf("gormaudit: %s.%s holds UUIDs as %s, because AutoMigrate did not know that the model has by-columns: "+
-				"name the model in Config.Models, and call db.Use before AutoMigrate, which makes the column uuid", table, c.name, dataType)))
+		if warning := v.foreignUUIDs(table.String(), c); warning != "" {
+			db.Logger.Warn(db.Statement.Context, finished(warning))
 		}
 	}
 	return problems
@@ -118,14 +117,22 @@ func (v *verification) problems(c *column) []string {
 	return append(problems, v.nobody(c, live)...)
 }
 
-// textForUUIDs returns the type of a column of texts on PostgreSQL that could be a
-// uuid, unless a tag asks for that type.
-func (v *verification) textForUUIDs(c *column) string {
+// foreignUUIDs warns of a column of texts or bytes on PostgreSQL that could be a uuid,
+// unless a tag asks for that type.
+func (v *verification) foreignUUIDs(table string, c *column) string {
 	live, ok := v.column(c.name)
-	if !ok || v.dialect != "postgres" || !isUUID(c.base) || c.field.TagSettings["TYPE"] != "" || storageOf(v.dialect, live.dataType).kind != textStorage {
+	if !ok || v.dialect != "postgres" || !c.convert.uuid || c.field.TagSettings["TYPE"] != "" {
 		return ""
 	}
-	return live.dataType
+	remedy := ", which makes the column uuid"
+	switch kind := storageOf(v.dialect, live.dataType).kind; {
+	case kind == bytesStorage && c.base.Kind() == reflect.Struct: // which writes text
+		remedy = fmt.Sprintf(", after ALTER TABLE %[1]s ALTER COLUMN %[2]s TYPE uuid USING convert_from(%[2]s, 'UTF8')::uuid", table, c.name)
+	case kind != textStorage:
+		return ""
+	}
+	return fmt.Sprintf("gormaudit: %s.%s holds UUIDs as %s, because AutoMigrate did not know that the model has by-columns: "+
+		"name the model in Config.Models, and call db.Use before AutoMigrate%s", table, c.name, live.dataType, remedy)
 }
 
 // nobody returns why a column can't hold nobody, or holds more than who.

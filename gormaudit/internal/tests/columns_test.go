@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit"
@@ -462,6 +463,39 @@ func TestOwnUUIDFieldsInTheDatabase(t *testing.T) {
 				t.Errorf("created_by is a %s, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// Without Config.Models GORM makes bytes of the first two, and texts of the others.
+func TestUUIDsOfEveryTypeAreNative(t *testing.T) {
+	d := dbtest.New(t, dbtest.Postgres)
+	for _, model := range []any{&holder[uuid.NullUUID]{}, &holder[sql.Null[uuid.UUID]]{}, &holder[wrappedUUID]{}, &holder[*wrappedUUID]{}, &holder[uuid.UUID]{}} {
+		s := newStage(t, d, gormaudit.Config{Models: []any{model}}, model)
+		row := newOf(indirect(model))
+		ok(t, s.as(actor.User(ownUUID)).Create(row))
+		table := tableOf(t, s.plain, model)
+		var held string
+		err := s.plain.Raw("SELECT pg_typeof(created_by) || ' ' || created_by FROM ?", clause.Table{Name: table}).Scan(&held).Error
+		if want := "uuid " + ownUUID; err != nil || held != want {
+			t.Errorf("%T: created_by is %q, %v, want %q", model, held, err, want)
+		}
+		must(t, gormaudit.Verify(s.DB, model))
+	}
+}
+
+// A column of the type uuid changes another spelling, whatever the field.
+func TestTextForAUUIDColumnHasItsSpelling(t *testing.T) {
+	type textTicket struct {
+		ID        uint
+		CreatedBy *string `gorm:"type:uuid"`
+	}
+	s := newStage(t, dbtest.New(t, dbtest.Postgres), gormaudit.Config{}, &textTicket{})
+	ok(t, s.as(actor.User(ownUUID)).Create(&textTicket{}))
+	for _, id := range []string{upperID, "{" + ownUUID + "}", strings.ReplaceAll(ownUUID, "-", "")} {
+		var wrong *gormaudit.ColumnError
+		if err := s.as(actor.User(id)).Create(&textTicket{}).Error; !errors.As(err, &wrong) {
+			t.Errorf("Create(id %s) = %v, want a ColumnError", id, err)
+		}
 	}
 }
 

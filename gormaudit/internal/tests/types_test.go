@@ -109,6 +109,9 @@ func (b *binUUID) Scan(src any) error {
 	return nil
 }
 
+// wrappedUUID has the methods of what it holds.
+type wrappedUUID struct{ uuid.UUID }
+
 // sortableID is 16 bytes that are written in an alphabet of their own, as a
 // ULID is.
 type sortableID [16]byte
@@ -244,15 +247,11 @@ func noZero(f fit) fit {
 	}
 }
 
+// fitsUUID takes a UUID as the column shows it: another spelling would be another
+// actor in the history, and the same one here.
 func fitsUUID(id string) (string, bool) {
 	u, err := uuid.Parse(id)
-	return u.String(), err == nil && len(id) == 36
-}
-
-// fitsAnyUUID is for types whose own Scan decides.
-func fitsAnyUUID(id string) (string, bool) {
-	u, err := uuid.Parse(id)
-	return u.String(), err == nil
+	return id, err == nil && u.String() == id
 }
 
 func fitsBinUUID(id string) (string, bool) {
@@ -320,7 +319,9 @@ var columnTypes = []struct {
 	{"named []byte", holder[rawID]{}, fitsText},
 	{"uuid.UUID", holder[uuid.UUID]{}, fitsUUID},
 	{"*uuid.UUID", holder[*uuid.UUID]{}, fitsUUID},
-	{"uuid.NullUUID", holder[uuid.NullUUID]{}, fitsAnyUUID},
+	{"uuid.NullUUID", holder[uuid.NullUUID]{}, fitsUUID},
+	{"struct around a uuid.UUID", holder[wrappedUUID]{}, fitsUUID},
+	{"*struct around a uuid.UUID", holder[*wrappedUUID]{}, fitsUUID},
 	{"binary UUID", holder[binUUID]{}, fitsBinUUID},
 	{"*binary UUID", holder[*binUUID]{}, fitsBinUUID},
 	{"16 bytes that are no UUID", holder[sortableID]{}, fitsSortable},
@@ -334,7 +335,7 @@ var columnTypes = []struct {
 	{"sql.Null[uint8]", holder[sql.Null[uint8]]{}, fitsUint(8)},
 	{"sql.Null[uint64]", holder[sql.Null[uint64]]{}, fitsUint(63)}, // more its own Value refuses
 	{"sql.Null[int32]", holder[sql.Null[int32]]{}, fitsInt(32)},
-	{"sql.Null[uuid.UUID]", holder[sql.Null[uuid.UUID]]{}, fitsAnyUUID},
+	{"sql.Null[uuid.UUID]", holder[sql.Null[uuid.UUID]]{}, fitsUUID},
 	{"*sql.NullInt64", holder[*sql.NullInt64]{}, fitsInt(64)},
 	{"struct with Value and Scan", holder[badge]{}, fitsText},
 	{"*struct with Value and Scan", holder[*badge]{}, fitsText},

@@ -361,3 +361,34 @@ func TestVerifyWarnsOfUUIDsThatAreText(t *testing.T) {
 		}
 	}
 }
+
+// GORM makes bytes of a uuid.NullUUID, which AutoMigrate can't change to a uuid.
+func TestVerifyWarnsOfUUIDsThatAreBytes(t *testing.T) {
+	type Seat struct {
+		ID        uint
+		CreatedBy uuid.NullUUID
+	}
+	d := dbtest.New(t, dbtest.Postgres)
+	j := newJournal()
+	db := d.Open(t, &gorm.Config{Logger: j})
+	must(t, db.Use(gormaudit.New()))
+	must(t, db.AutoMigrate(&Seat{}))
+	must(t, db.WithContext(contextOf(actor.User(ownUUID))).Create(&Seat{}).Error)
+	j.take()
+	must(t, gormaudit.Verify(db, &Seat{}))
+	got := j.take()
+	remedy := "ALTER TABLE seats ALTER COLUMN created_by TYPE uuid USING convert_from(created_by, 'UTF8')::uuid"
+	if len(got) != 1 || !strings.Contains(got[0], "seats.created_by holds UUIDs as bytea") || !strings.Contains(got[0], remedy) {
+		t.Fatalf("Verify warns %q, want the remedy %s", got, remedy)
+	}
+	must(t, db.Exec(remedy).Error)
+	again := d.Open(t, &gorm.Config{Logger: j})
+	must(t, again.Use(gormaudit.NewWithConfig(gormaudit.Config{Models: []any{&Seat{}}})))
+	must(t, again.AutoMigrate(&Seat{}))
+	must(t, gormaudit.Verify(again, &Seat{}))
+	var held string
+	must(t, again.Raw("SELECT pg_typeof(created_by) || ' ' || created_by FROM seats").Scan(&held).Error)
+	if got := j.take(); held != "uuid "+ownUUID || len(got) != 0 {
+		t.Errorf("seats hold %q and Verify warns %q, want a uuid", held, got)
+	}
+}
