@@ -40,7 +40,8 @@ func Users(author, actor, forged string) Option {
 // As says how Run makes a context for an id: the one in which somebody acts whom
 // by-columns hold as id. By default it is
 // actor.NewContext(context.Background(), actor.User(id)). Give As if
-// [gormaudit.Config] has an Actor or an ID of its own.
+// [gormaudit.Config] has an Actor or an ID of its own, or if tables refuse changes
+// without metadata (RequireMetadata of gormaudit/history): put the metadata in.
 func As(as func(id string) context.Context) Option {
 	return func(s *writes.Suite) { s.Users.Context = as }
 }
@@ -59,7 +60,9 @@ func As(as func(id string) context.Context) Option {
 // models run, and sequences move. Meanwhile db logs nothing.
 //
 // If db has the plugin of gormaudit/history, and db's account may read what the
-// history records, each change of a path must be attributed to who acts, too.
+// history records, each change of a path must be attributed to who acts, too. With
+// that plugin, tables may refuse what nobody said who did (RequireActor): Run's own
+// rows are then written by the author of [Users].
 func Run(t *testing.T, db *gorm.DB, options ...Option) {
 	t.Helper()
 	var s writes.Suite

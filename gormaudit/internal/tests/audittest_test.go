@@ -173,6 +173,34 @@ func TestSuiteLooksIntoTheHistory(t *testing.T) {
 	})
 }
 
+// TestSuiteOnTablesThatAskWhoActs runs where the database refuses what nobody said
+// who did, or why.
+func TestSuiteOnTablesThatAskWhoActs(t *testing.T) {
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		ask := func(t *testing.T, o history.Options) *gorm.DB {
+			db := d.Open(t)
+			must(t, db.SetupJoinTable(&post{}, "Tags", &postTag[texts]{}))
+			must(t, db.Use(gormaudit.New()))
+			must(t, db.Use(history.New()))
+			must(t, o.Migrate(db, &post{}, &tag{}, &postTag[texts]{}))
+			return db
+		}
+		models := []audittest.Option{
+			audittest.Model(func(i int) *post { return &post{Title: fmt.Sprint("row ", i)} }),
+			withoutG(func(i int) *tag { return &tag{Name: fmt.Sprint("tag ", i)} }),
+		}
+		t.Run("who", func(t *testing.T) {
+			audittest.Run(t, ask(t, history.Options{RequireActor: true}), models...)
+		})
+		t.Run("why", func(t *testing.T) {
+			why := audittest.As(func(id string) context.Context {
+				return actor.NewMetadataContext(actor.NewContext(context.Background(), actor.User(id)), map[string]string{"reason": "test"})
+			})
+			audittest.Run(t, ask(t, history.Options{RequireActor: true, RequireMetadata: []string{"reason"}}), append(models, why)...)
+		})
+	})
+}
+
 const breakWith = "WHODUNIT_BREAK_WITH"
 
 // TestBrokenPlugin fails; TestSuiteFindsBrokenPlugins runs it.

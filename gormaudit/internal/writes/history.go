@@ -9,6 +9,9 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
+// historyPlugin is the name of the plugin of gormaudit/history.
+const historyPlugin = "gormaudit/history"
+
 // history is what gormaudit/history records beside the rows, in the tables that
 // its page schema.md describes. The zero history is that of a database which
 // keeps none, or of an account that may not read it.
@@ -23,7 +26,7 @@ type history struct {
 // openHistory looks whether there is a history that says who acts under the
 // model's context.
 func (t *Trial) openHistory() {
-	if _, used := t.tx.db.Plugins["gormaudit/history"]; !used {
+	if _, used := t.tx.db.Plugins[historyPlugin]; !used {
 		return
 	}
 	var known bool

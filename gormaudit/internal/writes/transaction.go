@@ -12,7 +12,7 @@ import (
 )
 
 // transaction is one that is rolled back, seen through the user's db and
-// through a DB without plugins.
+// through a plain DB, without plugins other than that of gormaudit/history.
 type transaction struct {
 	db, plain *gorm.DB
 	begun     bool
@@ -45,8 +45,9 @@ func (f *firstError) because(err error) error {
 	return fmt.Errorf("%w; then %w", f.err, err)
 }
 
-// begin opens a transaction. Where db is one already, it uses that.
-func begin(db *gorm.DB) (*transaction, error) {
+// begin opens a transaction. Where db is one already, it uses that. Under ctx
+// somebody acts, as whom the plain DB writes.
+func begin(ctx context.Context, db *gorm.DB) (*transaction, error) {
 	plain, err := openPlain(db)
 	if err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func begin(db *gorm.DB) (*transaction, error) {
 			return nil, fmt.Errorf("begin: %w", t.db.Error)
 		}
 	}
-	t.plain = plain.Session(&gorm.Session{NewDB: true, Context: context.Background(), Logger: f})
+	t.plain = plain.Session(&gorm.Session{NewDB: true, Context: ctx, Logger: f})
 	t.plain.Statement.ConnPool = t.db.Statement.ConnPool
 	if err := t.savePoint("audittest"); err != nil {
 		_ = t.end()
@@ -69,8 +70,8 @@ func begin(db *gorm.DB) (*transaction, error) {
 	return t, nil
 }
 
-// openPlain opens the database of db without plugins, and gives the pool back
-// that this opened.
+// openPlain opens the database of db and gives the pool back that this opened. Of
+// the plugins it has the history's alone: tables may refuse what nobody said who did.
 func openPlain(db *gorm.DB) (*gorm.DB, error) {
 	plain, err := gorm.Open(db.Dialector, &gorm.Config{
 		NamingStrategy: db.NamingStrategy, NowFunc: db.NowFunc, Logger: logger.Discard, TranslateError: db.TranslateError,
@@ -79,6 +80,11 @@ func openPlain(db *gorm.DB) (*gorm.DB, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database without plugins: %w", err)
+	}
+	if history := db.Plugins[historyPlugin]; history != nil {
+		if err := plain.Use(history); err != nil {
+			return nil, fmt.Errorf("open the database without plugins: %w", err)
+		}
 	}
 	own, err := plain.DB()
 	if err != nil {

@@ -35,7 +35,7 @@ type rowKey struct{ table, key string }
 // NewTrial makes the rows that the paths of a model need; others are the
 // models at the other end of its associations. Close ends it.
 func NewTrial(db *gorm.DB, m *Model, others []*Model) (*Trial, error) {
-	tx, err := begin(db)
+	tx, err := begin(m.Users.context(m.Users.Author), db)
 	if err != nil {
 		return nil, err
 	}
