@@ -115,8 +115,9 @@ type Config struct {
 	// source: a right that is taken away is gone with the next request. A no
 	// answers such a request with 403, and its handler does not run. A session in
 	// which Impersonate was called is then the impersonator's own again.
-	// An error fails the request. ctx does not have the actor yet. By default
-	// everybody may: the handler that calls Impersonate decides.
+	// [ErrAnonymous], for an account that is gone, is a no. Any other error fails
+	// the request. ctx does not have the actor yet. By default everybody may: the
+	// handler that calls Impersonate decides.
 	//
 	// It can't end an "act as" of the application's own, which a [Source] reads:
 	// each request would get a 403, even the sign-out. Such a source itself asks for

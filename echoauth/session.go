@@ -81,8 +81,9 @@ func SignedInAt(c echo.Context) (at time.Time, ok bool) {
 // It returns [ErrImpersonating] to somebody who already impersonates,
 // [ErrAnonymous] where the request or target is anonymous, and [ErrNoSignIn]
 // where the request's actor is not the session's: a token does not become a
-// session. [ErrMayNotImpersonate] and other errors come from
-// [Config.MayImpersonate].
+// session. It returns [ErrMayNotImpersonate] where [Config.MayImpersonate] says
+// no, or where MayImpersonate or [Config.SessionStamp] returns ErrAnonymous for
+// target. Other errors of theirs come back as they are.
 //
 // Security: without MayImpersonate, whoever may call Impersonate may act as
 // anybody, for as long as the session lives. Let MayImpersonate ask for a role,

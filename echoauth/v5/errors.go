@@ -16,7 +16,7 @@ var (
 	// ErrAnonymous says that nobody is signed in where somebody is needed, such as
 	// in [Login] of an anonymous actor, or in [User] of an anonymous request. Your
 	// [Config.SessionStamp] returns it for an account that is gone or disabled. It
-	// is answered with 401.
+	// is answered with 401. From [Config.MayImpersonate] it is a no.
 	ErrAnonymous = httpauth.ErrAnonymous
 
 	// ErrBadCredential says that a verified credential can't name anybody: the
@@ -52,8 +52,9 @@ var (
 	// that does not impersonate. It is answered with 409.
 	ErrNotImpersonating = httpauth.ErrNotImpersonating
 
-	// ErrMayNotImpersonate says that [Config.MayImpersonate] said no. It is
-	// answered with 403.
+	// ErrMayNotImpersonate says that [Config.MayImpersonate] said no, or that
+	// [Impersonate] was called for an account that [Config.SessionStamp] says is
+	// gone. It is answered with 403.
 	ErrMayNotImpersonate = httpauth.ErrMayNotImpersonate
 
 	// ErrNoSignIn says that [Impersonate] was called for an actor that no session

@@ -35,7 +35,9 @@ func (ad *Adapter) Impersonate(c Context, target actor.Actor) error {
 	} else if !ok {
 		return ErrMayNotImpersonate
 	}
-	if err := w.signIn(cr); err != nil {
+	if err := w.signIn(cr); errors.Is(err, ErrAnonymous) {
+		return ErrMayNotImpersonate // of SessionStamp: the target's account is closed
+	} else if err != nil {
 		return err
 	}
 	w.replaceActor(cr.actor)
@@ -83,6 +85,9 @@ func mayImpersonate(c Context, a actor.Actor) (bool, error) {
 	})
 	if over := ended(ctx); over != nil {
 		return false, over
+	}
+	if errors.Is(err, ErrAnonymous) {
+		return false, nil // as from SessionStamp: an account is closed
 	}
 	if err != nil {
 		return false, fmt.Errorf("echoauth: MayImpersonate of %s: %w", a, err)

@@ -61,6 +61,7 @@ func TestMayImpersonate(t *testing.T) {
 			"the target is promoted less": {func(r *roles) { r.ranks["1"] = 1 }, 200, "user:1 (by user:admin)"},
 			"the real one is deleted":     {func(r *roles) { delete(r.ranks, "admin") }, 200, "anonymous"},
 			"the target is deleted":       {func(r *roles) { delete(r.ranks, "1") }, 200, "anonymous"},
+			"the account is not found":    {func(r *roles) { r.err = fmt.Errorf("closed: %w", echoauth.ErrAnonymous) }, 403, "user:admin"},
 			"nobody can tell":             {func(r *roles) { r.err = errors.New("down") }, 503, "503 {\"message\":\"Service Unavailable\"}"},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -100,6 +101,9 @@ func TestMayImpersonateIsAskedFirst(t *testing.T) {
 		if got := b.post("/impersonate/1"); !strings.HasSuffix(got, ": down") || !strings.HasPrefix(got, "echoauth: ") {
 			t.Errorf("impersonate when nobody can tell = %s, want the error", got)
 		}
+		want(t, "whoami", b.get("/whoami"), "user:admin")
+		all.err = fmt.Errorf("closed: %w", echoauth.ErrAnonymous)
+		want(t, "impersonate one who is not found", b.post("/impersonate/1"), echoauth.ErrMayNotImpersonate.Error())
 		want(t, "whoami", b.get("/whoami"), "user:admin")
 		all.err = nil
 		all.asked = nil
@@ -141,11 +145,16 @@ func TestMayImpersonateFromAnySource(t *testing.T) {
 				e.GET("/whoami", whoami)
 				all.ranks["admin"] = 2
 				want(t, "whoami", newBrowser(t, e).get("/whoami"), "user:1 (by user:admin)")
-				all.ranks["admin"] = 0
-				rec := newBrowser(t, e).do("GET", "/whoami")
-				if rec.Code != http.StatusForbidden || len(rec.Header()["Set-Cookie"]) > 0 {
-					t.Errorf("whoami after the demotion = %d %s %q, want 403 without a cookie", rec.Code, rec.Body, rec.Header()["Set-Cookie"])
+				refused := func(after string) {
+					rec := newBrowser(t, e).do("GET", "/whoami")
+					if rec.Code != http.StatusForbidden || len(rec.Header()["Set-Cookie"]) > 0 {
+						t.Errorf("whoami after %s = %d %s %q, want 403 without a cookie", after, rec.Code, rec.Body, rec.Header()["Set-Cookie"])
+					}
 				}
+				all.err = echoauth.ErrAnonymous
+				refused("the account is closed")
+				all.err, all.ranks["admin"] = nil, 0
+				refused("the demotion")
 			})
 		}
 	})
@@ -265,6 +274,29 @@ func TestImpersonateWithoutASession(t *testing.T) {
 		b.post("/login/admin")
 		all.stamps["admin"] = "new"
 		want(t, "impersonate with a session that has ended", b.post("/set/admin"), echoauth.ErrNoSignIn.Error())
+	})
+}
+
+// TestImpersonateAClosedAccount: to answer 401 would tell a front end that the one
+// who impersonates is signed out.
+func TestImpersonateAClosedAccount(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		all := newAccounts()
+		e := newSite(t, v, newCookieStore(), Config{SessionStamp: all.stamp})
+		e.POST("/act-as/:id", func(c Context) error { return v.Impersonate(c, actor.User(c.Param("id"))) })
+		b := newBrowser(t, e)
+		b.post("/login/admin")
+		all.errs["1"] = fmt.Errorf("closed: %w", echoauth.ErrAnonymous)
+		want(t, "impersonate", b.post("/impersonate/1"), echoauth.ErrMayNotImpersonate.Error())
+		if got := b.do("POST", "/act-as/1").Code; got != http.StatusForbidden {
+			t.Errorf("act as = %d, want 403", got)
+		}
+		want(t, "whoami", b.get("/whoami"), "user:admin")
+		all.errs["1"] = errors.New("down")
+		if got := b.post("/impersonate/1"); !strings.HasSuffix(got, ": down") {
+			t.Errorf("impersonate when nobody can tell = %s, want the error", got)
+		}
+		want(t, "whoami afterwards", b.get("/whoami"), "user:admin")
 	})
 }
 
