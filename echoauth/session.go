@@ -85,6 +85,9 @@ func SignedInAt(c echo.Context) (at time.Time, ok bool) {
 // no, or where MayImpersonate or [Config.SessionStamp] returns ErrAnonymous for
 // target. Other errors of theirs come back as they are.
 //
+// Pass the id that your row has, not the text of the URL: a UUID in another
+// spelling, such as in capitals, is another person in the history.
+//
 // Security: without MayImpersonate, whoever may call Impersonate may act as
 // anybody, for as long as the session lives. Let MayImpersonate ask for a role,
 // and never let target have more rights than the real one. Show on each page that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo-contrib/v5/session"
@@ -124,6 +125,8 @@ func ExampleConfig_mayImpersonate() {
 func ExampleStopImpersonating() {
 	sessions := map[string]int{"7": 1, "42": 1} // a counter in the accounts' rows
 	support := map[string]bool{"7": true}
+	type Account struct{ ID string }
+	findAccount := func(id string) (*Account, error) { return &Account{ID: strings.ToLower(id)}, nil } // a query
 
 	e := echo.New()
 	e.Use(session.Middleware(newSessionStore()))
@@ -140,7 +143,11 @@ func ExampleStopImpersonating() {
 		},
 	}))
 	e.POST("/act-as/:id", func(c *echo.Context) error {
-		return echoauth.Impersonate(c, actor.User(c.Param("id")))
+		account, err := findAccount(c.Param("id"))
+		if err != nil {
+			return err
+		}
+		return echoauth.Impersonate(c, actor.User(account.ID)) // the row's own id: the URL may spell it otherwise
 	}, echoauth.RequireUser())
 	e.POST("/stop-acting", func(c *echo.Context) error {
 		sessions[echoauth.Current(c).Impersonator.ID]++ // ends copies of the cookie, and the person's other sessions
