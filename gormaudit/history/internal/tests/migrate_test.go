@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -416,5 +417,93 @@ func TestAppendOnlyTablesRefuseChanges(t *testing.T) {
 		}
 		must(t, history.Options{Exact: true}.Migrate(db, &Note{}))
 		must(t, plain.Exec("DELETE FROM whodunit_changes").Error)
+	})
+}
+
+// In the order of migrations.md, what others write while a column comes and goes is
+// neither refused nor missing.
+func TestColumnsComeAndGoBesideWriters(t *testing.T) {
+	type without struct {
+		ID    uint
+		Title string
+	}
+	type with struct {
+		ID    uint
+		Title string
+		Body  string
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t).Table("pages")
+		must(t, history.Migrate(db, &without{}))
+		textOf := func(tx *gorm.DB, model any) []string {
+			_, create, err := history.SQL(tx.Table("pages"), model)
+			must(t, err)
+			return strings.Split(create, ";\n\n")
+		}
+		exec := func(tx *gorm.DB, statements ...string) {
+			for _, statement := range statements {
+				must(t, second(tx.Statement.ConnPool.ExecContext(t.Context(), statement)))
+			}
+		}
+		// MariaDB commits after each statement that changes a table. On SQLite, a transaction
+		// that does not lock at once fails if somebody writes.
+		begin, end := "BEGIN IMMEDIATE", "COMMIT"
+		if d.Kind == dbtest.Postgres {
+			begin = "BEGIN"
+		}
+		if d.Kind == dbtest.MariaDB {
+			begin, end = "DO 0", "DO 0"
+		}
+		migrate := func(run func(tx *gorm.DB)) {
+			must(t, d.Open(t).Connection(func(tx *gorm.DB) error {
+				exec(tx, begin)
+				run(tx)
+				exec(tx, end)
+				return nil
+			}))
+		}
+		var written atomic.Int64
+		stop, done := make(chan struct{}), make(chan error, 1)
+		plain := d.Open(t)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					done <- nil
+					return
+				default:
+				}
+				if err := plain.Exec("INSERT INTO pages (title) VALUES ('a')").Error; err != nil {
+					done <- err
+					return
+				}
+				written.Add(1)
+			}
+		}()
+		for range 5 {
+			migrate(func(tx *gorm.DB) {
+				exec(tx, "ALTER TABLE pages ADD COLUMN body text")
+				exec(tx, textOf(tx, &with{})...)
+			})
+			former := textOf(d.Open(t), &without{})
+			migrate(func(tx *gorm.DB) {
+				drop := "ALTER TABLE pages DROP COLUMN body"
+				if d.Kind == dbtest.Postgres { // create first would be a deadlock with who writes
+					exec(tx, append([]string{drop}, former...)...)
+				} else {
+					exec(tx, append(former, drop)...)
+				}
+			})
+		}
+		close(stop)
+		if err := <-done; err != nil {
+			t.Errorf("a write = %v", err)
+		}
+		must(t, history.Verify(db, &without{}))
+		var recorded int64
+		must(t, plain.Raw("SELECT count(*) FROM whodunit_changes WHERE table_name LIKE '%pages'").Scan(&recorded).Error)
+		if want := written.Load(); want == 0 || recorded != want {
+			t.Errorf("%d of %d writes are recorded", recorded, want)
+		}
 	})
 }
