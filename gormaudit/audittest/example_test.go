@@ -1,7 +1,9 @@
 package audittest_test
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"gorm.io/driver/sqlite"
@@ -61,8 +63,61 @@ func openTestDB(t *testing.T) *gorm.DB {
 	if err := db.Use(gormaudit.New()); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.AutoMigrate(&Invoice{}, &Line{}); err != nil {
+	if err := db.SetupJoinTable(&Post{}, "Tags", &PostTag{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.AutoMigrate(&Invoice{}, &Line{}, &Post{}, &Tag{}, &PostTag{}); err != nil {
 		t.Fatal(err)
 	}
 	return db
+}
+
+type Post struct {
+	gorm.Model
+	Title string
+	Tags  []Tag `gorm:"many2many:post_tags"`
+}
+
+type Tag struct {
+	ID   uint
+	Name string
+}
+
+type PostTag struct {
+	PostID uint `gorm:"primaryKey"`
+	TagID  uint `gorm:"primaryKey"`
+	gormaudit.By[uint]
+	Place int
+}
+
+// The foreign keys of a join table need rows in other tables. The function makes
+// these, in a transaction in which Run tries everything.
+func ExampleModel_joinTable() {
+	TestPostTags := func(t *testing.T) {
+		tx := openTestDB(t).Begin()
+		defer tx.Rollback()
+		audittest.Run(t, tx, audittest.Model(func(i int) *PostTag {
+			post, tag := Post{Title: fmt.Sprint("post ", i)}, Tag{Name: fmt.Sprint("tag ", i)}
+			if err := errors.Join(tx.Create(&post).Error, tx.Create(&tag).Error); err != nil {
+				t.Fatal(err)
+			}
+			return &PostTag{PostID: post.ID, TagID: tag.ID, Place: i}
+		}))
+	}
+	_ = TestPostTags
+}
+
+func TestPostTags(t *testing.T) {
+	tx := openTestDB(t).Begin()
+	defer tx.Rollback()
+	audittest.Run(t, tx, audittest.Model(func(i int) *PostTag {
+		post, tag := Post{Title: fmt.Sprint("post ", i)}, Tag{Name: fmt.Sprint("tag ", i)}
+		if err := errors.Join(tx.Create(&post).Error, tx.Create(&tag).Error); err != nil {
+			t.Fatal(err)
+		}
+		return &PostTag{PostID: post.ID, TagID: tag.ID, Place: i}
+	}))
+	if err := tx.Create(&PostTag{PostID: 4711, TagID: 4711}).Error; !strings.Contains(fmt.Sprint(err), "FOREIGN KEY") {
+		t.Errorf("a link of rows that are not there = %v, want an error", err)
+	}
 }

@@ -19,7 +19,8 @@ type Option func(*writes.Suite)
 // Model tries the write paths, which are the ways to call GORM, on T's table.
 // The function row returns the i-th of some new rows; i begins at 1. db.Create
 // must accept each row: it needs its required columns and foreign keys, and
-// different values in every column that is unique. The rows should differ in at
+// different values in every column that is unique. The function may itself create
+// rows that foreign keys need: see the example. The rows should differ in at
 // least one column that is neither a primary nor a foreign key: that is the
 // column that paths change. Leave by-columns to Run.
 //
