@@ -4,6 +4,7 @@ package history_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -28,6 +29,21 @@ type Line struct {
 	ID      uint
 	OrderID uint
 	Text    string
+}
+
+// Post has tags, by the join table of PostTag.
+type Post struct {
+	ID   uint
+	Tags []Tag `gorm:"many2many:post_tags"`
+}
+
+// Tag is one of posts.
+type Tag struct{ ID uint }
+
+// PostTag says that a post has a tag.
+type PostTag struct {
+	PostID uint `gorm:"primaryKey"`
+	TagID  uint `gorm:"primaryKey"`
 }
 
 // openShop returns a database in which alice (1) took an order of two lines and
@@ -148,6 +164,46 @@ func ExampleFind_children() {
 	// user:1 create lines 2
 	// user:1 create lines 1
 	// user:1 create orders 17
+}
+
+// tagChangesOf returns who added tags to a post, and who took them away.
+func tagChangesOf(db *gorm.DB, post *Post) (found []history.Change, err error) {
+	for c, err := range history.All(db, history.Query{Tables: []any{&PostTag{}}}) {
+		if err != nil {
+			return nil, err
+		}
+		if c.Key[0] == fmt.Sprint(post.ID) { // post_id, which comes before tag_id
+			found = append(found, c)
+		}
+	}
+	return found, nil
+}
+
+// Who added tags to a post, and who took them away?
+func ExampleFind_many2many() {
+	db, end := openExample()
+	defer end()
+	alice := db.WithContext(actor.NewContext(context.Background(), actor.User(1)))
+	bob := db.WithContext(actor.NewContext(context.Background(), actor.User(2)))
+	post, rope := Post{ID: 1}, Tag{ID: 5}
+	if err := errors.Join(
+		db.SetupJoinTable(&Post{}, "Tags", &PostTag{}),
+		history.Migrate(db, &Post{}, &Tag{}, &PostTag{}),
+		alice.Create(&[]Post{{ID: 1, Tags: []Tag{rope, {ID: 6}}}, {ID: 2, Tags: []Tag{rope}}}).Error,
+		bob.Model(&post).Association("Tags").Delete(&rope),
+	); err != nil {
+		panic(err)
+	}
+	tell(tagChangesOf(db, &post))
+	fmt.Println("tag 5 alone:")
+	tell(history.Find(db, history.Query{Rows: []any{&PostTag{PostID: 1, TagID: 5}}}))
+	// Output:
+	// user:2 delete post_tags 1,5
+	// user:1 create post_tags 1,6
+	// user:1 create post_tags 1,5
+	// tag 5 alone:
+	// user:2 delete post_tags 1,5
+	// user:1 create post_tags 1,5
 }
 
 // Who touched each row of this page last, and what are their names?
