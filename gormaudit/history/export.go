@@ -16,6 +16,9 @@ import (
 //
 //	err := history.WriteNDJSON(w, history.All(db, history.Query{}))
 //
+// The names of people are those that the actors carried, see [actor.Identity]. An
+// export of historyweb does not ask its Config.Names for them either.
+//
 // It writes while it reads, and returns the first error of reading or writing. Unless
 // w failed, it has written whole lines until then.
 func WriteNDJSON(w io.Writer, changes iter.Seq2[Change, error]) error {
@@ -50,7 +53,8 @@ var csvColumns = []string{
 //   - change_set, change_set_at, transaction, attributed, database_user,
 //     database_role: of its [ChangeSet]
 //   - actor_kind, actor_id, actor_name, impersonator_kind, impersonator_id,
-//     impersonator_name: who did it
+//     impersonator_name: who did it. A name is the one that the actor carried, as in
+//     [WriteNDJSON]
 //   - request_id, ip, user_agent, method, route: in which request
 //   - metadata: as JSON
 //   - column, redacted, bookkeeping, error: of the [Field]

@@ -21,7 +21,8 @@ type Config struct {
 	// out, and so are the records of [history.Anonymize]. By default all tables are
 	// shown, but their rows have no pages of their own.
 	Tables []Table
-	// Names returns people's names by the ids that actors have and by-columns hold.
+	// Names returns people's names by the ids that actors have and by-columns hold. Of
+	// other columns that hold ids of users, such as owner_id, the page shows the ids.
 	// It is called once for a page. If somebody writes a name into the filter, it is
 	// called once more: the name is looked for among those who made the latest 200
 	// changes. An id that Names does not know is shown with the name that was
@@ -31,6 +32,8 @@ type Config struct {
 	// [log/slog.Default]. The filter and the exports then refuse to look for a name.
 	// The ids are what programs said, so they may be any text: leave out those that
 	// your database would refuse, such as "42" if your ids are UUIDs.
+	// Look for deleted users, too: if their rows have a DeletedAt, use
+	// db.Unscoped(). The exports have the names that were recorded, not these.
 	Names func(ctx context.Context, ids []string) (map[string]string, error)
 	// Accounts are the accounts of the database that the application writes with. If
 	// somebody's change was made with another account, the page names the account,
