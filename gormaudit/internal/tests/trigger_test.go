@@ -101,3 +101,38 @@ func TestSQLiteTriggerAgainstReplace(t *testing.T) {
 		t.Error("upsert on another's row = nil, want it refused as triggers.md says")
 	}
 }
+
+// Rights on columns guard created_by without a trigger, from the account that writes.
+func TestRightsOnColumnsGuardCreatedBy(t *testing.T) {
+	type Entry struct {
+		ID    uint
+		Title string
+		gormaudit.By[uint]
+	}
+	dbtest.Beside(t, []string{dbtest.Postgres, dbtest.MariaDB}, func(t *testing.T, d *dbtest.Database) {
+		owner := d.Open(t)
+		must(t, owner.AutoMigrate(&Entry{}))
+		s := &stage{DB: asWriter(t, d), plain: owner, kind: d.Kind}
+		var account string
+		ok(t, s.Raw("SELECT current_user").Scan(&account))
+		account, _, _ = strings.Cut(account, "@")
+		for _, sql := range []string{"REVOKE UPDATE ON entries FROM ", "GRANT SELECT ON entries TO ", "GRANT UPDATE (title, updated_by) ON entries TO "} {
+			ok(t, owner.Exec(sql+account))
+		}
+		if d.Kind == dbtest.Postgres {
+			ok(t, owner.Exec("GRANT USAGE ON SEQUENCE entries_id_seq TO "+account))
+		}
+		must(t, s.Use(gormaudit.New()))
+		entry := Entry{ID: 1, Title: "a"}
+		ok(t, s.user(5).Create(&entry))
+		entry.Title = "b"
+		ok(t, s.user(7).Save(&entry))
+		ok(t, s.user(8).Model(&entry).Update("title", "c"))
+		if err := s.Exec("UPDATE entries SET created_by = 66").Error; err == nil {
+			t.Error("raw SQL changed created_by, want it refused")
+		}
+		if got := s.by(t, "entries", 1); got != "5 8" {
+			t.Errorf("the row is by %s, want 5 8", got)
+		}
+	})
+}
