@@ -126,7 +126,12 @@ func ExampleStopImpersonating() {
 	sessions := map[string]int{"7": 1, "42": 1} // a counter in the accounts' rows
 	support := map[string]bool{"7": true}
 	type Account struct{ ID string }
-	findAccount := func(id string) (*Account, error) { return &Account{ID: strings.ToLower(id)}, nil } // a query
+	findAccount := func(id string) (*Account, error) { // a query
+		if id = strings.ToLower(id); sessions[id] == 0 {
+			return nil, echo.ErrNotFound
+		}
+		return &Account{ID: id}, nil
+	}
 
 	e := echo.New()
 	e.Use(session.Middleware(newSessionStore()))
