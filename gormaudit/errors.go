@@ -43,9 +43,9 @@ type ColumnError struct {
 // Error names table, column, Go type, actor and cause.
 func (e *ColumnError) Error() string {
 	if e.ID == "" {
-		return fmt.Sprintf("gormaudit: %s.%s is a %s: %v", e.Table, e.Column, e.Type, e.cause)
+		return fmt.Sprintf("gormaudit: %s.%s is of type %s: %v", e.Table, e.Column, e.Type, e.cause)
 	}
-	return fmt.Sprintf("gormaudit: %s.%s is a %s and can't hold the id %s of the actor %s: %v",
+	return fmt.Sprintf("gormaudit: %s.%s is of type %s and can't hold the id %s of the actor %s: %v",
 		e.Table, e.Column, e.Type, quoted(e.ID), quoted(e.Actor), e.cause)
 }
 

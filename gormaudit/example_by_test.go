@@ -91,5 +91,5 @@ func ExampleColumnError() {
 
 	ctx := actor.NewContext(context.Background(), actor.User(300))
 	fmt.Println(db.WithContext(ctx).Create(&Seat{ID: 1}).Error)
-	// Output: gormaudit: seats.created_by is a uint8 and can't hold the id "300" of the actor "user:300": value out of range
+	// Output: gormaudit: seats.created_by is of type uint8 and can't hold the id "300" of the actor "user:300": value out of range
 }

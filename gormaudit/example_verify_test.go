@@ -25,8 +25,8 @@ func ExampleVerify() {
 	}
 	fmt.Println(gormaudit.Verify(db, &Invoice{}))
 	// Output:
-	// gormaudit: invoices.created_by is a *uint: the database's column is NOT NULL, but a write by nobody puts NULL there: drop NOT NULL
-	// gormaudit: invoices.updated_by is a *uint: the table has no such column: migrate it, or turn the field off with the tag gorm:"autoUpdateBy:false"
+	// gormaudit: invoices.created_by is of type *uint: the database's column is NOT NULL, but a write by nobody puts NULL there: drop NOT NULL
+	// gormaudit: invoices.updated_by is of type *uint: the table has no such column: migrate it, or turn the field off with the tag gorm:"autoUpdateBy:false"
 	// <nil>
 }
 

@@ -123,7 +123,7 @@ func (m *model) foreignKeys(db *gorm.DB) (warnings []string) {
 		for _, reference := range relation.References {
 			for _, c := range m.columns {
 				if zero, hasNull := c.nobody(); c.field == reference.ForeignKey && !hasNull {
-					warnings = append(warnings, fmt.Sprintf("gormaudit: %s.%s is a %s and holds %s where nobody acts, which a foreign key to %s refuses: "+
+					warnings = append(warnings, fmt.Sprintf("gormaudit: %s.%s is of type %s and holds %s where nobody acts, which a foreign key to %s refuses: "+
 						"make the field a pointer, or tag the relation %s gorm:\"constraint:-\"",
 						m.table, c.name, c.field.FieldType, zero, relation.FieldSchema.Table, relation.Name))
 				}

@@ -60,7 +60,7 @@ func splitKey(key string, composite bool) []string {
 // valuesOf are the values of a row's key. Zero is that of a row only if it is set.
 func (t table) valuesOf(ctx context.Context, row reflect.Value, isSet bool) ([]any, error) {
 	if row.Kind() != reflect.Struct {
-		return nil, fmt.Errorf("%w: a %s is not one row", gorm.ErrPrimaryKeyRequired, row.Kind())
+		return nil, fmt.Errorf("%w: a value of kind %s is not one row", gorm.ErrPrimaryKeyRequired, row.Kind())
 	}
 	values, zero := t.valuesIn(ctx, row)
 	if zero && !isSet && len(t.keys) == 1 {

@@ -156,7 +156,7 @@ func warnOfTypes(db *gorm.DB, t table) error {
 	for _, c := range t.columns {
 		at := slices.IndexFunc(stored, func(s storedColumn) bool { return s.name == c.name })
 		if at >= 0 && !c.redact && !recordsAlike(d, c, strings.ToLower(stored[at].dbType)) {
-			db.Logger.Warn(contextOf(db), "history: table %q: column %q is a %s, and is recorded as the %s that its model says: what is recorded may be wrong, or a write may fail (a tag type:%s?)",
+			db.Logger.Warn(contextOf(db), "history: table %q: column %q is of type %s, and is recorded as the %s that its model says: what is recorded may be wrong, or a write may fail (a tag type:%s?)",
 				t.name, c.name, stored[at].dbType, c.dbType, stored[at].dbType)
 		}
 	}

@@ -45,5 +45,5 @@ func fit(db *gorm.DB, d restorer, s *schema.Schema, columns []storedColumn, valu
 
 // misfitText says which value does not fit, without the value.
 func misfitText(table string, key []string, c storedColumn) string {
-	return fmt.Sprintf("table %q, row %s: what is recorded of column %q does not fit it any more (it is a %s)", table, strings.Join(key, ", "), c.name, c.dbType)
+	return fmt.Sprintf("table %q, row %s: what is recorded of column %q does not fit it any more (its type is %s)", table, strings.Join(key, ", "), c.name, c.dbType)
 }

@@ -343,7 +343,7 @@ func checkKeys(t table) error {
 		case c.redact:
 			return fmt.Errorf("history: table %q: primary key column %q can't be redacted", t.name, c.name)
 		case c.kind == kindFloat, c.kind == kindTime, c.kind == kindInstant:
-			return fmt.Errorf("history: table %q: primary key column %q is a %s, which has more than one spelling", t.name, c.name, c.dbType)
+			return fmt.Errorf("history: table %q: primary key column %q is of type %s, which has more than one spelling", t.name, c.name, c.dbType)
 		}
 	}
 	return nil

@@ -412,11 +412,11 @@ func TestColumnErrorMessage(t *testing.T) {
 		t.Errorf("Create by a service = %v, want nil", err)
 	}
 	tests := []struct{ id, want string }{
-		{"abc", `gormaudit: id_named_rows.created_by_id is a uint and can't hold the id "abc" of the actor "user:abc": invalid syntax`},
-		{"010", `gormaudit: id_named_rows.created_by_id is a uint and can't hold the id "010" of the actor "user:010": not a decimal number in its shortest form`},
-		{"a\n\x1b[31m\xff", `gormaudit: id_named_rows.created_by_id is a uint and can't hold the id "a\n\x1b[31m\xff" of the actor "user:a\n\x1b[31m\xff": invalid syntax`},
+		{"abc", `gormaudit: id_named_rows.created_by_id is of type uint and can't hold the id "abc" of the actor "user:abc": invalid syntax`},
+		{"010", `gormaudit: id_named_rows.created_by_id is of type uint and can't hold the id "010" of the actor "user:010": not a decimal number in its shortest form`},
+		{"a\n\x1b[31m\xff", `gormaudit: id_named_rows.created_by_id is of type uint and can't hold the id "a\n\x1b[31m\xff" of the actor "user:a\n\x1b[31m\xff": invalid syntax`},
 		{
-			strings.Repeat("9", 10240), `gormaudit: id_named_rows.created_by_id is a uint and can't hold the id "` + strings.Repeat("9", 64) +
+			strings.Repeat("9", 10240), `gormaudit: id_named_rows.created_by_id is of type uint and can't hold the id "` + strings.Repeat("9", 64) +
 				`"… of the actor "user:` + strings.Repeat("9", 59) + `"…: value out of range`,
 		},
 	}

@@ -343,7 +343,7 @@ func TestBadConfigIsAnErrorFromUse(t *testing.T) {
 		{"unknown policy", gormaudit.Config{Missing: 9}, "unknown MissingPolicy 9"},
 		{"DeletedBy without soft delete", gormaudit.Config{Models: []any{&undeletable{}}}, "undeletable has no soft-delete field"},
 		{"CreatedBy beside CreatedByID", gormaudit.Config{Models: []any{&twice{}}}, "both CreatedBy and CreatedByID"},
-		{"bool", gormaudit.Config{Models: []any{&holder[bool]{}}}, "is a bool: no id fits this type"},
+		{"bool", gormaudit.Config{Models: []any{&holder[bool]{}}}, "is of type bool: no id fits this type"},
 		{"not a model", gormaudit.Config{Models: []any{5}}, "Config.Models: int: "},
 		{"nil", gormaudit.Config{Models: []any{nil}}, "Config.Models: <nil>: "},
 	}
@@ -378,7 +378,7 @@ func TestRelationThatCantSayNobodyIsWarnedOf(t *testing.T) {
 		CreatedByID uint
 		CreatedBy   person `gorm:"-:migration"`
 	}
-	const warning = "gormaudit: relations_rows.created_by_id is a uint and holds 0 where nobody acts, which a foreign key to people refuses: " +
+	const warning = "gormaudit: relations_rows.created_by_id is of type uint and holds 0 where nobody acts, which a foreign key to people refuses: " +
 		`make the field a pointer, or tag the relation CreatedBy gorm:"constraint:-"`
 	for _, test := range []struct {
 		name   string

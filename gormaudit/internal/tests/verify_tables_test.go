@@ -112,8 +112,8 @@ func TestVerifyNamesWhatIsNotThere(t *testing.T) {
 		}
 		err := gormaudit.Verify(db, &sheet{}, other{}, (*entry[uint])(nil), &none{})
 		complains(t, err,
-			`sheets.updated_by is a *uint: the table has no such column: migrate it, or turn the field off with the tag gorm:"autoUpdateBy:false"`,
-			`others.author is a string: the table has no such column: migrate it, or turn the field off with the tag gorm:"autoCreateBy:false"`,
+			`sheets.updated_by is of type *uint: the table has no such column: migrate it, or turn the field off with the tag gorm:"autoUpdateBy:false"`,
+			`others.author is of type string: the table has no such column: migrate it, or turn the field off with the tag gorm:"autoCreateBy:false"`,
 			"others.updated_by",
 			"entries is not in the database, or this account may not see it: migrate entry[uint]",
 			"none has no by-columns")
@@ -186,7 +186,7 @@ func TestVerifyLooksAtTheTableThatIsMeant(t *testing.T) {
 					complains(t, err)
 					return
 				}
-				complains(t, err, test.table+".created_by is a *uint: the table has no such column", test.table+".updated_by")
+				complains(t, err, test.table+".created_by is of type *uint: the table has no such column", test.table+".updated_by")
 			})
 		}
 		prefixed, _ := legacy(t, d, &gorm.Config{NamingStrategy: schema.NamingStrategy{TablePrefix: name + "."}})
@@ -207,7 +207,7 @@ func TestVerifyComparesNamesAsTheDatabaseDoes(t *testing.T) {
 		must(t, db.Exec("ALTER TABLE entries RENAME COLUMN created_by TO "+db.Statement.Quote("Created_By")).Error)
 		err := gormaudit.Verify(db, &entry[*uint]{})
 		if d.Kind == dbtest.Postgres {
-			complains(t, err, "entries.created_by is a *uint: the table has no such column")
+			complains(t, err, "entries.created_by is of type *uint: the table has no such column")
 			return
 		}
 		complains(t, err)
@@ -242,7 +242,7 @@ func TestVerifyNeedsNoRightsButThoseToWrite(t *testing.T) {
 				t.Error("the writer may alter tables: the test is blind")
 			}
 			complains(t, gormaudit.Verify(writer, &entry[*uint]{}),
-				"entries.created_by is a *uint: the database's column is NOT NULL and has the foreign key who to people", "ON DELETE CASCADE")
+				"entries.created_by is of type *uint: the database's column is NOT NULL and has the foreign key who to people", "ON DELETE CASCADE")
 		})
 	}
 }

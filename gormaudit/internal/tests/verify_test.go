@@ -100,7 +100,7 @@ func TestVerifyComparesTypes(t *testing.T) {
 		{servers, "INTEGER", &entry[*int]{}, "gorm:\"size:32\""},
 		{servers, "INTEGER", &entry[sql.NullInt64]{}, "numbers end at 2147483647"},
 		{servers, "INTEGER", &sizedEntry[*uint]{}, ""},
-		{servers, "SMALLINT", &entry[*uint64]{}, "is a *uint64: the database's column is smallint"},
+		{servers, "SMALLINT", &entry[*uint64]{}, "is of type *uint64: the database's column is smallint"},
 		{servers, "SMALLINT", &entry[*uint8]{}, ""},
 		{mariadb, "TINYINT", &entry[*uint8]{}, "numbers end at 127"},
 		{servers, "NUMERIC(20,0)", &entry[*uint64]{}, ""},
@@ -218,7 +218,7 @@ func TestVerifyAsksWhetherNobodyFits(t *testing.T) {
 	}{
 		{
 			name: "pointer", column: number + " NOT NULL", model: &entry[*uint]{},
-			want: []string{"entries.created_by is a *uint: the database's column is NOT NULL, but a write by nobody puts NULL there: drop NOT NULL"},
+			want: []string{"entries.created_by is of type *uint: the database's column is NOT NULL, but a write by nobody puts NULL there: drop NOT NULL"},
 		},
 		{name: "sql.Null", column: text + " NOT NULL", model: &entry[sql.NullString]{}, want: []string{"is NOT NULL"}},
 		{name: "bytes", column: "BLOB NOT NULL", model: &entry[[]byte]{}, want: []string{"is NOT NULL"}},

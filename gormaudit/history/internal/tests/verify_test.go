@@ -54,9 +54,9 @@ var pastMigrate = []struct {
 	},
 	{
 		name: "a column of another type", kinds: []string{dbtest.Postgres},
-		alter: "ALTER TABLE taggeds ALTER COLUMN name TYPE integer USING 1", warns: `column "name" is a integer`,
+		alter: "ALTER TABLE taggeds ALTER COLUMN name TYPE integer USING 1", warns: `column "name" is of type integer`,
 	},
-	{name: "a column of another type", kinds: []string{dbtest.MariaDB}, alter: "ALTER TABLE taggeds MODIFY name integer", warns: `column "name" is a int`},
+	{name: "a column of another type", kinds: []string{dbtest.MariaDB}, alter: "ALTER TABLE taggeds MODIFY name integer", warns: `column "name" is of type int`},
 	{name: "a renamed table", alter: "ALTER TABLE taggeds RENAME TO others", want: history.ErrMissing, broken: true},
 	{name: "a dropped table", alter: "DROP TABLE taggeds", want: history.ErrMissing, broken: true},
 	{name: "no trigger for INSERT", alter: "DROP TRIGGER %insert", want: history.ErrOutdated},
