@@ -119,7 +119,7 @@ func Verify(db *gorm.DB, models ...any) error {
 	}
 	errs := []error{m.dialect.warnOfCascades(uncached(db), m.tables)}
 	for _, t := range m.tables {
-		errs = append(errs, checkTable(m.dialect, m.found, t), warnOfTypes(uncached(db), t))
+		errs = append(errs, checkTable(m.dialect, m.found, t), checkTypes(uncached(db), t))
 		if found := m.found.of(t.name); found.hidden {
 			db.Logger.Warn(contextOf(db), "history: table %q: this account may not see what its triggers record (Verify by the account that migrates?)", t.name)
 		} else {
@@ -142,9 +142,10 @@ func warnOfColumns(db *gorm.DB, t table, found installation) {
 	}
 }
 
-// warnOfTypes warns of columns whose values may be recorded in a form that is not
-// exact. SQLite's are recorded as they are.
-func warnOfTypes(db *gorm.DB, t table) error {
+// checkTypes warns of columns whose values may be recorded in a form that is not
+// exact, and is an error for a uuid that would be recorded as bytes: PostgreSQL fails
+// each write. SQLite's are recorded as they are.
+func checkTypes(db *gorm.DB, t table) error {
 	d, err := dialectOf(db)
 	if err != nil || t.native {
 		return err
@@ -155,7 +156,11 @@ func warnOfTypes(db *gorm.DB, t table) error {
 	}
 	for _, c := range t.columns {
 		at := slices.IndexFunc(stored, func(s storedColumn) bool { return s.name == c.name })
-		if at >= 0 && !c.redact && !recordsAlike(d, c, strings.ToLower(stored[at].dbType)) {
+		switch {
+		case at < 0 || c.redact || recordsAlike(d, c, strings.ToLower(stored[at].dbType)):
+		case stored[at].dbType == "uuid" && c.dbType == "bytea":
+			return &TableError{Table: t.name, Err: fmt.Errorf("%w: they record column %q as bytea, and it is a uuid, so every write fails (a tag type:uuid?)", ErrOutdated, c.name)}
+		default:
 			db.Logger.Warn(contextOf(db), "history: table %q: column %q is of type %s, and is recorded as the %s that its model says: what is recorded may be wrong, or a write may fail (a tag type:%s?)",
 				t.name, c.name, stored[at].dbType, c.dbType, stored[at].dbType)
 		}

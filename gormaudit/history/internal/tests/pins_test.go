@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log"
 	"strings"
@@ -138,6 +139,30 @@ func TestVerifyWarnsOfOtherTypes(t *testing.T) {
 				t.Errorf("the log is %q, want one warning of took, and its type", text)
 			}
 		})
+	}
+}
+
+// A struct of a driver's, such as pgtype.UUID, is bytes to GORM: each write would fail.
+func TestVerifyRefusesAUUIDThatIsRecordedAsBytes(t *testing.T) {
+	type badge struct{ ID []byte }
+	type toldBadge struct {
+		ID []byte `gorm:"type:uuid"`
+	}
+	db := dbtest.New(t, dbtest.Postgres).Open(t)
+	must(t, db.Exec("CREATE TABLE badges (id uuid PRIMARY KEY)").Error)
+	must(t, db.Exec("CREATE TABLE told_badges (id uuid PRIMARY KEY)").Error)
+	for _, test := range []struct {
+		model any
+		table string
+		fails bool
+	}{{&badge{}, "badges", true}, {&toldBadge{}, "told_badges", false}} {
+		_, create, err := history.SQL(db, test.model)
+		must(t, err)
+		runScript(t, db, create)
+		written := db.Exec("INSERT INTO " + test.table + " VALUES (gen_random_uuid())").Error
+		if err := history.Verify(db, test.model); (written != nil) != test.fails || errors.Is(err, history.ErrOutdated) != test.fails || test.fails != (err != nil) {
+			t.Errorf("%T: the write ends with %v, Verify with %v, want errors: %t", test.model, written, err, test.fails)
+		}
 	}
 }
 
