@@ -237,9 +237,9 @@ func (m *migration) recordRename(db *gorm.DB, t table) error {
 	if former == "" {
 		return nil
 	}
-	var last string // a migration may have recorded it by a statement of its own
-	if err := uncached(db).Raw("SELECT moved_to FROM whodunit_changes WHERE action = 'rename' AND (table_name = ? OR moved_to = ?) ORDER BY id DESC LIMIT 1",
-		former, former).Scan(&last).Error; err != nil || last == t.name {
+	var recorded bool // by a statement of a migration's own, after which nothing else had the name
+	if err := uncached(db).Raw("SELECT coalesce((SELECT moved_to = ? FROM whodunit_changes WHERE table_name = ? OR moved_to = ? ORDER BY id DESC LIMIT 1), 0 = 1)",
+		t.name, former, former).Scan(&recorded).Error; err != nil || recorded {
 		return err
 	}
 	by, err := Config{Actor: actor.FromContext}.attribution(contextOf(db))

@@ -174,11 +174,11 @@ func (r reader) describe(db, fresh *gorm.DB, model any) (table, error) {
 // does not have yet if its triggers have another, which is next then.
 func (r reader) named(db *gorm.DB, t table, n named) (is, next named, err error) {
 	name := r.dialect.literal(n.name)
-	query := "SELECT id, table_name FROM whodunit_changes AS changes WHERE action = 'rename' AND (table_name = " + name + " AND " + r.dialect.isRow("''") + " OR moved_to = " + name + ")"
+	query := "SELECT id, table_name, moved_to FROM whodunit_changes AS changes WHERE action = 'rename' AND (table_name = " + name + " AND " + r.dialect.isRow("''") + " OR moved_to = " + name + ")"
 	if n.until != 0 {
 		query += fmt.Sprint(" AND id < ", n.until)
 	} else {
-		query += " UNION ALL SELECT 0, text FROM (" + r.dialect.triggerText(t) + ") AS shown"
+		query += " UNION ALL SELECT 0, text, '' FROM (" + r.dialect.triggerText(t) + ") AS shown"
 	}
 	rows, err := db.Statement.ConnPool.QueryContext(contextOf(db), query+" ORDER BY id DESC")
 	if err != nil {
@@ -187,20 +187,23 @@ func (r reader) named(db *gorm.DB, t table, n named) (is, next named, err error)
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var id int64
-		var text sql.NullString
-		if err := rows.Scan(&id, &text); err != nil {
+		var text, to sql.NullString
+		if err := rows.Scan(&id, &text, &to); err != nil {
 			return n, next, err
 		}
 		as := markIn(text.String).Table
 		switch {
 		case id == 0 && as != "" && !sameTable(as, n.name) && sameTable(t.name, n.name):
 			return named{}, named{name: as}, rows.Err()
+		case id > n.since && n.next != "" && text.String == n.name && to.String == n.next:
+			// The same renaming again: nobody recorded that the name came back meanwhile.
 		case id != 0 && n.after == 0 && text.String == n.name:
 			n.after = id
 		case id != 0 && n.after == 0 && next.name == "":
-			next = named{name: text.String, until: id}
+			next = named{name: text.String, until: id, next: n.name}
 		}
 	}
+	next.since = n.after
 	return n, next, rows.Err()
 }
 

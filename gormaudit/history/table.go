@@ -33,7 +33,9 @@ type table struct {
 // named is a name that a table had, for the changes with these ids.
 type named struct {
 	name         string
-	after, until int64 // the ids, 0 where there is no bound
+	after, until int64  // the ids, 0 where there is no bound
+	next         string // the name that came after it
+	since        int64  // and after which id another table had that
 }
 
 // had reports whether a change is the table's.

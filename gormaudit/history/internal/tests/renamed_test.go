@@ -94,6 +94,35 @@ func TestATableThatFilesRename(t *testing.T) {
 			}
 			run(dropOld, toNew, renamingOf(t, db, "old_names", "new_names"), create)
 		}},
+		{"and back by create alone, and again", func(t *testing.T, db *gorm.DB, run func(scripts ...string)) {
+			_, createNew := texts(t, db, &NewName{})
+			_, createOld := texts(t, db, &OldName{})
+			for range 2 {
+				run(toNew, createNew, toOld, createOld)
+				if db.Name() != "postgres" { // where create does not find out what the table was
+					run(renamingOf(t, db, "old_names", "new_names"), renamingOf(t, db, "new_names", "old_names"))
+				}
+			}
+			if db.Name() != "postgres" {
+				run(toNew)
+				must(t, history.Migrate(db, &NewName{}))
+				return
+			}
+			runScript(t, db, "BEGIN; SELECT set_config('whodunit.actor', '{\"actor_kind\": \"system\", \"actor_id\": \"0006\"}', true);"+toNew+";"+createNew+";COMMIT")
+			changes := must2(history.Find(db, history.Query{Actions: []history.Action{history.ActionRename}, Limit: 1}))
+			if who := changes[0].ChangeSet.Actor.String(); who != "system:0006" {
+				t.Errorf("the renaming is %s's, want system:0006", who)
+			}
+		}},
+		{"and back without a word, and again", func(t *testing.T, db *gorm.DB, run func(scripts ...string)) {
+			run(toNew)
+			drop, create := texts(t, db, &NewName{})
+			run(create, drop, toOld)
+			dropOld, createOld := texts(t, db, &OldName{})
+			run(createOld, "INSERT INTO old_names (id, name) VALUES (2, 'meanwhile')", dropOld, toNew, create)
+			run(renamingOf(t, db, "old_names", "new_names"))
+			sameLines(t, "the trail of a row of meanwhile", trail(t, db, &NewName{ID: 2}), `create; nobody said; id NULL>"2"; name NULL>"meanwhile"`)
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
@@ -134,6 +163,28 @@ func texts(t *testing.T, db *gorm.DB, models ...any) (drop, create string) {
 	drop, create, err := history.SQL(db, models...)
 	must(t, err)
 	return drop, create
+}
+
+// Two tables have the same two names, one after the other.
+func TestTheNamesOfARenamedTableTwice(t *testing.T) {
+	t.Parallel()
+	type ArchivedName OldName
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		for i, name := range []string{"a", "another"} {
+			must(t, history.Migrate(db, &OldName{}))
+			must(t, db.Create(&OldName{ID: 1, Name: name}).Error)
+			must(t, db.Exec(toNew).Error)
+			must(t, history.Migrate(db, &NewName{}))
+			if i == 0 {
+				must(t, db.Migrator().RenameTable("new_names", "archived_names"))
+				must(t, history.Migrate(db, &ArchivedName{}))
+			}
+		}
+		sameLines(t, "the trail of the first", trail(t, db, &ArchivedName{ID: 1}), `create; nobody said; id NULL>"1"; name NULL>"a"`)
+		sameLines(t, "the trail of the second", trail(t, db, &NewName{ID: 1}), `create; nobody said; id NULL>"1"; name NULL>"another"`)
+	})
 }
 
 // The old name is not another table's while triggers record under it.
