@@ -154,16 +154,20 @@ func checkTypes(db *gorm.DB, t table) error {
 	if err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
+	var failing []string
 	for _, c := range t.columns {
 		at := slices.IndexFunc(stored, func(s storedColumn) bool { return s.name == c.name })
 		switch {
 		case at < 0 || c.redact || recordsAlike(d, c, strings.ToLower(stored[at].dbType)):
 		case stored[at].dbType == "uuid" && c.dbType == "bytea":
-			return &TableError{Table: t.name, Err: fmt.Errorf("%w: they record column %q as bytea, and it is a uuid, so every write fails (a tag type:uuid?)", ErrOutdated, c.name)}
+			failing = append(failing, c.name)
 		default:
 			db.Logger.Warn(contextOf(db), "history: table %q: column %q is of type %s, and is recorded as the %s that its model says: what is recorded may be wrong, or a write may fail (a tag type:%s?)",
 				t.name, c.name, stored[at].dbType, c.dbType, stored[at].dbType)
 		}
+	}
+	if len(failing) > 0 {
+		return &TableError{Table: t.name, Err: fmt.Errorf("%w: they record as bytea what is a uuid (%s), so every write fails (a tag type:uuid?)", ErrOutdated, strings.Join(failing, ", "))}
 	}
 	return nil
 }
