@@ -17,8 +17,9 @@ import (
 
 // FromSession is the source echoauth.FromSession.
 func FromSession(c Context) (actor.Actor, bool, error) {
+	r := requestOf(c) // before liveSession: after it c may be another request's
 	s, cr, err := liveSession(c)
-	if r := requestOf(c); r.unreadSession {
+	if r.unreadSession {
 		r.unreadSession = false // it is read now
 	}
 	if s == nil || err != nil {
