@@ -6,6 +6,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/plugins"
 )
 
 // Plugin stamps created_by, updated_by and deleted_by on everything that goes
@@ -35,7 +36,7 @@ func NewWithConfig(config Config) *Plugin {
 // with [gorm.ErrRegistered], before it calls the plugin. So the bare
 // "registered" that a second db.Use returns means that the same gorm.DB has the
 // plugin already, with the Config of the first one.
-func (p *Plugin) Name() string { return "gormaudit" }
+func (p *Plugin) Name() string { return plugins.Stamping }
 
 // Initialize implements [gorm.Plugin]; db.Use calls it. It must run before db
 // is used by more than one goroutine, as with every plugin: GORM keeps

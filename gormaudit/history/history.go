@@ -4,6 +4,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/plugins"
 )
 
 // Plugin tells the database who acts. Register it with [gorm.DB.Use]. One Plugin can
@@ -23,12 +24,8 @@ func NewWithConfig(config Config) *Plugin {
 	return &Plugin{callbacks{config: config}}
 }
 
-// pluginName, and with it the names of callbacks and settings, must not be one
-// that an application gives its own history.
-const pluginName = "gormaudit/history"
-
 // Name implements [gorm.Plugin].
-func (p *Plugin) Name() string { return pluginName }
+func (p *Plugin) Name() string { return plugins.History }
 
 // Initialize implements [gorm.Plugin]. It asks the database nothing. It returns an
 // error for databases other than SQLite, PostgreSQL, MariaDB and MySQL, and for a
@@ -50,6 +47,6 @@ func (p *Plugin) Initialize(db *gorm.DB) error {
 
 // pluginOf returns the plugin of db, nil if it has none.
 func pluginOf(db *gorm.DB) *Plugin {
-	p, _ := db.Plugins[pluginName].(*Plugin)
+	p, _ := db.Plugins[plugins.History].(*Plugin)
 	return p
 }

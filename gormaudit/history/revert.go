@@ -11,7 +11,7 @@ import (
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 
-	"github.com/seed-3826ef92/whodunit/gormaudit/internal/bycolumn"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/plugins"
 )
 
 // ErrNotReversible says that [Revert] can't put back what a change did, because it
@@ -145,7 +145,7 @@ type reversal struct {
 
 func newReversal(tx *gorm.DB, s *schema.Schema, change Change) (*reversal, error) {
 	r := &reversal{tx: tx, schema: s, change: change}
-	if err := namesWhoWrites(tx, s); err != nil {
+	if err := plugins.SayWho(tx, s); err != nil {
 		return r, err
 	}
 	d, err := dialectOf(tx)
@@ -162,25 +162,6 @@ func newReversal(tx *gorm.DB, s *schema.Schema, change Change) (*reversal, error
 	r.stored, err = d.stored(tx, s.Table)
 	return r, err
 }
-
-// namesWhoWrites is an error unless db has the plugins that say who puts a row back: in
-// the history, and in the row itself.
-func namesWhoWrites(db *gorm.DB, s *schema.Schema) error {
-	if pluginOf(db) == nil {
-		return fmt.Errorf("history: table %q: db lacks the history's plugin, which would say who puts the row back (db.Use(history.New())?)", s.Table)
-	}
-	by, err := bycolumn.Find(s)
-	if err != nil {
-		return err
-	}
-	if stamped := slices.Concat(by.Updated, by.Deleted); len(stamped) > 0 && db.Plugins[stampingPlugin] == nil {
-		return fmt.Errorf("history: table %q: db lacks gormaudit's plugin, which would write to column %q who puts the row back (db.Use(gormaudit.New())?)", s.Table, stamped[0].DBName)
-	}
-	return nil
-}
-
-// stampingPlugin is the name of gormaudit's plugin.
-const stampingPlugin = "gormaudit"
 
 // place is a column and the value that it has or is to get.
 type place struct {

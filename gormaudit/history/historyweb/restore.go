@@ -3,7 +3,6 @@ package historyweb
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/history"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/keyed"
 	"github.com/seed-3826ef92/whodunit/gormaudit/history/internal/tagged"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/plugins"
 )
 
 // confirmPage asks whether a row is to be written as it was.
@@ -53,24 +53,9 @@ func (h *handler) restorable(v *visit) (r restoration, err error) {
 		err = errNotFound
 	}
 	if err == nil {
-		err = r.table.attributed(v.db)
+		err = plugins.SayWho(v.db, r.table.schema)
 	}
 	return r, err
-}
-
-// errNoPlugin says that nothing would say who restored a row.
-var errNoPlugin = errors.New("historyweb: the db of Handler lacks a plugin")
-
-// attributed is an error unless db has the plugins that say who restored a row: in the
-// history, and in its by-columns.
-func (t *Table) attributed(db *gorm.DB) error {
-	if db.Plugins[history.New().Name()] == nil {
-		return fmt.Errorf("%w (db.Use(history.New())?)", errNoPlugin)
-	}
-	if len(t.columns.Updated) > 0 && db.Plugins[gormaudit.New().Name()] == nil {
-		return fmt.Errorf("%w: table %q has a column %q (db.Use(gormaudit.New())?)", errNoPlugin, t.schema.Table, t.columns.Updated[0].DBName)
-	}
-	return nil
 }
 
 func (h *handler) confirm(v *visit) error {
@@ -238,7 +223,7 @@ func (h *handler) refusal(err error) string {
 		return "This can't be restored. " + cantRead(damageIn(err))
 	case errors.Is(err, history.ErrMetadata):
 		return "This can't be restored: what you wrote is too long."
-	case errors.Is(err, errNoPlugin), errors.Is(err, gormaudit.ErrNoActor), withoutActor.MatchString(text):
+	case errors.Is(err, plugins.ErrMissing), errors.Is(err, gormaudit.ErrNoActor), withoutActor.MatchString(text):
 		return "This can't be restored: the program does not tell the database who does it."
 	case errors.As(err, &column):
 		return "This can't be restored: the row must say who did it, and its column has no room for your id."

@@ -7,10 +7,8 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/plugins"
 )
-
-// historyPlugin is the name of the plugin of gormaudit/history.
-const historyPlugin = "gormaudit/history"
 
 // history is what gormaudit/history records beside the rows, in the tables that
 // its page schema.md describes. The zero history is that of a database which
@@ -26,7 +24,7 @@ type history struct {
 // openHistory looks whether there is a history that says who acts under the
 // model's context.
 func (t *Trial) openHistory() {
-	if _, used := t.tx.db.Plugins[historyPlugin]; !used {
+	if _, used := t.tx.db.Plugins[plugins.History]; !used {
 		return
 	}
 	var known bool

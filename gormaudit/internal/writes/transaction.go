@@ -9,6 +9,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/plugins"
 )
 
 // transaction is one that is rolled back, seen through the user's db and
@@ -81,7 +83,7 @@ func openPlain(db *gorm.DB) (*gorm.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database without plugins: %w", err)
 	}
-	if history := db.Plugins[historyPlugin]; history != nil {
+	if history := db.Plugins[plugins.History]; history != nil {
 		if err := plain.Use(history); err != nil {
 			return nil, fmt.Errorf("open the database without plugins: %w", err)
 		}

@@ -382,25 +382,33 @@ func TestRestoringNeedsThePlugins(t *testing.T) {
 		Amount int
 		gormaudit.By[uint]
 	}
+	type Loan struct {
+		ID        uint
+		Amount    int
+		DeletedBy *uint
+	}
 	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain, form := fees(t, d, history.Options{})
 		must(t, db.Use(gormaudit.New()))
-		must(t, history.Migrate(db, &Bill{}))
+		must(t, history.Migrate(db, &Bill{}, &Loan{}))
 		must(t, db.WithContext(as(alice)).Create(&Bill{ID: 7, Amount: 1}).Error)
+		must(t, db.WithContext(as(alice)).Create(&Loan{ID: 7, Amount: 1}).Error)
 		time.Sleep(20 * time.Millisecond)
 		then := time.Now().Format(time.RFC3339Nano)
 		time.Sleep(20 * time.Millisecond)
 		must(t, db.WithContext(as(alice)).Model(&Bill{ID: 7}).Update("amount", 2).Error)
+		must(t, db.WithContext(as(alice)).Model(&Loan{ID: 7}).Update("amount", 2).Error)
 		bills := url.Values{"table": {"bills"}, "key": {"7"}, "at": {then}}
+		loans := url.Values{"table": {"loans"}, "key": {"7"}, "at": {then}}
 		half := d.Open(t)
 		must(t, half.Use(history.New()))
 		for _, test := range []struct {
 			db   *gorm.DB
 			form url.Values
 			want int
-		}{{plain, form, http.StatusConflict}, {plain, bills, http.StatusConflict}, {half, bills, http.StatusConflict}, {half, form, 0}, {db, bills, 0}} {
+		}{{plain, form, http.StatusConflict}, {plain, bills, http.StatusConflict}, {half, bills, http.StatusConflict}, {half, loans, http.StatusConflict}, {half, form, 0}, {db, bills, 0}, {db, loans, 0}} {
 			h := historyweb.Handler(test.db, historyweb.Config{MayRestore: anybodyMay, Tables: []historyweb.Table{
-				historyweb.For[Fee](historyweb.Table{}), historyweb.For[Bill](historyweb.Table{}),
+				historyweb.For[Fee](historyweb.Table{}), historyweb.For[Bill](historyweb.Table{}), historyweb.For[Loan](historyweb.Table{}),
 			}})
 			asks, writes := http.StatusOK, http.StatusSeeOther
 			if test.want != 0 {
