@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -41,12 +42,14 @@ const (
 func Kinds() []string {
 	switch {
 	case Race:
-		return append([]string{Postgres, MariaDB}, extraKinds...)
+		return raceKinds()
 	case testing.Short():
 		return []string{SQLite, Postgres, MariaDB}
 	}
 	return append([]string{SQLite, Postgres, MariaDB, MySQL}, extraKinds...)
 }
+
+func raceKinds() []string { return append([]string{Postgres, MariaDB}, extraKinds...) }
 
 // Database is one empty database. It is dropped when its test ends.
 type Database struct {
@@ -95,9 +98,24 @@ func drivers() []string {
 	return slices.DeleteFunc(Kinds(), func(kind string) bool { return kind == MySQL })
 }
 
-// New returns a new database of a kind.
+// less are the names of the tests of which LessUnderRace was asked.
+var less sync.Map
+
+// LessUnderRace reports whether the race detector runs. A test asks before it leaves
+// something out, and before it makes a database: see New.
+func LessUnderRace(tb testing.TB) bool {
+	less.Store(tb.Name(), true)
+	return Race
+}
+
+// New returns a new database of a kind. Where WHODUNIT_RACE_FOLLOWS is set, a run under
+// the race detector follows with the same servers, as in .ci/run. What that one runs as a
+// whole is skipped.
 func New(tb testing.TB, kind string) *Database {
 	tb.Helper()
+	if !Race && os.Getenv("WHODUNIT_RACE_FOLLOWS") != "" && slices.Contains(raceKinds(), kind) && !runsLess(tb.Name()) {
+		tb.Skip("the run under the race detector that follows has this test")
+	}
 	switch kind {
 	case SQLite:
 		return newSQLite(tb)
@@ -127,6 +145,20 @@ func (d *Database) Open(tb testing.TB, config ...*gorm.Config) *gorm.DB {
 	}
 	tb.Cleanup(func() { _ = pool.Close() })
 	return db
+}
+
+// runsLess reports whether LessUnderRace was asked of a test or of one that it is part of.
+func runsLess(name string) bool {
+	for {
+		if _, ok := less.Load(name); ok {
+			return true
+		}
+		end := strings.LastIndexByte(name, '/')
+		if end < 0 {
+			return false
+		}
+		name = name[:end]
+	}
 }
 
 func newSQLite(tb testing.TB) *Database {

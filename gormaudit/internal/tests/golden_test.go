@@ -94,7 +94,7 @@ func forEachDialect(t *testing.T, f func(t *testing.T, kind string)) {
 	t.Helper()
 	kinds := dbtest.Kinds()
 	switch {
-	case dbtest.Race:
+	case dbtest.LessUnderRace(t):
 		kinds = []string{dbtest.SQLiteC}
 	case slices.Contains(kinds, dbtest.SQLite):
 		kinds = slices.DeleteFunc(kinds, func(kind string) bool { return kind == dbtest.SQLiteC }) // says the same

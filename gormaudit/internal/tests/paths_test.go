@@ -70,9 +70,10 @@ var lines = []string{
 }
 
 func TestWritePaths(t *testing.T) {
+	less := dbtest.LessUnderRace(t)
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		t.Run("texts", func(t *testing.T) { runPaths[texts](t, d.Kind) })
-		if dbtest.Race {
+		if less {
 			return // another type runs nothing else beside it
 		}
 		t.Run("numbers", func(t *testing.T) { runPaths[numbers](t, d.Kind) })

@@ -287,7 +287,7 @@ func measure(ways []way) []float64 {
 // the plugin writes from names that it quoted once. Times are not tested: they
 // are noise on a shared machine.
 func TestAllocations(t *testing.T) {
-	if dbtest.Race {
+	if dbtest.LessUnderRace(t) {
 		t.Skip("under the race detector, a sync.Pool drops some of what it is given")
 	}
 	budgets := map[string]float64{
@@ -314,7 +314,7 @@ func TestAllocations(t *testing.T) {
 // In a default transaction, too, a model without by-columns costs no
 // allocation: the transaction tells whose it is.
 func TestAllocationsInATransaction(t *testing.T) {
-	if dbtest.Race {
+	if dbtest.LessUnderRace(t) {
 		t.Skip("under the race detector, a sync.Pool drops some of what it is given")
 	}
 	allocations := func(plugins ...gorm.Plugin) float64 {

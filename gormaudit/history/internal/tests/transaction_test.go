@@ -380,7 +380,7 @@ func TestAStatementIsUsedAgain(t *testing.T) {
 // of what the race detector itself costs.
 func skipUnderRace(tb testing.TB, why string) {
 	tb.Helper()
-	if dbtest.Race {
+	if dbtest.LessUnderRace(tb) {
 		tb.Skip("under the race detector: " + why)
 	}
 }
