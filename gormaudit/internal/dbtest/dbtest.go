@@ -185,8 +185,9 @@ func newPostgres(tb testing.TB) *Database {
 		tb.Fatalf("WHODUNIT_POSTGRES: %v", err)
 	}
 	schema := uniqueName()
-	run(tb, "pgx", u.String(), "CREATE SCHEMA "+schema)
-	tb.Cleanup(func() { run(tb, "pgx", u.String(), "DROP SCHEMA "+schema+" CASCADE") })
+	server := u.String()
+	run(tb, "pgx", server, "CREATE SCHEMA "+schema)
+	tb.Cleanup(func() { run(tb, "pgx", server, "DROP SCHEMA "+schema+" CASCADE") })
 	scoped := *u
 	query := scoped.Query()
 	query.Set("search_path", schema)
@@ -225,14 +226,23 @@ func Address(tb testing.TB, name string) string {
 
 func uniqueName() string { return "whodunit_" + strings.ToLower(rand.Text()[:12]) }
 
+// servers are the pools that make and drop databases, by their addresses: a new
+// connection takes longer than that.
+var servers sync.Map
+
 func run(tb testing.TB, driver, dsn, statement string) {
 	tb.Helper()
-	db, err := sql.Open(driver, dsn)
-	if err != nil {
-		tb.Fatalf("%s: %v", driver, err)
+	pool, ok := servers.Load(dsn)
+	if !ok {
+		opened, err := sql.Open(driver, dsn)
+		if err != nil {
+			tb.Fatalf("%s: %v", driver, err)
+		}
+		if pool, ok = servers.LoadOrStore(dsn, opened); ok {
+			_ = opened.Close()
+		}
 	}
-	defer func() { _ = db.Close() }()
-	if _, err := db.Exec(statement); err != nil {
+	if _, err := pool.(*sql.DB).Exec(statement); err != nil {
 		tb.Fatalf("%s: %v", statement, err)
 	}
 }
