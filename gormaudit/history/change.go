@@ -19,7 +19,7 @@ const (
 	ActionSoftDelete Action = "soft_delete" // its deleted-at column was set
 	ActionRestore    Action = "restore"     // its deleted-at column was cleared
 	ActionTruncate   Action = "truncate"    // PostgreSQL: the whole table was emptied
-	ActionRename     Action = "rename"      // the table got another name, as [Migrate] or [SQL] found; Table is the old one
+	ActionRename     Action = "rename"      // the table got another name, as [Migrate] or [SQL] found; Table is the old one, and Key the new one
 	ActionAnonymize  Action = "anonymize"   // [Anonymize] removed a person's metadata
 )
 
@@ -66,11 +66,14 @@ type Change struct {
 	At time.Time `json:"at"`
 	// ChangeSet says who, when and in which request.
 	ChangeSet ChangeSet `json:"change_set"`
-	// Table is the table's name, as in the model.
+	// Table is the table's name: that of the model that was asked for, also for changes
+	// from before the table was renamed. If no model was asked for, it is the name that
+	// the table had.
 	Table string `json:"table"`
 	// Key is the row's primary key in text form, one part per key column, in the
 	// order of the columns' names, bytes in hexadecimal. An update that changes the
-	// key is recorded under the old key, and found under both.
+	// key is recorded under the old key, and found under both. Of a truncated table it
+	// is empty.
 	Key []string `json:"key"`
 	// Action is what happened.
 	Action Action `json:"action"`

@@ -277,6 +277,7 @@ func (f *finder) own(c *Change) {
 		if t.had(*c) {
 			c.schema = t.schema
 			t.present(c)
+			return
 		}
 	}
 }

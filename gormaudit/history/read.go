@@ -311,11 +311,17 @@ func scanRecord(rows *sql.Rows, native bool) (record, error) {
 		rec.zone = t.Location()
 	}
 	rec.rowKey = storedKey(key, native)
-	if rec.Action != ActionTruncate && rec.Action != ActionRename {
-		rec.Key = splitKey(rec.rowKey, composite.Bool)
-	}
 	if text, ok := rec.movedTo.([]byte); ok && !native {
 		rec.movedTo = string(text)
+	}
+	switch rec.Action {
+	case ActionTruncate:
+	case ActionRename:
+		if rec.movedTo != nil {
+			rec.Key = []string{storedKey(rec.movedTo, native)}
+		}
+	default:
+		rec.Key = splitKey(rec.rowKey, composite.Bool)
 	}
 	rec.ChangeSet.Transaction = transaction.Int64
 	rec.At, _ = parseTime(at.String, time.UTC)

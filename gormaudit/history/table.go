@@ -45,8 +45,11 @@ func (t table) had(c Change) bool {
 	})
 }
 
-// present gives a change of the table the names that its columns have now.
+// present gives a change of the table the names that it and its columns have now.
 func (t table) present(c *Change) {
+	if c.Action != ActionRename {
+		c.Table = t.name
+	}
 	for i, f := range c.Fields {
 		if name, renamed := t.was[f.Column]; renamed {
 			c.Fields[i].Column = name

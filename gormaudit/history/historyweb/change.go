@@ -57,6 +57,8 @@ func (h *handler) change(c history.Change, people people, titles titles) change 
 	switch {
 	case c.Action == history.ActionAnonymize:
 		shown.Row = rowRef{Label: strings.Join(c.Key, " ")}
+	case c.Action == history.ActionRename:
+		shown.Row, shown.Rest = rowRef{Label: "the table " + c.Table}, "to "+strings.Join(c.Key, " ")
 	case len(c.Key) == 0:
 		shown.Row = rowRef{Label: "the table " + c.Table}
 	}

@@ -52,6 +52,7 @@
 //   - the orders that were deleted: ./?table=orders&action=delete
 //
 // table is the table's name as the model has it, "acme.orders" if that names a schema.
+// When a table is renamed, addresses with its old name stop working.
 // key is the row's key as [history.Change] has it: a UUID as text, bytes in
 // hexadecimal. If several columns are the key, each has its own key parameter, in the
 // order of the columns' names. The third address is that of the line whose "no" is 3

@@ -338,7 +338,7 @@ func renameTable(t *testing.T, d *day) {
 	must(t, d.as(ann).Model(&NewName{ID: 1}).Update("name", "c").Error)
 	a, b, c := `create; user:42; id NULL>"1"; name NULL>"a"`, `update; user:7; name "a">"b"`, `update; user:42; name "b">"c"`
 	d.wrote.add("old_names 1", a, b)
-	d.wrote.add("old_names ", "rename; nobody said")
+	d.wrote.add("old_names new_names", "rename; nobody said")
 	d.wrote.add("new_names 1", c)
 	d.later = append(d.later, func(t *testing.T, db *gorm.DB) {
 		sameLines(t, "the trail of the renamed table", trail(t, db, &NewName{ID: 1}), a, b, c)

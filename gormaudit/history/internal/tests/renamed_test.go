@@ -32,6 +32,44 @@ const (
 	toOld = "ALTER TABLE new_names RENAME TO old_names"
 )
 
+// Changes of before a renaming are those of the table as it is called now, if its model was
+// asked for. The renaming itself says both names.
+func TestChangesOfARenamedTable(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &OldName{}))
+		must(t, db.Create(&OldName{ID: 1, Name: "a"}).Error)
+		must(t, db.Exec(toNew).Error)
+		must(t, history.Migrate(db, &NewName{}))
+		must(t, db.Model(&NewName{ID: 1}).Update("name", "b").Error)
+		for what, got := range map[string][]history.Change{
+			"Of": must2(history.Of(db, &NewName{ID: 1})), "Find": must2(history.Find(db, history.Query{Tables: []any{&NewName{}}})),
+			"Last": must2(history.Last(db, []NewName{{ID: 1}})), "everything": must2(history.Find(db, history.Query{})),
+		} {
+			for _, c := range got {
+				table, key := "new_names", "1"
+				switch {
+				case c.Action == history.ActionRename:
+					table, key = "old_names", "new_names"
+				case what == "everything" && c.Action == history.ActionCreate:
+					table = "old_names" // as it was called
+				}
+				if c.Table != table || len(c.Key) != 1 || c.Key[0] != key {
+					t.Errorf("%s: %s of table %q, key %q, want %q and %q", what, c.Action, c.Table, c.Key, table, key)
+				}
+			}
+			if len(got) == 0 {
+				t.Errorf("%s finds nothing", what)
+			}
+		}
+		if n := len(must2(history.Find(db, history.Query{Tables: []any{&NewName{}}}))); n != 3 {
+			t.Errorf("Find yields %d changes of the table, want 3", n)
+		}
+	})
+}
+
 // A table that SQL files rename keeps its past if they are as migrations.md says, and
 // Verify says so where they are not and it can know.
 func TestATableThatFilesRename(t *testing.T) {

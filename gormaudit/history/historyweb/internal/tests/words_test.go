@@ -72,7 +72,7 @@ func TestActionsWithoutARow(t *testing.T) {
 		must(t, plain.Exec("ALTER TABLE orders RENAME TO former").Error)
 		must(t, history.Migrate(tx.Table("former"), &Order{}))
 		page := text(get(historyweb.Handler(plain, historyweb.Config{}), alice, "/"))
-		expect(t, "activity", page, "renamed the table orders", "anonymized user:9")
+		expect(t, "activity", page, "renamed the table orders to former", "anonymized user:9")
 		filtered := get(historyweb.Handler(plain, historyweb.Config{}), alice, "/?action=anonymize")
 		expect(t, "the filter", filtered.Body.String(), `<option value="anonymize" selected>`)
 		if page := text(filtered); !strings.Contains(page, "anonymized user:9") || strings.Contains(page, "created") {
@@ -86,6 +86,35 @@ func TestActionsWithoutARow(t *testing.T) {
 			h := historyweb.Handler(plain, historyweb.Config{Tables: tables})
 			expect(t, "activity of tables", text(get(h, alice, "/?table=lines")), "emptied the table lines")
 		}
+	})
+}
+
+// What happened to a table before it was renamed is told as it is of all other tables,
+// with labels, titles and addresses.
+func TestATableThatWasRenamed(t *testing.T) {
+	t.Parallel()
+	type Order struct {
+		ID       uint
+		Customer string
+		SoldBy   uint
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := d.Open(t), d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db.Table("sales"), &Order{}))
+		tx := db.WithContext(as(alice))
+		must(t, tx.Table("sales").Create(&Order{ID: 17, Customer: "Miller", SoldBy: 9}).Error)
+		must(t, plain.Exec("ALTER TABLE sales RENAME TO orders").Error)
+		must(t, history.Migrate(tx, &Order{}))
+		h := historyweb.Handler(plain, historyweb.Config{Tables: []historyweb.Table{historyweb.For[Order](historyweb.Table{
+			Label: "Sale", Title: "customer", Columns: map[string]string{"customer": "Sold to"},
+		})}})
+		page := get(h, alice, "/").Body.String()
+		expect(t, "the link", page, `href="row?key=17&amp;table=orders"`)
+		for _, address := range []string{"/", "/?table=orders"} {
+			expect(t, address, text(get(h, alice, address)), "created Sale 17 “Miller”", "Sold to [inserted: Miller]", "renamed the table sales to orders")
+		}
+		expect(t, "the story", text(get(h, alice, "/row?table=orders&key=17")), "created it", "Sold to [inserted: Miller]")
 	})
 }
 
