@@ -104,8 +104,14 @@ var less sync.Map
 // LessUnderRace reports whether the race detector runs. A test asks before it leaves
 // something out, and before it makes a database: see New.
 func LessUnderRace(tb testing.TB) bool {
-	less.Store(tb.Name(), true)
+	less.Store(testOf(tb), true)
 	return Race
+}
+
+// testOf is the name of the test that tb is, or is a part of.
+func testOf(tb testing.TB) string {
+	name, _, _ := strings.Cut(tb.Name(), "/")
+	return name
 }
 
 // New returns a new database of a kind. Where WHODUNIT_RACE_FOLLOWS is set, a run under
@@ -113,8 +119,10 @@ func LessUnderRace(tb testing.TB) bool {
 // whole is skipped.
 func New(tb testing.TB, kind string) *Database {
 	tb.Helper()
-	if !Race && os.Getenv("WHODUNIT_RACE_FOLLOWS") != "" && slices.Contains(raceKinds(), kind) && !runsLess(tb.Name()) {
-		tb.Skip("the run under the race detector that follows has this test")
+	if !Race && os.Getenv("WHODUNIT_RACE_FOLLOWS") != "" && slices.Contains(raceKinds(), kind) {
+		if _, partly := less.Load(testOf(tb)); !partly {
+			tb.Skip("the run under the race detector that follows has this test")
+		}
 	}
 	switch kind {
 	case SQLite:
@@ -145,20 +153,6 @@ func (d *Database) Open(tb testing.TB, config ...*gorm.Config) *gorm.DB {
 	}
 	tb.Cleanup(func() { _ = pool.Close() })
 	return db
-}
-
-// runsLess reports whether LessUnderRace was asked of a test or of one that it is part of.
-func runsLess(name string) bool {
-	for {
-		if _, ok := less.Load(name); ok {
-			return true
-		}
-		end := strings.LastIndexByte(name, '/')
-		if end < 0 {
-			return false
-		}
-		name = name[:end]
-	}
 }
 
 func newSQLite(tb testing.TB) *Database {
@@ -226,23 +220,18 @@ func Address(tb testing.TB, name string) string {
 
 func uniqueName() string { return "whodunit_" + strings.ToLower(rand.Text()[:12]) }
 
-// servers are the pools that make and drop databases, by their addresses: a new
+// servers open the pools that make and drop databases, once for each address: a new
 // connection takes longer than that.
 var servers sync.Map
 
 func run(tb testing.TB, driver, dsn, statement string) {
 	tb.Helper()
-	pool, ok := servers.Load(dsn)
-	if !ok {
-		opened, err := sql.Open(driver, dsn)
-		if err != nil {
-			tb.Fatalf("%s: %v", driver, err)
-		}
-		if pool, ok = servers.LoadOrStore(dsn, opened); ok {
-			_ = opened.Close()
-		}
+	open, _ := servers.LoadOrStore(dsn, sync.OnceValues(func() (*sql.DB, error) { return sql.Open(driver, dsn) }))
+	pool, err := open.(func() (*sql.DB, error))()
+	if err != nil {
+		tb.Fatalf("%s: %v", driver, err)
 	}
-	if _, err := pool.(*sql.DB).Exec(statement); err != nil {
+	if _, err := pool.Exec(statement); err != nil {
 		tb.Fatalf("%s: %v", statement, err)
 	}
 }
