@@ -19,11 +19,13 @@ type Event struct {
 	// Column is the by-column. It is empty where Kind is about the statement.
 	Column string
 	// Frames say where in the application the write was, innermost first: the line
-	// that called GORM, the line by which that line's package was entered if it is
-	// another one, and the line outside that package. So you see not only a
-	// repository's own line, but also its caller's. There are at most three frames,
-	// and fewer where the stack has no more. They end where Echo, gin, chi or net/http
-	// calls a handler: the middleware behind it is not among them.
+	// that called GORM, the lines of the same package that led there, and the first
+	// line outside that package. So you see not only a repository's own line, but also
+	// its caller's. There are at most four frames, and fewer where the stack has no
+	// more. Where four do not suffice, the package's nearest lines stay, and the one by
+	// which it was entered. The frames end where Echo, gin, chi or net/http calls the
+	// application. Middleware that calls the handler itself, as a route's middleware
+	// does in Echo, is among them.
 	Frames []runtime.Frame
 }
 

@@ -34,7 +34,7 @@ type line struct {
 }
 
 const (
-	maxFrames = 3
+	maxFrames = 4
 	// maxPlaces bounds the memory. The places beyond it share one count.
 	maxPlaces = 1000
 	// maxDepth is how much of a stack is looked at.
@@ -80,27 +80,30 @@ func (p *places) count(e *Event) uint64 {
 	return p.counts[key]
 }
 
-// framesOf returns the first frame of a stack that is the application's, the
-// last one of the same package before the stack leaves it, if that is another
-// one, and the first one outside. It stops at what calls handlers: behind it is
-// middleware, which is the same for all of them.
+// framesOf returns the first frame of a stack that is the application's, those of
+// the same package that called it, and the first one outside. Where these are too
+// many, the nearest ones stay, and the one by which the package was entered. It stops
+// at what calls handlers: behind it is middleware, which is the same for all of them.
 func framesOf(stack []uintptr) []runtime.Frame {
 	var found []runtime.Frame
 	for frames, more := runtime.CallersFrames(stack), len(stack) > 0; more; {
 		var frame runtime.Frame
 		frame, more = frames.Next()
-		switch {
+		switch full := len(found) == maxFrames; {
 		case isServer(frame):
 			if len(found) > 0 {
 				return found
 			}
 		case isLibrary(frame):
-		case len(found) == 0:
-			found = append(found, frame)
-		case packageOf(frame.Function) != packageOf(found[0].Function):
+		case len(found) > 0 && packageOf(frame.Function) != packageOf(found[0].Function):
+			if full {
+				found = slices.Delete(found, maxFrames-2, maxFrames-1)
+			}
 			return append(found, frame)
+		case full:
+			found[maxFrames-1] = frame
 		default:
-			found = append(found[:1], frame)
+			found = append(found, frame)
 		}
 	}
 	return found

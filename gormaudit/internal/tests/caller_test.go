@@ -112,6 +112,27 @@ func TestMissingTellsHandlersUnderOneMiddlewareApart(t *testing.T) {
 	}
 }
 
+// An application of one package: what writes, its handlers and the guard that calls
+// them. Echo calls the guard of a route, and the guard calls the handler.
+func TestMissingTellsHandlersUnderAGuardApart(t *testing.T) {
+	s := newSQLiteStage(t, gormaudit.Config{}, policyModels...)
+	j := newJournal()
+	create := func() error { return s.Session(&gorm.Session{Logger: j}).Create(&page{}).Error }
+	guard := func(next echo.HandlerFunc) echo.HandlerFunc { return func(c echo.Context) error { return next(c) } }
+	e := echo.New()
+	_, _, line, _ := runtime.Caller(0)
+	e.GET("/a", func(echo.Context) error { return create() }, guard)
+	e.GET("/b", func(echo.Context) error { return create() }, guard, guard, guard)
+	for target, handler := range map[string]int{"/a": line + 1, "/b": line + 2} {
+		e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, target, nil))
+		file := callerFile()
+		want := fmt.Sprintf(" at %s:%d, called from %s:%d, called from %s:%d", file, line-3, file, handler, file, line-2)
+		if got := j.take(); len(got) != 1 || !strings.Contains(got[0], want) {
+			t.Errorf("%s: warnings = %q, want one with %q", target, got, want)
+		}
+	}
+}
+
 func callerFile() string {
 	_, file, _, _ := runtime.Caller(1)
 	return file
