@@ -206,3 +206,56 @@ func ExampleFromClaims_userID() {
 	// GET /api/ 200 user:42
 	// GET /api/ 401 {"message":"Unauthorized"}
 }
+
+// ActingClaims name two people while support acts as a customer.
+type ActingClaims struct {
+	jwt.RegisteredClaims
+	Act *jwt.RegisteredClaims `json:"act,omitempty"` // who acts for the subject
+}
+
+func readActing(claims *ActingClaims) (actor.Actor, bool, error) {
+	user := actor.User(claims.Subject) // without an id, FromClaims answers 401
+	if claims.Act == nil {
+		return user, true, nil
+	}
+	if claims.Act.Subject == "" {
+		return actor.Actor{}, false, echoauth.ErrBadCredential
+	}
+	return actor.User(claims.Act.Subject).As(user), true, nil
+}
+
+// An application signs tokens for its support people, who act as customers.
+func ExampleFromClaims_actAs() {
+	key := []byte("32 random bytes, kept in a secret")
+	e := echo.New()
+	api := e.Group("/api")
+	api.Use(echojwt.WithConfig(echojwt.Config{
+		SigningKey:    key,
+		NewClaimsFunc: func(echo.Context) jwt.Claims { return new(ActingClaims) },
+	}))
+	api.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
+		Sources: []echoauth.Source{echoauth.FromClaims(readActing)},
+		MayImpersonate: func(_ context.Context, a actor.Actor) (bool, error) {
+			return a.Impersonator.ID == "7", nil // your query of a permission
+		},
+	}))
+	api.GET("/", showActor)
+
+	for _, claims := range []*ActingClaims{
+		{RegisteredClaims: jwt.RegisteredClaims{Subject: "42"}},
+		{RegisteredClaims: jwt.RegisteredClaims{Subject: "42"}, Act: &jwt.RegisteredClaims{Subject: "7"}},
+		{RegisteredClaims: jwt.RegisteredClaims{Subject: "42"}, Act: &jwt.RegisteredClaims{Subject: "8"}},
+		{RegisteredClaims: jwt.RegisteredClaims{Subject: "42"}, Act: &jwt.RegisteredClaims{}},
+	} {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
+		if err != nil {
+			panic(err)
+		}
+		send(e, "/api/", "Bearer "+token)
+	}
+	// Output:
+	// GET /api/ 200 user:42
+	// GET /api/ 200 user:42 (by user:7)
+	// GET /api/ 403 {"message":"Forbidden"}
+	// GET /api/ 401 {"message":"Unauthorized"}
+}

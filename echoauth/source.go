@@ -67,6 +67,10 @@ func FromSessionValue(key string) Source {
 // token without a subject is no credential, and is logged once if the request stays
 // anonymous: read another claim with [FromClaims].
 //
+// A token that says who acts for its subject (the claim act of RFC 8693) is an
+// [ErrBadCredential], too, and is logged once. Only the application knows whether its
+// act names a user or a program: read both with [FromClaims].
+//
 // Security: it reads the subject alone. If more than one issuer signs tokens, or
 // if programs get tokens of their own, a subject may be somebody else's or no
 // user's. Then use [FromClaims].

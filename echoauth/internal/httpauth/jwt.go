@@ -1,11 +1,14 @@
 package httpauth
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -15,7 +18,14 @@ import (
 
 // FromJWT is echoauth.FromJWT.
 func (ad *Adapter) FromJWT(contextKey ...string) Source {
-	return ad.newTokenSource(contextKey, subject).noted
+	return ad.newSubjectSource(contextKey).noted
+}
+
+// newSubjectSource returns the source of users whom tokens name by their subject.
+func (ad *Adapter) newSubjectSource(keys []string) *tokenSource {
+	t := ad.newTokenSource(keys, nil)
+	t.principal = t.subject
+	return t
 }
 
 // FromClaims is echoauth.FromClaims.
@@ -48,7 +58,7 @@ type tokenSource struct {
 	keys      []string
 	principal func(c Context, token *jwt.Token) (actor.Actor, bool, error)
 
-	unusable sync.Once // logged once
+	unusable, delegated sync.Once // each is logged once
 }
 
 func (ad *Adapter) newTokenSource(keys []string, principal func(Context, *jwt.Token) (actor.Actor, bool, error)) *tokenSource {
@@ -115,8 +125,13 @@ func (t *tokenSource) logUnusable(c Context, key string, value any) {
 	t.unusable.Do(func() { t.adapter.Log(c, text, slog.String("key", key)) })
 }
 
-// subject is the user whom the token's sub claim names.
-func subject(c Context, token *jwt.Token) (actor.Actor, bool, error) {
+// subject is the user whom the token's sub claim names. It refuses a token that
+// says who acts for that user.
+func (t *tokenSource) subject(c Context, token *jwt.Token) (actor.Actor, bool, error) {
+	if hasAct(token) {
+		t.delegated.Do(func() { t.adapter.Log(c, delegatedText) })
+		return actor.Actor{}, false, fmt.Errorf("%w: FromJWT does not read its claim act", ErrBadCredential)
+	}
 	sub, err := subjectClaim(token.Claims)
 	if err == nil && (sub == nil || sub == "") && !isNil(token.Claims) {
 		c.Set(noSubjectKey, true)
@@ -143,4 +158,28 @@ func subjectClaim(claims jwt.Claims) (any, error) {
 		return (*claims)["sub"], nil
 	}
 	return claims.GetSubject()
+}
+
+const delegatedText = "echoauth: a token that says who acts for its subject (the claim act) is refused, because FromJWT reads the subject alone: " +
+	"read both with echoauth.FromClaims (see \"Act as\" in echoauth/jwt.md)"
+
+// hasAct tells whether token says who acts for its subject, RFC 8693.
+func hasAct(token *jwt.Token) bool {
+	switch claims := token.Claims.(type) {
+	case jwt.MapClaims:
+		return claims["act"] != nil
+	case *jwt.MapClaims:
+		return claims != nil && (*claims)["act"] != nil
+	}
+	// Claims of other types need not have a field for it.
+	_, payload, _ := strings.Cut(token.Raw, ".")
+	payload, _, _ = strings.Cut(payload, ".")
+	text, _ := base64.RawURLEncoding.DecodeString(strings.TrimRight(payload, "="))
+	var claims map[string]json.RawMessage
+	if json.Unmarshal(text, &claims) != nil { // the application made the token of something else
+		text, _ = json.Marshal(token.Claims)
+		_ = json.Unmarshal(text, &claims)
+	}
+	act, ok := claims["act"]
+	return ok && string(act) != "null"
 }

@@ -105,6 +105,83 @@ func TestFromJWTClaims(t *testing.T) {
 	})
 }
 
+// actingClaims have a field for who acts, and no type of their own for it.
+type actingClaims struct {
+	jwt.RegisteredClaims
+	Act any `json:"act,omitempty"`
+}
+
+// TestFromJWTRefusesAnAct: FromJWT reads the subject alone. A token that says who acts
+// for the subject is refused, for the one at the keyboard must not be lost.
+func TestFromJWTRefusesAnAct(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		shapes := map[string]func() jwt.Claims{
+			"no type of claims":      nil,
+			"a pointer to MapClaims": func() jwt.Claims { return &jwt.MapClaims{} },
+			"RegisteredClaims":       func() jwt.Claims { return new(jwt.RegisteredClaims) },
+			"a field for it":         func() jwt.Claims { return new(actingClaims) },
+		}
+		for payload, refused := range map[string]bool{
+			`{"sub":"42","act":{"sub":"7"}}`:                true,
+			`{"sub":"42","act":{"sub":"7","act":{}}}`:       true,
+			`{"sub":"42","act":{}}`:                         true,
+			`{"sub":"42","act":"7"}`:                        true,
+			`{"sub":"42","act":false}`:                      true,
+			`{"sub":"42","\u0061ct":{"sub":"7"}}`:           true,
+			`{"act":{"sub":"7"}}`:                           true,
+			`{"sub":"42","act":null}`:                       false,
+			`{"sub":"42","may_act":{"sub":"7"}}`:            false,
+			`{"sub":"42","order":{"act":{"sub":"7"}}}`:      false,
+			`{"sub":"42","name":"\"act\":{\"sub\":\"7\"}"}`: false,
+		} {
+			for shape, claims := range shapes {
+				for sources, config := range map[string]Config{"the default sources": {}, "FromJWT": {Sources: []Source{v.FromJWT()}}} {
+					t.Run(shape+"/"+sources+"/"+payload, func(t *testing.T) {
+						e, log := v.NewApp(t)
+						e.Use(v.JWT(JWTConfig{NewClaims: claims}), v.MiddlewareWithConfig(config))
+						e.GET("/whoami", whoami)
+						b := newBrowser(t, e)
+						b.header.Set("Authorization", "Bearer "+signed(t, payload))
+						for range 2 {
+							rec := b.do("GET", "/whoami")
+							got, challenge := fmt.Sprint(rec.Code, " ", rec.Body), rec.Header().Get("WWW-Authenticate")
+							if !refused && got != "200 user:42" || refused && (rec.Code != http.StatusUnauthorized || challenge != `Bearer error="invalid_token"`) {
+								t.Errorf("whoami = %s, %s, want it refused: %t", got, challenge, refused)
+							}
+						}
+						if got := strings.Count(log.String(), "echoauth.FromClaims"); refused && got != 1 || !refused && log.Len() > 0 {
+							t.Errorf("log = %s, want the remedy once: %t", log, refused)
+						}
+					})
+				}
+			}
+		}
+	})
+}
+
+// TestFromJWTRefusesAnActOfAnApplicationsToken has a token that no text was parsed for.
+func TestFromJWTRefusesAnActOfAnApplicationsToken(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		claims := func(act any) jwt.Claims { return &actingClaims{jwt.RegisteredClaims{Subject: "42"}, act} }
+		for _, test := range []struct {
+			token *jwt.Token
+			want  int
+		}{
+			{&jwt.Token{Valid: true, Claims: claims("7")}, http.StatusUnauthorized},
+			{&jwt.Token{Valid: true, Claims: claims("7"), Raw: "opaque"}, http.StatusUnauthorized},
+			{&jwt.Token{Valid: true, Claims: claims(nil)}, http.StatusOK},
+			{&jwt.Token{Valid: true, Claims: claims(nil), Raw: "opaque"}, http.StatusOK},
+		} {
+			e, _ := v.NewApp(t)
+			e.Use(before(func(c Context) error { c.Set("user", test.token); return nil }), v.Middleware())
+			e.GET("/whoami", whoami)
+			if got := newBrowser(t, e).do("GET", "/whoami"); got.Code != test.want {
+				t.Errorf("whoami with %+v = %d, want %d", test.token, got.Code, test.want)
+			}
+		}
+	})
+}
+
 func TestFromJWTUnusable(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		type otherToken struct{ Valid bool }
