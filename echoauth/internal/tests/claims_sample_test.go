@@ -4,12 +4,23 @@ import (
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
 
 	"github.com/seed-3826ef92/whodunit/echoauth"
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// The code of jwt.md, which TestFromClaimsOfProviders runs on both versions.
+// The code of jwt.md, which TestFromClaimsOfProviders and TestUUIDSubjects run on both
+// versions.
+
+func readUUID(claims jwt.MapClaims) (actor.Actor, bool, error) {
+	sub, _ := claims["sub"].(string)
+	id, err := uuid.Parse(sub)
+	if err != nil {
+		return actor.Actor{}, false, echoauth.ErrBadCredential // a 401
+	}
+	return actor.User(id.String()), true, nil
+}
 
 // AccessClaims are what this API reads of an access token.
 type AccessClaims struct {

@@ -72,6 +72,29 @@ func TestFromClaimsOfProviders(t *testing.T) {
 	})
 }
 
+// TestUUIDSubjects: one person has one id, and what is no id is refused before a
+// column refuses it.
+func TestUUIDSubjects(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		e, _ := v.NewApp(t)
+		e.Use(v.JWT(JWTConfig{}), v.MiddlewareWithConfig(Config{Sources: []Source{v.FromMapClaims(readUUID)}}))
+		e.GET("/whoami", whoami)
+		for sub, answer := range map[any]string{
+			"6ba7b810-9dad-41d1-80b4-00c04fd430c8": "user:6ba7b810-9dad-41d1-80b4-00c04fd430c8",
+			"6BA7B810-9DAD-41D1-80B4-00C04FD430C8": "user:6ba7b810-9dad-41d1-80b4-00c04fd430c8",
+			"alice":                                "401",
+			42:                                     "401",
+			nil:                                    "401",
+		} {
+			b := newBrowser(t, e)
+			b.header.Set("Authorization", bearer(t, jwt.MapClaims{"sub": sub}))
+			if got := b.get("/whoami"); got != answer && !strings.HasPrefix(got, answer+" ") {
+				t.Errorf("whoami of the subject %v = %q, want %q", sub, got, answer)
+			}
+		}
+	})
+}
+
 // TestFromClaimsAnswers has every answer that a read may give.
 func TestFromClaimsAnswers(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
