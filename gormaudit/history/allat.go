@@ -8,6 +8,7 @@ import (
 	"iter"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -314,6 +315,6 @@ func (m marks) has(text string) bool {
 }
 
 func (m marks) place(text string) (word *uint64, bit uint64) {
-	hash := maphash.String(m.seed, text)
+	hash := maphash.String(m.seed, strings.ReplaceAll(text, " ", "")) // PostgreSQL pads a char as it reads it, and not as it is recorded
 	return &m.bits[hash>>6%uint64(len(m.bits))], 1 << (hash & 63)
 }

@@ -172,6 +172,27 @@ func TestAllAtOfTexts(t *testing.T) {
 	})
 }
 
+// A row whose key the database pads is recognized as one that was changed.
+func TestAllAtOfPaddedKeys(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := d.Open(t), d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &Padded{}))
+		must(t, db.Create(&[]Padded{{"ab", "a"}, {"abc", "a"}}).Error)
+		then := moment(t, d, plain)
+		must(t, db.Model(&Padded{Code: "ab"}).Update("note", "b").Error)
+		must(t, db.Delete(&Padded{Code: "abc"}).Error)
+		var notes []string
+		for row, err := range history.AllAt[Padded](plain, then) {
+			must(t, err)
+			notes = append(notes, strings.TrimRight(row.Code, " ")+row.Note)
+		}
+		slices.Sort(notes)
+		sameLines(t, "AllAt", notes, "aba", "abca")
+	})
+}
+
 func TestAllAtOfATruncatedTable(t *testing.T) {
 	t.Parallel()
 	db, plain := open(t, dbtest.New(t, dbtest.Postgres))
