@@ -224,14 +224,16 @@ func (p *past) readMoved(key any, by Change) error {
 
 // read reads the row as it is now.
 func (p *past) read(values []any) error {
-	rows, err := p.rows.Session(&gorm.Session{NewDB: true}).Unscoped().Model(p.model).Table(p.table.name).
-		Where(whereKey(p.table.schema, values)).Limit(1).Rows()
-	if err != nil {
+	return attributed(p.rows, func(db *gorm.DB) error {
+		rows, err := db.Session(&gorm.Session{NewDB: true}).Unscoped().Model(p.model).Table(p.table.name).
+			Where(whereKey(p.table.schema, values)).Limit(1).Rows()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		p.columns, p.now, err = nextRow(rows)
 		return err
-	}
-	defer func() { _ = rows.Close() }()
-	p.columns, p.now, err = nextRow(rows)
-	return err
+	})
 }
 
 func (p *past) keyValues(key any) ([]any, error) {

@@ -95,8 +95,8 @@ func (p *callbacks) attributesAll(db *gorm.DB) bool {
 	return p.config.AttributeAll && db.Error == nil && !db.DryRun && lasts(db) && contextOf(db).Value(maintenance{}) == nil
 }
 
-// attributesAlone is attributesAll of one that is in no transaction. The history's
-// own reads are in none that lasts.
+// attributesAlone is attributesAll of one that is in no transaction. A fixedPool only
+// seems to be one.
 func (p *callbacks) attributesAlone(db *gorm.DB) bool {
 	if !p.attributesAll(db) {
 		return false
@@ -108,9 +108,7 @@ func (p *callbacks) attributesAlone(db *gorm.DB) bool {
 // begin opens a transaction for one statement, and what is nested in it.
 func (p *callbacks) begin(db *gorm.DB) {
 	pool := db.Statement.ConnPool
-	if fixed, ok := pool.(fixedPool); ok {
-		db.Statement.ConnPool = fixed.ConnPool
-	}
+	db.Statement.ConnPool = unfixed(pool)
 	tx := db.Begin()
 	if tx.Error != nil {
 		db.Statement.ConnPool = pool
@@ -222,7 +220,8 @@ func (p *callbacks) beforeRaw(db *gorm.DB, ends bool) {
 // beforeRow can't clear the actor while the caller reads the rows.
 func (p *callbacks) beforeRow(db *gorm.DB) {
 	switch {
-	case p.attributesAlone(db) && !readsHistory(db) && !byMigrator():
+	case readsHistory(db): // on a pool
+	case p.attributesAlone(db) && !byMigrator():
 		refuseRows(db)
 	case lasts(db):
 		p.beforeRaw(db, false)

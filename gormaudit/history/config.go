@@ -22,9 +22,8 @@ type Config struct {
 	// tables without history. It is for row-level security on PostgreSQL, see rls.md.
 	// A statement outside a transaction runs in a transaction of its own, with its
 	// preloads: BEGIN, the actor, the statement, COMMIT. [gorm.DB.Row], Rows and Scan
-	// return an error there, because nobody would end their transaction, and so does
-	// [At]: open a transaction for them. By default off. It changes nothing on other
-	// databases.
+	// return an error there, because nobody would end their transaction: open one for
+	// them. By default off. It changes nothing on other databases.
 	AttributeAll bool
 }
 

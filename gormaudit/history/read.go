@@ -44,7 +44,12 @@ func newReader(db *gorm.DB) (reader, *gorm.DB, error) {
 		}
 	}
 	d, err := dialectOf(db)
-	return reader{dialect: d}, uncached(onePlace(db)), err
+	db = uncached(onePlace(db))
+	if fixed, ok := db.Statement.ConnPool.(fixedPool); ok {
+		fixed.own = true
+		db.Statement.ConnPool = fixed
+	}
+	return reader{dialect: d}, db, err
 }
 
 // onePlace makes all queries of a db go to one pool: not one half of an answer to
@@ -53,16 +58,26 @@ func newReader(db *gorm.DB) (reader, *gorm.DB, error) {
 func onePlace(db *gorm.DB) *gorm.DB {
 	db = db.Session(&gorm.Session{NewDB: true, Context: contextOf(db)})
 	if !inTransaction(db) {
-		db.Statement.ConnPool = fixedPool{db.Statement.ConnPool}
+		db.Statement.ConnPool = fixedPool{ConnPool: db.Statement.ConnPool}
 	}
 	return db
 }
 
 // fixedPool is a pool that dbresolver leaves in its place, as it does
 // transactions.
-type fixedPool struct{ gorm.ConnPool }
+type fixedPool struct {
+	gorm.ConnPool
+	own bool // it is for the history's tables, on which there are no policies
+}
 
 var _ gorm.TxCommitter = fixedPool{}
+
+func unfixed(pool gorm.ConnPool) gorm.ConnPool {
+	if fixed, ok := pool.(fixedPool); ok {
+		return fixed.ConnPool
+	}
+	return pool
+}
 
 // Commit implements [gorm.TxCommitter].
 func (fixedPool) Commit() error { return nil }
@@ -224,8 +239,12 @@ func (r reader) recordedKey(db *gorm.DB, t table, values []any) (any, error) {
 	if err != nil || !t.spelled() {
 		return given, err
 	}
-	if key, err := r.firstKey(db.Table("? AS kept", clause.Table{Name: t.name}).
-		Select(r.dialect.key(t, "kept")).Where(whereKey(t.schema, values))); key != nil || err != nil {
+	var key any
+	if err := attributed(db, func(db *gorm.DB) (err error) {
+		key, err = r.firstKey(db.Table("? AS kept", clause.Table{Name: t.name}).
+			Select(r.dialect.key(t, "kept")).Where(whereKey(t.schema, values)))
+		return err
+	}); key != nil || err != nil {
 		return key, err
 	}
 	condition, err := r.dialect.alike(db, t)
@@ -233,7 +252,7 @@ func (r reader) recordedKey(db *gorm.DB, t table, values []any) (any, error) {
 		return given, err
 	}
 	named, args := r.ofTable(t)
-	key, err := r.firstKey(db.Table(changesTable+" AS changes").Select("changes.row_key").
+	key, err = r.firstKey(db.Table(changesTable+" AS changes").Select("changes.row_key").
 		Where(named, args).Where("changes.row_key <> '' AND "+condition, map[string]any{"key": given}).
 		Order("changes.id DESC"))
 	if key == nil || err != nil {

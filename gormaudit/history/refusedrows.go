@@ -54,11 +54,21 @@ func (refusedContext) Done() <-chan struct{} {
 // Err implements [context.Context].
 func (refusedContext) Err() error { return errRowsAlone }
 
-// readsHistory reports whether a statement reads the history's tables, on which
-// there are no policies.
+// readsHistory reports whether a statement reads the history's tables.
 func readsHistory(db *gorm.DB) bool {
-	_, fixed := db.Statement.ConnPool.(fixedPool)
-	return fixed && db.Statement.TableExpr != nil && strings.HasPrefix(db.Statement.TableExpr.SQL, changesTable)
+	fixed, ok := db.Statement.ConnPool.(fixedPool)
+	return ok && fixed.own
+}
+
+// attributed runs read, which reads the rows of a query, in a transaction where
+// [Config.AttributeAll] wants one.
+func attributed(db *gorm.DB, read func(db *gorm.DB) error) error {
+	if p := pluginOf(db); p == nil || !p.attributesAlone(db) {
+		return read(db)
+	}
+	db = db.Session(&gorm.Session{NewDB: true, Context: contextOf(db)})
+	db.Statement.ConnPool = unfixed(db.Statement.ConnPool)
+	return db.Transaction(read)
 }
 
 // byMigrator reports whether GORM's migrator asks, which reads the catalogue.

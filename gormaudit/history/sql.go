@@ -106,7 +106,7 @@ func poolOf(db *gorm.DB) gorm.ConnPool { return unprepared(db.Statement.ConnPool
 func unprepared(pool gorm.ConnPool) gorm.ConnPool {
 	switch pool := pool.(type) {
 	case fixedPool:
-		return fixedPool{unprepared(pool.ConnPool)}
+		return fixedPool{unprepared(pool.ConnPool), pool.own}
 	case *gorm.PreparedStmtDB:
 		return pool.ConnPool
 	case *gorm.PreparedStmtTX:

@@ -56,12 +56,16 @@ func readStored(db *gorm.DB, query string, args ...any) ([]storedColumn, error) 
 // readExpr is the only row of a query, as the driver gives it. The query may have
 // expressions for placeholders.
 func readExpr(db *gorm.DB, query string, args []any) ([]any, error) {
-	rows, err := db.Session(&gorm.Session{NewDB: true}).Raw(query, args...).Rows()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	_, values, err := nextRow(rows)
+	var values []any
+	err := attributed(db, func(db *gorm.DB) error {
+		rows, err := db.Session(&gorm.Session{NewDB: true}).Raw(query, args...).Rows()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		_, values, err = nextRow(rows)
+		return err
+	})
 	return values, err
 }
 

@@ -2,7 +2,6 @@ package historyweb
 
 import (
 	"context"
-	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -54,15 +53,8 @@ type Table struct {
 func For[T any](t Table) Table {
 	t.model = new(T)
 	t.at = func(db *gorm.DB, row any, at time.Time) (any, error) {
-		var then T
-		find := func(tx *gorm.DB) (err error) {
-			then, err = history.At[T](tx, row, at)
-			return err
-		}
-		if db.Name() == "postgres" { // where AttributeAll wants a transaction
-			return &then, db.Transaction(find, &sql.TxOptions{ReadOnly: true})
-		}
-		return &then, find(db)
+		then, err := history.At[T](db, row, at)
+		return &then, err
 	}
 	t.restore = func(db *gorm.DB, row any, at time.Time) error {
 		_, err := history.Restore[T](db, row, at)

@@ -255,10 +255,6 @@ func TestRowsWithoutATransactionAreRefused(t *testing.T) {
 			"Row":  me.Raw("SELECT count(*) FROM documents").Row().Scan(&n),
 			"Rows": rowsOf(me.Model(&document{})),
 			"Scan": me.Model(&document{}).Select("count(*)").Scan(&n).Error,
-			"At":   second(history.At[document](me, 1, time.Now())),
-		}
-		for _, err := range history.AllAt[document](me, time.Now()) {
-			refused["AllAt"] = err
 		}
 		for what, err := range refused {
 			if err == nil || !strings.Contains(err.Error(), "db.Transaction?") {

@@ -386,21 +386,33 @@ func TestARowAsItWas(t *testing.T) {
 	expect(t, "after", moment(time.Now().Add(time.Hour).Format(time.RFC3339Nano)), "It had been deleted for good.")
 }
 
+type Parcel struct {
+	ID       uuid.UUID `gorm:"type:uuid"`
+	Customer string
+}
+
 // Where row-level security wants to know who reads, a row is read in a transaction.
 func TestARowAsItWasForWhomItIs(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t, dbtest.Postgres)
 	db := d.Open(t)
 	must(t, db.Use(history.NewWithConfig(history.Config{AttributeAll: true})))
-	must(t, history.Migrate(d.Open(t), &Order{}, &Line{}))
-	must(t, db.WithContext(as(alice)).Create(&Order{ID: 17, Customer: "Ms Miller"}).Error)
+	must(t, history.Migrate(d.Open(t), &Order{}, &Line{}, &Parcel{}))
+	me, id := db.WithContext(as(alice)), uuid.New()
+	must(t, me.Create(&Order{ID: 17, Customer: "Ms Miller"}).Error)
+	must(t, me.Create(&Parcel{ID: id, Customer: "Ms Miller"}).Error)
 	then := url.QueryEscape(time.Now().Format(time.RFC3339Nano))
 	must(t, db.WithContext(as(bob)).Model(&Order{ID: 17}).Update("customer", "Ms X").Error)
-	h := historyweb.Handler(db, historyweb.Config{Tables: tables, Names: names, MayRestore: anybodyMay})
-	for page, want := range map[string]string{
-		"": "bob", "row?table=orders&key=17": "bob", "changes.csv": "Ms Miller",
-		"moment?table=orders&key=17&at=" + then: "Ms Miller", "restore?table=orders&key=17&at=" + then: "[inserted: Miller]",
-	} {
+	must(t, db.WithContext(as(bob)).Model(&Parcel{ID: id}).Update("customer", "Ms X").Error)
+	h := historyweb.Handler(db, historyweb.Config{
+		Tables: append(slices.Clone(tables), historyweb.For[Parcel](historyweb.Table{})), Names: names, MayRestore: anybodyMay,
+	})
+	pages := map[string]string{"": "bob", "changes.csv": "Ms Miller"}
+	for _, key := range []string{"table=orders&key=17", "table=parcels&key=" + id.String()} {
+		pages["row?"+key], pages["?"+key] = "bob", "bob"
+		pages["moment?"+key+"&at="+then], pages["restore?"+key+"&at="+then] = "Ms Miller", "[inserted: Miller]"
+	}
+	for page, want := range pages {
 		w := get(h, alice, "/"+page)
 		if expect(t, page, text(w), want); w.Code != http.StatusOK {
 			t.Errorf("%s = %d, want 200", page, w.Code)
