@@ -2,6 +2,7 @@ package tests
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,58 @@ func TestRowsOfPartitionsAndChildrenOnPostgreSQL(t *testing.T) {
 			must(t, db.Create([]Doc{{1, "a", 1}, {2, "b", 1}, {3, "c", 1}}).Error)
 			must(t, db.Exec(c.write).Error)
 			sameLines(t, name, recordedDocs(t, db, 3), c.want...)
+		})
+	}
+}
+
+// What gaps.md says of partitions that come and go with their rows.
+func TestPartitionsThatComeAndGoOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	type PartDoc struct {
+		ID    int `gorm:"primaryKey;autoIncrement:false"`
+		Part  int `gorm:"primaryKey;autoIncrement:false"`
+		Title string
+	}
+	for name, c := range map[string]struct {
+		write string
+		then  string // what AllAt has for the time before write
+		want  []string
+	}{
+		"TRUNCATE of a partition": {"TRUNCATE part_docs_1", "[b]", nil},
+		"DROP":                    {"DROP TABLE part_docs_1", "[b]", nil},
+		"DETACH":                  {"ALTER TABLE part_docs DETACH PARTITION part_docs_1", "[b]", nil},
+		"ATTACH":                  {"ALTER TABLE part_docs ATTACH PARTITION part_docs_3 FOR VALUES IN (3)", "[a b c]", nil},
+		"a move":                  {"UPDATE part_docs SET part = 2 WHERE id = 1", "[a b]", []string{"part_docs 1,1 delete", "part_docs 1,2 create"}},
+		"DELETE before DROP":      {"DELETE FROM part_docs_1; DROP TABLE part_docs_1", "[a b]", []string{"part_docs 1,1 delete"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := dbtest.New(t, dbtest.Postgres).Open(t)
+			runScript(t, db, "CREATE TABLE part_docs (id bigint, part bigint, title text, PRIMARY KEY (id, part)) PARTITION BY LIST (part);"+
+				"CREATE TABLE part_docs_1 PARTITION OF part_docs FOR VALUES IN (1);"+
+				"CREATE TABLE part_docs_2 PARTITION OF part_docs FOR VALUES IN (2);"+
+				"CREATE TABLE part_docs_3 (LIKE part_docs);"+
+				"INSERT INTO part_docs_3 (id, part, title) VALUES (3, 3, 'c')")
+			_, triggers, err := history.SQL(db, &PartDoc{})
+			must(t, err)
+			runScript(t, db, triggers)
+			must(t, db.Create([]PartDoc{{1, 1, "a"}, {2, 2, "b"}}).Error)
+			before := pause()
+			runScript(t, db, c.write)
+			must(t, history.Verify(db, &PartDoc{}))
+			sameLines(t, name, recordedDocs(t, db, 2), c.want...)
+			var titles []string
+			for doc, err := range history.AllAt[PartDoc](db, before) {
+				must(t, err)
+				titles = append(titles, doc.Title)
+			}
+			if got := fmt.Sprint(titles); got != c.then {
+				t.Errorf("AllAt(before) = %v, want %v", got, c.then)
+			}
+			_, err = history.At[PartDoc](db, PartDoc{ID: 1, Part: 1}, before)
+			if c.then == "[b]" && !errors.Is(err, gorm.ErrRecordNotFound) || c.then != "[b]" && err != nil {
+				t.Errorf("At(before) of a row of the partition = %v", err)
+			}
 		})
 	}
 }
