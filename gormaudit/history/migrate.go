@@ -24,8 +24,8 @@ import (
 // other programs write meanwhile may go unrecorded.
 //
 // It honours [gorm.DB.Table], for one model, and [gorm.DB.Set]. A model without a
-// primary key is an error, as is an account that lacks a right, before anything is
-// changed.
+// primary key is an error, as is an account that lacks a right, or a table that another
+// schema's history records ([ErrElsewhere]), before anything is changed.
 func Migrate(db *gorm.DB, models ...any) error { return Options{}.Migrate(db, models...) }
 
 // SQL returns what [Migrate] runs around AutoMigrate, for those who migrate with
@@ -71,16 +71,20 @@ func (o Options) Migrate(db *gorm.DB, models ...any) error {
 
 // SQL is [SQL] with options.
 func (o Options) SQL(db *gorm.DB, models ...any) (drop, create string, err error) {
-	m, err := located(db.Session(&gorm.Session{}), o, models)
+	db = db.Session(&gorm.Session{})
+	m, err := located(db, o, models)
 	if err != nil {
 		return "", "", err
 	}
 	m.stale = slices.Clone(m.tables)
-	if err := m.checkRenamed(); err != nil {
+	if err := errors.Join(m.checkHomes(db, true), m.checkRenamed()); err != nil {
 		return "", "", err
 	}
-	var drops []string
-	creates := m.dialect.objects(o, m.tables)
+	var drops, creates []string
+	for _, t := range m.stale {
+		creates = append(creates, m.dialect.claim(t)...)
+	}
+	creates = append(creates, m.dialect.objects(o, m.tables)...)
 	for _, t := range m.stale {
 		drops = append(append(drops, m.dropFormer(t)...), m.dialect.drop(t)...)
 		was := m.found.of(t.name).former(t)
@@ -93,8 +97,8 @@ func script(statements []string) string { return strings.Join(statements, ";\n\n
 
 // Verify returns an error for each table whose triggers don't record what its model
 // says. The errors are joined, and each is a [TableError] with [ErrMissing],
-// [ErrOutdated], [ErrExposed] or [ErrDefiner]. Call it as the last step of a
-// migration, and at start where migrations run elsewhere. After Verify, the plugin of
+// [ErrOutdated], [ErrElsewhere], [ErrExposed] or [ErrDefiner]. Call it as the last step
+// of a migration, and at start where migrations run elsewhere. After Verify, the plugin of
 // db looks for triggers again.
 //
 // Triggers that record more than the models say, such as those of a newer release,
@@ -119,7 +123,7 @@ func Verify(db *gorm.DB, models ...any) error {
 	}
 	errs := []error{m.dialect.warnOfCascades(uncached(db), m.tables)}
 	for _, t := range m.tables {
-		errs = append(errs, checkTable(m.dialect, m.found, t), checkTypes(uncached(db), t))
+		errs = append(errs, checkTable(db, m.dialect, m.found, t), checkTypes(uncached(db), t))
 		if found := m.found.of(t.name); found.hidden {
 			db.Logger.Warn(contextOf(db), "history: table %q: this account may not see what its triggers record (Verify by the account that migrates?)", t.name)
 		} else {
@@ -193,6 +197,9 @@ func Drop(db *gorm.DB, models ...any) error {
 	db = db.Session(&gorm.Session{})
 	m, err := located(db, Options{}, models)
 	if err != nil {
+		return err
+	}
+	if err := m.checkHomes(db, false); err != nil {
 		return err
 	}
 	for _, t := range m.tables {

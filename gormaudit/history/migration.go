@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -69,6 +70,11 @@ type generator interface {
 	// objects returns the statements that create the history's own tables, and
 	// what protects them. Each may run again.
 	objects(o Options, tables []table) []string
+	// elsewhere is the schema whose history records a table if that is not the current
+	// home, else "". If here, a name without a schema's is looked for in the home only.
+	elsewhere(db *gorm.DB, table string, here bool) (home string, err error)
+	// claim returns the statements that fail if elsewhere is not "" when they run.
+	claim(t table) []string
 	// room returns the statements that the history's own tables need, so that the
 	// widest of tables fits.
 	room(tables []table) []string
@@ -122,7 +128,35 @@ func (m *migration) plan(db *gorm.DB) error {
 		}
 	}
 	m.planObjects()
+	if err := m.checkHomes(db, true); err != nil {
+		return err
+	}
 	return m.checkRenamed()
+}
+
+// checkHomes is an error for a table that another home's history records: its triggers
+// would be replaced.
+func (m *migration) checkHomes(db *gorm.DB, here bool) error {
+	for _, t := range m.tables {
+		if err := checkHome(db, m.dialect, m.found.of(t.name), t, here); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkHome(db *gorm.DB, d generator, found installation, t table, here bool) error {
+	if found.triggers >= d.triggerCount() {
+		return nil
+	}
+	home, err := d.elsewhere(uncached(db), t.name, here)
+	if err != nil {
+		return fmt.Errorf("history: table %q: looking for triggers: %w", t.name, err)
+	}
+	if home != "" {
+		return &TableError{Table: t.name, Err: fmt.Errorf("%w: that of %q (begin the search_path with that schema, or call history.Drop there first)", ErrElsewhere, home)}
+	}
+	return nil
 }
 
 // locate describes the models' tables, and finds what there is in the current
@@ -283,26 +317,36 @@ func (m *migration) checkRenamed() error {
 	return nil
 }
 
-// checkTable holds what a table has against what its model says. It is nil where more
-// is recorded than that, as a newer model says.
-func checkTable(d generator, c *catalogue, t table) error {
+// checkTable holds what a table has against what its model says, the worst first. It is
+// nil where more is recorded than that, as a newer model says.
+func checkTable(db *gorm.DB, d generator, c *catalogue, t table) error {
 	found := c.of(t.name)
-	lost := found.lacks()
-	switch {
-	case found.triggers == 0:
-		return &TableError{Table: t.name, Err: ErrMissing}
-	case found.hidden && found.triggers >= d.triggerCount():
-		return nil // Verify warns of it
-	case found.exposed || c.exposed:
-		return &TableError{Table: t.name, Err: ErrExposed}
-	case found.former(t) != "":
-		return &TableError{Table: t.name, Err: fmt.Errorf("%w: they record it as %q, the name that it had", ErrOutdated, found.former(t))}
-	case len(lost) > 0:
-		return &TableError{Table: t.name, Err: fmt.Errorf("%w: they record a column that the table does not have (%s)", ErrOutdated, strings.Join(lost, ", "))}
-	case (Options{}).stale(d, t.like(found.mark, d), found):
-		return &TableError{Table: t.name, Err: ErrOutdated}
+	if err := checkHome(db, d, found, t, false); err != nil {
+		return err
 	}
-	return nil
+	if found.triggers == 0 {
+		return &TableError{Table: t.name, Err: ErrMissing}
+	}
+	if found.hidden && found.triggers >= d.triggerCount() {
+		return nil // Verify warns of it
+	}
+	var errs []error
+	add := func(err error) { errs = append(errs, &TableError{Table: t.name, Err: err}) }
+	if lost := found.lacks(); len(lost) > 0 {
+		add(fmt.Errorf("%w: they record a column that the table does not have (%s)", ErrOutdated, strings.Join(lost, ", ")))
+	}
+	if was := found.former(t); was != "" {
+		add(fmt.Errorf("%w: they record it as %q, the name that it had", ErrOutdated, was))
+	}
+	exposed := found.exposed || c.exposed
+	found.exposed = false // which is an error of its own
+	if len(errs) == 0 && (Options{}).stale(d, t.like(found.mark, d), found) {
+		add(ErrOutdated)
+	}
+	if exposed {
+		add(ErrExposed)
+	}
+	return errors.Join(errs...)
 }
 
 // stale reports whether the triggers of t must be written.

@@ -257,3 +257,7 @@ func (d mysqlDialect) checkDefiner(c *catalogue, tables []table, rights map[stri
 	}
 	return errors.Join(errs...)
 }
+
+// elsewhere is nowhere: a trigger is in the database of its table.
+func (d mysqlDialect) elsewhere(*gorm.DB, string, bool) (string, error) { return "", nil }
+func (d mysqlDialect) claim(table) []string                             { return nil }

@@ -139,6 +139,9 @@ func (p *pools) warnOfNothing(db *gorm.DB, s *poolState, d dialect) {
 		return
 	}
 	if found, err := s.home(db, d); err == nil && !found.inUse() {
+		if elsewhere, err := d.elsewhere(db, db.Statement.Table, false); err != nil || elsewhere != "" {
+			return
+		}
 		db.Logger.Warn(db.Statement.Context, "history: nothing is recorded in %q, it has no history (history.Migrate?)", found.home)
 	}
 }
@@ -197,9 +200,9 @@ func (p *pools) check(db *gorm.DB, s *poolState, model *schema.Schema, audited b
 	}
 	t, err := describeSchema(db, d, model)
 	if err == nil {
-		err = checkTable(d.in(found, Options{}), found, t)
+		err = checkTable(db, d.in(found, Options{}), found, t)
 	}
-	if err == nil || errors.Is(err, ErrMissing) && audited && !required { // another schema has that table
+	if err == nil || errors.Is(err, ErrElsewhere) || errors.Is(err, ErrMissing) && audited && !required { // another schema has that table
 		return
 	}
 	db.Logger.Warn(db.Statement.Context, "%v", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"gorm.io/gorm"
 )
@@ -62,13 +63,48 @@ func (d postgresDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 		}
 	})
 	if err == nil && c.home == "" {
-		err = errors.New("the connection has no current schema (search_path?)")
+		err = errors.New("the connection has no current schema (search_path, or USAGE on the schema?)")
 	}
 	return c, err
 }
 
 func (d postgresDialect) in(c *catalogue, _ Options) generator {
 	return postgresDialect{home: c.home, chunks: c.version >= 170000}
+}
+
+// postgresElsewhere asks for the schema of the functions that the triggers of a relation
+// call, if that is not the home.
+const postgresElsewhere = `SELECT max(n.nspname::text) FROM pg_catalog.pg_trigger t
+  JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+  WHERE t.tgrelid = to_regclass(%s) AND t.tgname IN ('whodunit_insert', 'whodunit_update', 'whodunit_delete', 'whodunit_truncate') AND n.nspname <> %s`
+
+func (d postgresDialect) elsewhere(db *gorm.DB, table string, here bool) (string, error) {
+	var home *string
+	row := poolOf(db).QueryRowContext(contextOf(db), fmt.Sprintf(postgresElsewhere, d.literal(d.relation(table, here)), "current_schema()"))
+	err := row.Scan(&home)
+	return textOf(home), err
+}
+
+// relation is the quoted name of a table. If here, it has the home's in front.
+func (d postgresDialect) relation(table string, here bool) string {
+	if here && !strings.Contains(table, ".") {
+		return d.qualified(table)
+	}
+	return quoteTable(table, quoteDouble)
+}
+
+func (d postgresDialect) claim(t table) []string {
+	body := fmt.Sprintf(`
+DECLARE
+  _home text := (`+postgresElsewhere+`);
+BEGIN
+  IF _home IS NOT NULL THEN
+    RAISE EXCEPTION USING MESSAGE = %s || quote_ident(_home) || ' (history.Drop there first?)';
+  END IF;
+END
+`, d.literal(quoteTable(t.name, quoteDouble)), d.literal(d.home), d.literal("whodunit: table "+t.name+": another schema's history records it: that of "))
+	tag := dollarTag(body)
+	return []string{"DO " + tag + body + tag}
 }
 
 // mayMigrate asks for the rights on the schema and on the tables that are there.
@@ -82,10 +118,7 @@ func (d postgresDialect) mayMigrate(db *gorm.DB, m *migration) error {
   WHEN NOT has_schema_privilege(current_schema(), 'CREATE') THEN 'the account lacks a right: CREATE on the schema ' || current_schema()
   WHEN to_regclass($1) IS NOT NULL AND NOT has_table_privilege(to_regclass($1), 'TRIGGER') THEN 'the account lacks a right: TRIGGER on the table'
   WHEN to_regprocedure($2) IS NOT NULL AND NOT pg_has_role((SELECT proowner FROM pg_catalog.pg_proc WHERE oid = to_regprocedure($2)), 'MEMBER')
-    THEN 'the account lacks a right: it does not own the function that records it'
-  WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-    WHERE t.tgrelid = to_regclass($1) AND t.tgname = 'whodunit_insert' AND p.pronamespace <> current_schema()::regnamespace)
-    THEN 'another schema''s history records it already (history.Drop there?)' END`, quoteTable(t.name, quoteDouble), d.functionOf(t)+"()")
+    THEN 'the account lacks a right: it does not own the function that records it' END`, d.relation(t.name, true), d.functionOf(t)+"()")
 		if err := row.Scan(&lacks); err != nil {
 			return fmt.Errorf("history: asking for the account's rights: %w", err)
 		}

@@ -691,3 +691,7 @@ func isBusySQLite(err error) bool {
 func (d sqliteDialect) mayMigrate(*gorm.DB, *migration) error { return nil }
 
 func (d sqliteDialect) verify(*gorm.DB, *catalogue, []table) error { return nil }
+
+// elsewhere is nowhere: a trigger is in the file of its table.
+func (d sqliteDialect) elsewhere(*gorm.DB, string, bool) (string, error) { return "", nil }
+func (d sqliteDialect) claim(table) []string                             { return nil }

@@ -15,6 +15,10 @@ var (
 	// Then part of what changes is not recorded, or writes fail. Triggers that record
 	// more, such as those of a newer release, are not outdated.
 	ErrOutdated = errors.New("its triggers are outdated (history.Migrate, or history.SQL?)")
+	// ErrElsewhere says that on PostgreSQL, the history of another schema than the
+	// current one records the table. [Migrate], [SQL] and [Drop] return it too, and
+	// change nothing.
+	ErrElsewhere = errors.New("another schema's history records it")
 	// ErrExposed says that on PostgreSQL, accounts other than the owner may run the
 	// functions that record, and so record what they like. That is so after a restore
 	// without privileges (pg_dump -x).
@@ -28,8 +32,9 @@ var (
 type TableError struct {
 	// Table is the table's name.
 	Table string
-	// Err is [ErrMissing], [ErrOutdated], [ErrExposed] or [ErrDefiner], or wraps
-	// ErrOutdated with the names of columns, or with the name that the table had.
+	// Err is or wraps [ErrMissing], [ErrOutdated], [ErrElsewhere], [ErrExposed] or
+	// [ErrDefiner]. What it adds are names: of columns, of the schema that records the
+	// table, of the right that an account lacks.
 	Err error
 }
 

@@ -255,8 +255,8 @@ func TestATableOfAnotherHistory(t *testing.T) {
 	if err := history.Migrate(second.Table(table), &Note{}); err == nil || !strings.Contains(err.Error(), "another schema's history") {
 		t.Errorf("Migrate = %v, want it refused", err)
 	}
-	if err := history.Verify(second.Table(table), &Note{}); !errors.Is(err, history.ErrMissing) {
-		t.Errorf("Verify = %v, want ErrMissing", err)
+	if err := history.Verify(second.Table(table), &Note{}); !errors.Is(err, history.ErrElsewhere) {
+		t.Errorf("Verify = %v, want ErrElsewhere", err)
 	}
 	must(t, history.Verify(first, &Note{}))
 }
