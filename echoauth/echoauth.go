@@ -100,8 +100,8 @@ type Config struct {
 	// SessionStamp is asked about both accounts.
 	//
 	// Each request that a session signs in calls it, which usually costs one query.
-	// By default there is none. It does not apply to [FromSessionValue], whose
-	// sessions Login did not write.
+	// By default there is none. It does not apply to sessions that Login did not
+	// write, see [FromSession].
 	//
 	// Security: a store that keeps sessions in the cookie, such as gorilla's
 	// CookieStore, can't end them. Without a SessionStamp, a copied cookie signs in

@@ -185,22 +185,30 @@ func ExampleStopImpersonating() {
 func ExampleSource_actAs() {
 	support := map[string]bool{"7": true}
 
+	readSession := echoauth.FromSession("user_id")
 	whoActs := func(c echo.Context) (actor.Actor, bool, error) {
-		real, ok, err := echoauth.FromSessionValue("user_id")(c)
+		real, ok, err := readSession(c)
 		if !ok || err != nil || !support[real.ID] { // asked on each request: who loses the right is themselves again
 			return real, ok, err
 		}
-		target, acting, err := echoauth.FromSessionValue("acting_as")(c)
-		if !acting || err != nil {
-			return real, err == nil, err
+		s, err := session.Get("app", c)
+		if err != nil {
+			return actor.Actor{}, false, err
 		}
-		return real.As(target), true, nil
+		switch target := s.Values["acting_as"].(type) {
+		case nil:
+			return real, true, nil
+		case int: // the type that your application puts there
+			return real.As(actor.User(target)), true, nil
+		default:
+			return actor.Actor{}, false, fmt.Errorf("acting_as is a %T", target)
+		}
 	}
 	e := echo.New()
 	e.Use(session.Middleware(newSessionStore()))
 	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
 		SessionName: "app",
-		Sources:     []echoauth.Source{echoauth.FromSession(), whoActs},
+		Sources:     []echoauth.Source{whoActs},
 	}))
 	e.POST("/own-login", func(c echo.Context) error {
 		s, err := session.Get("app", c)

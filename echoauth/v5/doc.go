@@ -26,9 +26,9 @@
 //
 // A [Source] reads a credential that something has verified. Sources are asked
 // in order, by default [FromSession] and then [FromJWT], and the first that
-// answers wins. [FromSessionValue] is for applications that themselves keep a
-// user's id in the session. [BasicAuth] and [KeyAuth] wrap the validators of
-// Echo's middleware.
+// answers wins. FromSession also reads a user's id that an application itself keeps
+// in its session. [BasicAuth] and [KeyAuth] wrap the validators of Echo's
+// middleware.
 //
 // [FromClaims] reads more of a token than its subject: the issuer, whether a
 // program got the token for itself, and who acts for whom. See jwt.md beside

@@ -81,19 +81,21 @@ func ExampleFromJWT_optional() {
 
 // An application that has its own sign-in keeps it. SessionName is the name that it
 // gives to session.Get: under another one everybody is anonymous.
-func ExampleFromSessionValue() {
+func ExampleFromSession_valueKey() {
 	e := echo.New()
 	e.Use(session.Middleware(newSessionStore()))
 	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
 		SessionName: "app", // as in session.Get("app", c)
-		Sources:     []echoauth.Source{echoauth.FromSession(), echoauth.FromSessionValue("user_id")},
+		Sources:     []echoauth.Source{echoauth.FromSession("user_id")},
 	}))
+	account := struct{ ID uint }{42}
 	e.POST("/login", func(c *echo.Context) error {
 		s, err := session.Get("app", c)
 		if err != nil {
 			return err
 		}
-		s.Values["user_id"] = 42
+		clear(s.Values) // also what Login wrote
+		s.Values["user_id"] = account.ID
 		return s.Save(c.Request(), c.Response())
 	})
 	e.GET("/", showActor)

@@ -14,10 +14,9 @@ const (
 )
 
 // FromSession is echoauth.FromSession.
-func (ad *Adapter) FromSession() Source { return ad.varying(FromSession) }
-
-// FromSessionValue is echoauth.FromSessionValue.
-func (ad *Adapter) FromSessionValue(key string) Source { return ad.varying(FromSessionValue(key)) }
+func (ad *Adapter) FromSession(valueKey ...string) Source {
+	return ad.varying(fromSession(slices.Clone(valueKey)))
+}
 
 // varying tells caches that what read answers, nobody included, depends on the
 // request's cookies.

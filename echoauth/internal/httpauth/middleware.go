@@ -17,13 +17,13 @@ import (
 // resolved, and the mistakes that it has already logged.
 type Middleware struct {
 	Config
-	adapter                              *Adapter
-	session, token                       Source // the default ones
-	stamp                                *stamp
-	permission                           *permission
-	wrongOrder, lateToken, unreadSession sync.Once
-	noSubject                            sync.Once
-	mistakes                             sync.Map // by mistake
+	adapter               *Adapter
+	session, token        Source // the default ones
+	stamp                 *stamp
+	permission            *permission
+	wrongOrder, lateToken sync.Once
+	noSubject, dispute    sync.Once
+	mistakes              sync.Map // by mistake
 }
 
 // NewMiddleware returns the middleware of config, or an error if config can't
@@ -167,17 +167,9 @@ func (m *Middleware) After(ctx context.Context, c Context, err error) {
 		return // c may serve another request by now
 	}
 	m.logOrder(c)
-	m.logUnread(c)
 	m.logNoSubject(c)
+	m.logDispute(c)
 	m.logMistake(c, err)
-}
-
-// logUnread logs, once, that nobody reads what Login writes.
-func (m *Middleware) logUnread(c Context) {
-	r := requestOf(c)
-	if r.unreadSession && r.revoked == nil && Current(c).IsAnonymous() {
-		m.unreadSession.Do(func() { m.adapter.Log(c, unreadSessionText) })
-	}
 }
 
 // logNoSubject logs, once, that a token names its user by another claim than the one
@@ -187,6 +179,16 @@ func (m *Middleware) logNoSubject(c Context) {
 		c.Set(noSubjectKey, nil) // for the Middleware around this one
 		m.noSubject.Do(func() { m.adapter.Log(c, noSubjectText) })
 	}
+}
+
+// logDispute logs, once, that a session names two people.
+func (m *Middleware) logDispute(c Context) {
+	dispute := requestOf(c).dispute
+	if dispute == "" {
+		return
+	}
+	noteOf(c).dispute = "" // for the Middleware around this one
+	m.dispute.Do(func() { m.adapter.Log(c, fmt.Sprintf(disputeText, dispute)) })
 }
 
 // logOrder logs, once, that middleware is registered in an order that hid a
@@ -227,12 +229,13 @@ func (m *Middleware) logMistake(c Context, err error) {
 }
 
 const (
-	unreadSessionText = "echoauth: a session that Login wrote signs nobody in, because Config.Sources has no FromSession: " +
-		"add echoauth.FromSession() to it, beside FromSessionValue"
 	wrongOrderText = "echoauth: session.Middleware runs after echoauth.Middleware, which therefore sees no session: " +
 		"register e.Use(session.Middleware(store)) before e.Use(echoauth.Middleware())"
 	noSubjectText = "echoauth: a verified token has no subject (sub), so it signed nobody in: " +
 		"if another claim names the user, read its claims with echoauth.FromClaims"
+	disputeText = "echoauth: a session names two people, one of them by its value %s, so it signs nobody in: " +
+		"sign out by echoauth.Logout alone, and clear the session's Values before a sign-in of your own " +
+		"(see \"Your own sign-in\" in gormaudit/adopting.md)"
 	lateTokenText = "echoauth: a token was verified after echoauth.Middleware ran (c.Get(%q)), and the request stayed anonymous: " +
 		"add a second echoauth.Middleware() to the group, after its JWT middleware"
 )

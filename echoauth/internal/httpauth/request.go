@@ -22,15 +22,17 @@ type request struct {
 	verified *verified    // nil until a stamp was compared
 	revoked  *actor.Actor // whose session has ended for the innermost middleware
 
+	valueKeys []string // of users' ids that the application itself keeps in the session
+
 	written *sessions.Session // by a session function; nil where none ran
 
 	permission *permission  // nil where everybody may impersonate
 	permitted  *actor.Actor // nil until somebody who impersonates was let pass
 
 	// What the sources looked for, for the diagnosis after the handler.
-	missedStore   bool
-	unreadSession bool // Login wrote it, and FromSession was not asked
-	tokenKeys     []string
+	missedStore bool
+	dispute     string // of a session that names two people, see userIn
+	tokenKeys   []string
 }
 
 // unknown is the request of which there is nothing to know. It is only read.

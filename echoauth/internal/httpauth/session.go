@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -15,19 +16,31 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// FromSession is the source echoauth.FromSession.
-func FromSession(c Context) (actor.Actor, bool, error) {
-	r := requestOf(c) // before liveSession: after it c may be another request's
-	s, cr, err := liveSession(c)
-	if r.unreadSession {
-		r.unreadSession = false // it is read now
+// fromSession is the source echoauth.FromSession of keys.
+func fromSession(keys []string) Source {
+	return func(c Context) (actor.Actor, bool, error) {
+		if len(keys) > 0 {
+			noteOf(c).valueKeys = keys
+		}
+		s, err := existingSession(c)
+		if s == nil || err != nil {
+			return actor.Actor{}, false, err
+		}
+		if _, ofLogin := s.Values[credentialKey]; !ofLogin {
+			a, dispute, err := userIn(s, keys, actor.Actor{})
+			if dispute != "" {
+				noteOf(c).dispute = dispute
+			}
+			return a, !a.IsAnonymous(), err
+		}
+		cr, ok, err := liveCredential(c, s)
+		if !ok || err != nil {
+			return actor.Actor{}, false, err
+		}
+		// A handler may save this session, and must not weaken its cookie.
+		s.Options = cookieOptions(c, s)
+		return cr.actor, true, nil
 	}
-	if s == nil || err != nil {
-		return actor.Actor{}, false, err
-	}
-	// A handler may save this session, and must not weaken its cookie.
-	s.Options = cookieOptions(c, s)
-	return cr.actor, true, nil
 }
 
 // SignedInAt is echoauth.SignedInAt.
@@ -44,34 +57,45 @@ func SignedInAt(c Context) (time.Time, bool) {
 }
 
 // liveSession returns the session that signs the request in, and what it says,
-// or nil where there is none: a session that Login did not write, or that is
-// older than its lifetime, or whose stamp does not hold.
+// or nil where there is none: a session that Login did not write, or that
+// [liveCredential] refuses.
 func liveSession(c Context) (*sessions.Session, credential, error) {
-	ctx := c.Request().Context()
 	s, err := existingSession(c)
-	if over := ended(ctx); over != nil {
-		return nil, credential{}, over
-	}
 	if s == nil || err != nil {
 		return nil, credential{}, err
 	}
-	cr, ok := sessionCredential(s)
-	if !ok {
-		return nil, credential{}, nil
+	cr, ok, err := liveCredential(c, s)
+	if !ok || err != nil {
+		return nil, credential{}, err
 	}
-	holds := cr.isAlive(sessionLifetime(c, s))
+	return s, cr, nil
+}
+
+// liveCredential returns what Login wrote to s. ok is false where that signs nobody
+// in: s is older than its lifetime, or its stamp does not hold, or the application
+// itself wrote another person's id to it.
+func liveCredential(c Context, s *sessions.Session) (cr credential, ok bool, err error) {
+	ctx := c.Request().Context()
+	if cr, ok = sessionCredential(s); !ok {
+		return credential{}, false, nil
+	}
+	_, dispute, err := userIn(s, requestOf(c).valueKeys, cr.actor)
+	if dispute != "" {
+		noteOf(c).dispute = dispute
+	}
+	holds := err == nil && dispute == "" && cr.isAlive(sessionLifetime(c, s))
 	if holds {
 		holds, err = stampHolds(c, s, cr.actor)
 	}
 	if over := ended(ctx); over != nil {
-		return nil, credential{}, over
+		return credential{}, false, over
 	}
 	if !holds || err != nil {
 		revoked := cr.actor
 		noteOf(c).revoked = &revoked
-		return nil, credential{}, err
+		return credential{}, false, err
 	}
-	return s, cr, nil
+	return cr, true, nil
 }
 
 // sessionLifetime is that of s from its sign-in, 0 if it has no end. Not every
@@ -84,22 +108,23 @@ func sessionLifetime(c Context, s *sessions.Session) time.Duration {
 	return lifetime
 }
 
-// FromSessionValue is echoauth.FromSessionValue.
-func FromSessionValue(key string) Source {
-	return func(c Context) (actor.Actor, bool, error) {
-		s, err := existingSession(c)
-		if s == nil || err != nil {
-			return actor.Actor{}, false, err
+// userIn returns whom s names: a, whom Login wrote, and the user whose id the
+// application keeps under keys. If these are two people, it returns nobody, and a
+// dispute: the key of the second one, quoted.
+func userIn(s *sessions.Session, keys []string, a actor.Actor) (user actor.Actor, dispute string, err error) {
+	for _, key := range keys {
+		own, err := userFrom(s.Values[key])
+		switch {
+		case err != nil:
+			return actor.Actor{}, "", fmt.Errorf("echoauth: session value %q: %w", key, err)
+		case own.IsAnonymous():
+		case a.IsAnonymous():
+			a = own
+		case !a.Same(own.Identity):
+			return actor.Actor{}, strconv.Quote(key), nil
 		}
-		a, err := userFrom(s.Values[key])
-		if err != nil {
-			return actor.Actor{}, false, fmt.Errorf("echoauth: session value %q: %w", key, err)
-		}
-		if _, signedIn := sessionCredential(s); signedIn {
-			noteOf(c).unreadSession = true // unless FromSession is a source, too
-		}
-		return a, !a.IsAnonymous(), nil
 	}
+	return a, "", nil
 }
 
 // existingSession returns the session that the request came with, or that it
@@ -119,7 +144,12 @@ func existingSession(c Context) (*sessions.Session, error) {
 	if _, err := c.Request().Cookie(requestOf(c).session()); err != nil {
 		return nil, nil
 	}
-	return openSession(c)
+	ctx := c.Request().Context()
+	s, err := openSession(c)
+	if over := ended(ctx); over != nil {
+		return nil, over
+	}
+	return s, err
 }
 
 // openSession returns the request's session, a new one if it came with none

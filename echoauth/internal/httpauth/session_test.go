@@ -24,7 +24,7 @@ func withSession(tb testing.TB, values map[any]any) *carrier {
 	return c
 }
 
-func TestFromSessionValue(t *testing.T) {
+func TestFromSessionOfAKey(t *testing.T) {
 	type userID int64
 	type slug string
 	for _, test := range []struct {
@@ -63,7 +63,7 @@ func TestFromSessionValue(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := withSession(t, map[any]any{"uid": test.value})
-			a, ok, err := httpauth.FromSessionValue("uid")(c)
+			a, ok, err := adapter.FromSession("uid")(c)
 			got := a.String()
 			if err != nil {
 				got = "error"

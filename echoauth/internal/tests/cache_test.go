@@ -68,11 +68,11 @@ func TestNoVary(t *testing.T) {
 	})
 }
 
-// TestVaryOfFromSessionValue: a session of the application's own decides, too.
-func TestVaryOfFromSessionValue(t *testing.T) {
+// TestVaryOfAnOwnSession: a session of the application's own decides, too.
+func TestVaryOfAnOwnSession(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		e, _ := v.NewApp(t)
-		e.Use(v.Sessions(newCookieStore()), v.MiddlewareWithConfig(Config{Sources: []Source{v.FromSessionValue("uid")}}))
+		e.Use(v.Sessions(newCookieStore()), v.MiddlewareWithConfig(Config{Sources: []Source{v.FromSession("uid")}}))
 		e.GET("/whoami", whoami)
 		wantVary(t, "an answer", newBrowser(t, e).do("GET", "/whoami").Header(), "Cookie")
 	})

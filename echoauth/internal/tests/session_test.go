@@ -1,8 +1,6 @@
 package tests
 
 import (
-	"context"
-	"crypto/rand"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -167,7 +165,7 @@ func TestSessionMiddlewareOrder(t *testing.T) {
 				e.Group("", store).GET("/whoami", whoami)
 			}, 1},
 			{"after, with sources of one's own", func(e *App) {
-				e.Use(v.MiddlewareWithConfig(Config{Sources: []Source{v.FromSessionValue("uid")}}), store)
+				e.Use(v.MiddlewareWithConfig(Config{Sources: []Source{v.FromSession("uid")}}), store)
 				signIn(e)
 			}, 1},
 			{"before", func(e *App) { e.Use(store, v.Middleware()); signIn(e) }, 0},
@@ -267,37 +265,5 @@ func TestSessionObject(t *testing.T) {
 			return nil
 		})
 		e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
-	})
-}
-
-// Login writes what FromSession reads. Without it every sign-in succeeds, and
-// the next page is anonymous.
-func TestUnreadSessionIsLogged(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v version) {
-		ended := func(context.Context, actor.Actor) (string, error) { return rand.Text(), nil }
-		for _, test := range []struct {
-			name   string
-			config Config
-			want   int
-		}{
-			{"no FromSession", Config{Sources: []Source{v.FromSessionValue("uid"), v.FromJWT()}}, 1},
-			{"FromSession after it", Config{Sources: []Source{v.FromSessionValue("uid"), v.FromSession()}}, 0},
-			{"FromSession before it", Config{Sources: []Source{v.FromSession(), v.FromSessionValue("uid")}}, 0},
-			{"a session that has ended, after it", Config{Sources: []Source{v.FromSessionValue("uid"), v.FromSession()}, SessionStamp: ended}, 0},
-			{"a session that has ended, before it", Config{Sources: []Source{v.FromSession(), v.FromSessionValue("uid")}, SessionStamp: ended}, 0},
-		} {
-			t.Run(test.name, func(t *testing.T) {
-				e, log := v.NewApp(t)
-				e.Use(v.Sessions(newCookieStore()), v.MiddlewareWithConfig(test.config))
-				signIn(e)
-				b := newBrowser(t, e)
-				b.post("/login/1")
-				b.get("/whoami")
-				b.get("/whoami")
-				if got := strings.Count(log.String(), "Config.Sources has no FromSession"); got != test.want {
-					t.Errorf("log = %s, want the diagnosis %d times", log, test.want)
-				}
-			})
-		}
 	})
 }

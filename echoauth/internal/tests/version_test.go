@@ -23,8 +23,7 @@ type version interface {
 	Middleware() Middleware
 	MiddlewareWithConfig(config Config) Middleware
 	ToMiddleware(config Config) error
-	FromSession() Source
-	FromSessionValue(key string) Source
+	FromSession(valueKey ...string) Source
 	FromJWT(contextKey ...string) Source
 	FromMapClaims(read func(claims jwt.MapClaims) (actor.Actor, bool, error), contextKey ...string) Source
 	FromAccessClaims(read func(claims *AccessClaims) (actor.Actor, bool, error), contextKey ...string) Source
