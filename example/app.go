@@ -81,10 +81,8 @@ func (a *app) routePages(g *echo.Group) {
 // routePeople serves those who are signed in.
 func (a *app) routePeople(people *echo.Group) {
 	people.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, activityPath) })
-	activity := http.NewServeMux() // it redirects /history to /history/
-	activity.Handle(activityPath, a.activity())
-	people.Any("/history", echo.WrapHandler(activity))
-	people.Any(activityPath+"*", echo.WrapHandler(activity))
+	people.GET("/history", echo.WrapHandler(http.RedirectHandler(activityPath, http.StatusSeeOther)))
+	people.Any(activityPath+"*", echo.WrapHandler(a.activity()))
 	people.GET("/notes", a.notesPage)
 	people.GET("/notes/new", a.newNotePage)
 	people.POST("/notes", a.postNote)

@@ -5,9 +5,9 @@
 //	page := historyweb.Handler(db, historyweb.Config{
 //		Tables: []historyweb.Table{historyweb.For[Note](historyweb.Table{Title: "title"})},
 //	})
-//	mux.Handle("/history/", page)                    // net/http
-//	e.Any("/history/*", echo.WrapHandler(page))      // Echo, v4 and v5
-//	e.Any("/history", echo.WrapHandler(mux))         // Echo: the mux, an http.ServeMux, redirects to /history/
+//	mux.Handle("/history/", page)               // net/http
+//	e.Any("/history/*", echo.WrapHandler(page)) // Echo, v4 and v5
+//	e.GET("/history", echo.WrapHandler(http.RedirectHandler("/history/", http.StatusSeeOther)))
 //
 // [Handler] returns a [net/http.Handler] that depends on no framework. It takes the
 // last segment of the path as the name of the page. So you can mount it anywhere, at

@@ -32,7 +32,7 @@ func _(db *gorm.DB, mux *http.ServeMux, e *echo.Echo) {
 	})
 	mux.Handle("/history/", page)               // net/http
 	e.Any("/history/*", echo.WrapHandler(page)) // Echo, v4 and v5
-	e.Any("/history", echo.WrapHandler(mux))    // Echo: the mux, an http.ServeMux, redirects to /history/
+	e.GET("/history", echo.WrapHandler(http.RedirectHandler("/history/", http.StatusSeeOther)))
 }
 
 // The addresses of the package comment lead to pages.
@@ -89,12 +89,15 @@ func TestLinksToATableInASchema(t *testing.T) {
 	}
 }
 
-// Admins see everything, editors the history of notes. roleOf is how an application
-// knows what somebody may do.
+// Admins see everything, editors the history of notes, which they may put back. roleOf
+// is how an application knows what somebody may do.
 func _(roleOf func(ctx context.Context, id string) (string, error)) historyweb.Config {
 	return historyweb.Config{
 		MayRead: func(ctx context.Context, a actor.Actor, q history.Query) (bool, error) {
-			role, err := roleOf(ctx, a.ID) // under impersonation, the impersonated person's
+			if a.Kind != actor.KindUser || !a.Impersonator.IsAnonymous() {
+				return false, nil // a program, or somebody who acts as another
+			}
+			role, err := roleOf(ctx, a.ID)
 			if err != nil || role != "editor" {
 				return role == "admin", err
 			}
@@ -104,6 +107,10 @@ func _(roleOf func(ctx context.Context, id string) (string, error)) historyweb.C
 				}
 			}
 			return false, nil
+		},
+		MayRestore: func(_ context.Context, a actor.Actor, row any) (bool, error) {
+			_, ok := row.(*Note) // a pointer to a model, with its key set
+			return ok && a.Impersonator.IsAnonymous(), nil
 		},
 	}
 }

@@ -35,12 +35,13 @@ func mounts(page http.Handler) map[string]mount {
 	v4.Use(echoauth.MiddlewareWithConfig(echoauth.Config{Request: true}))
 	group4 := v4.Group("/admin")
 	group4.Any("/history/*", echo.WrapHandler(page))
-	group4.Any("/history", echo.WrapHandler(mux))
+	toPage := http.RedirectHandler("/admin/history/", http.StatusSeeOther)
+	group4.GET("/history", echo.WrapHandler(toPage))
 	v5 := echo5.New()
 	v5.Use(auth5.MiddlewareWithConfig(auth5.Config{Request: true}))
 	group5 := v5.Group("/admin")
 	group5.Any("/history/*", echo5.WrapHandler(page))
-	group5.Any("/history", echo5.WrapHandler(mux))
+	group5.GET("/history", echo5.WrapHandler(toPage))
 	return map[string]mount{
 		"net/http": {recorded, "/admin/history/"}, "Echo v4": {v4, "/admin/history/*"}, "Echo v5": {v5, "/admin/history/*"},
 	}

@@ -46,7 +46,7 @@ func tokensV4(page http.Handler, key []byte) http.Handler {
 	}))
 	pages.Use(echoauth.Middleware()) // behind the JWT middleware, on the same group
 	pages.Any("/*", echo.WrapHandler(page))
-	e.GET("/history", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/history/") })
+	e.GET("/history", echo.WrapHandler(http.RedirectHandler("/history/", http.StatusSeeOther)))
 	e.GET("/login", func(c echo.Context) error {
 		return c.String(http.StatusOK, "please sign in, then "+echoauth.SafeNext(c.QueryParam("next")))
 	})
