@@ -61,7 +61,7 @@ func ExampleRequireFunc() {
 }
 
 // A guard that asks the record: who is not an administrator gets a 403, whose
-// account was deleted a 401.
+// account was deleted a 401. Whoever acts as an administrator gets a 403, too.
 func ExampleRequireFunc_record() {
 	type Account struct{ Role string }
 	accounts := map[string]*Account{"1": {"admin"}, "2": {"clerk"}}
@@ -76,7 +76,10 @@ func ExampleRequireFunc_record() {
 			return account, nil
 		},
 	}))
-	isAdmin := func(c *echo.Context, _ actor.Actor) (bool, error) {
+	isAdmin := func(c *echo.Context, a actor.Actor) (bool, error) {
+		if !a.Impersonator.IsAnonymous() {
+			return false, nil // whoever acts as an administrator is none
+		}
 		account, err := echoauth.User[*Account](c.Request().Context())
 		if err != nil {
 			return false, err // ErrAnonymous is a 401
@@ -87,7 +90,7 @@ func ExampleRequireFunc_record() {
 	admins := e.Group("/admin", toSignIn, echoauth.RequireFunc(isAdmin))
 	admins.GET("/users", showActor)
 
-	for _, a := range []actor.Actor{actor.User(1), actor.User(2), actor.User(3), {}} {
+	for _, a := range []actor.Actor{actor.User(1), actor.User(2), actor.User(2).As(actor.User(1)), actor.User(3), {}} {
 		req := httptest.NewRequest(http.MethodGet, "/admin/users", nil)
 		req.Header.Set("Accept", "text/html") // a browser
 		rec := httptest.NewRecorder()
@@ -97,6 +100,7 @@ func ExampleRequireFunc_record() {
 	// Output:
 	// user:1 200 ""
 	// user:2 403 ""
+	// user:1 (by user:2) 403 ""
 	// user:3 401 ""
 	// anonymous 302 "/login?next=%2Fadmin%2Fusers"
 }

@@ -75,7 +75,11 @@ func System(id string) Actor { return newActor(KindSystem, id) }
 
 // As returns the actor for a acting as target: target's identity, with a as the
 // [Actor.Impersonator]. If a already has an impersonator, that one stays. Acting
-// as oneself is not impersonation.
+// as oneself is not impersonation. If a is anonymous, the result is target alone.
+//
+// Security: check first that a is somebody, and may act as target. A guard that looks
+// at the result's ID alone takes a for target: nobody should act as an administrator,
+// or the guard must look at the Impersonator, too.
 func (a Actor) As(target Actor) Actor {
 	first := a.Impersonator
 	if first.IsAnonymous() {

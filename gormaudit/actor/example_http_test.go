@@ -82,3 +82,36 @@ func Example_netHTTP() {
 	// created by user:42
 	// created by anonymous
 }
+
+// actsAs stands for how an application keeps whom r acts as: it returns "" for nobody,
+// and for who may not.
+func actsAs(r *http.Request, who actor.Actor) string {
+	if !who.Same(actor.User(7).Identity) { // support
+		return ""
+	}
+	return r.Header.Get("X-Act-As")
+}
+
+// Support acts as a customer. Rows have the customer's id, and the history has both.
+func ExampleActor_As_netHTTP() {
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		a := actor.User(whoIs(r))
+		if customer := actsAs(r, a); customer != "" { // only for support, and never for an administrator
+			a = a.As(actor.User(customer))
+		}
+		ctx := actor.NewContext(r.Context(), a)
+		by, _ := actor.FromContext(ctx) // db.WithContext(ctx) does
+		fmt.Println("created by", by)
+	})
+
+	for _, id := range []string{"7", "42", ""} {
+		r := httptest.NewRequest("POST", "/notes", nil)
+		r.SetBasicAuth(id, "swordfish")
+		r.Header.Set("X-Act-As", "43")
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	// Output:
+	// created by user:43 (by user:7)
+	// created by user:42
+	// created by anonymous
+}
