@@ -52,6 +52,9 @@ type Config struct {
 	// what would be stamped, dropped and fail, and which writes have no actor. Use
 	// DryRun to get to know an existing application. By default it is off. Errors in
 	// Models are errors from db.Use all the same.
+	//
+	// Security: a request body that is bound to a model sets its by-columns, new ones
+	// too. Tag new by-columns json:"-" while DryRun is on.
 	DryRun bool
 }
 

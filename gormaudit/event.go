@@ -40,9 +40,10 @@ const (
 	EventNoActor
 	// EventDropped is a caller's value for a by-column that does not reach the
 	// row. There is no event for a value that the row gets anyway, nor for the
-	// by-fields of a whole row that is saved or updated through its own struct:
-	// these are usually what was loaded. Without a query, an assignment to such a
-	// field, as in note.CreatedBy = x before db.Save(&note), looks the same.
+	// by-fields of a whole row that is saved, updated through its own struct, or
+	// created by an upsert with its primary key set: these are usually what was
+	// loaded. Without a query, an assignment to such a field, as in note.CreatedBy = x
+	// before db.Save(&note), looks the same.
 	EventDropped
 	// EventWouldStamp is a by-column that would be stamped without
 	// [Config.DryRun]. In an upsert it is about the rows that are new.
