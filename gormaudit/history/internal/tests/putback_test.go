@@ -3,6 +3,7 @@ package tests
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,27 +62,34 @@ func TestRestoreWritesARowAsItWas(t *testing.T) {
 		var was Kept
 		must(t, plain.First(&was, 1).Error)
 		for _, spoil := range []struct {
-			name string
-			do   func()
+			name  string
+			takes int // changes: created_by is written by a statement of its own
+			do    func()
 		}{
-			{"updates", func() {
+			{"updates", 2, func() {
 				must(t, you.Model(&Kept{ID: 1}).Updates(map[string]any{"title": "x", "body": "y"}).Error)
 				must(t, you.Model(&Kept{ID: 1}).Update("title", "z").Error)
 				must(t, plain.Exec("UPDATE kepts SET slug = 'forged', created_by = '666' WHERE id = 1").Error)
 			}},
-			{"trash", func() { must(t, you.Delete(&Kept{ID: 1}).Error) }},
-			{"deletion", func() { must(t, you.Unscoped().Delete(&Kept{ID: 1}).Error) }},
-			{"update of a row deleted later", func() {
+			{"trash", 1, func() { must(t, you.Delete(&Kept{ID: 1}).Error) }},
+			{"deletion", 1, func() { must(t, you.Unscoped().Delete(&Kept{ID: 1}).Error) }},
+			{"update of a row deleted later", 1, func() {
 				must(t, you.Model(&Kept{ID: 1}).Update("body", "y").Error)
 				must(t, you.Unscoped().Delete(&Kept{ID: 1}).Error)
 			}},
-			{"update after that", func() { must(t, you.Model(&Kept{ID: 1}).Update("body", "y").Error) }},
+			{"update after that", 1, func() { must(t, you.Model(&Kept{ID: 1}).Update("body", "y").Error) }},
 		} {
 			spoil.do()
 			made, err := history.Restore[Kept](me, 1, then)
 			must(t, err)
 			if made.ID == 0 || made.ChangeSet.Actor != ann || made.Key[0] != "1" {
 				t.Errorf("Restore after %s = %+v, want a change by ann", spoil.name, made)
+			}
+			changes, err := history.Of(db, &Kept{ID: 1})
+			must(t, err)
+			changes = slices.DeleteFunc(changes, func(c history.Change) bool { return c.ChangeSet.ID != made.ChangeSet.ID })
+			if len(changes) != spoil.takes || changes[0].ID != made.ID {
+				t.Errorf("Restore after %s made %d changes, want %d, and the last one returned", spoil.name, len(changes), spoil.takes)
 			}
 			var now Kept
 			must(t, plain.Unscoped().First(&now, 1).Error)
