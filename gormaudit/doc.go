@@ -79,7 +79,7 @@
 //
 // The plugin reports, and tells apart, a write without a context, a write with
 // a context in which nobody acts, and a caller's value for a by-column that is
-// dropped. The log names up to four lines of the application: the call of GORM and
+// dropped. The log names up to three lines of the application: the call of GORM and
 // its callers, up to the first one outside that call's package. It has each place
 // the 1st, 10th, 100th time and so on. [Config.Observe] gets an [Event] each time,
 // whatever the log's level. A *gin.Context hides the actor of its request: pass

@@ -21,11 +21,12 @@ type Event struct {
 	// Frames say where in the application the write was, innermost first: the line
 	// that called GORM, the lines of the same package that led there, and the first
 	// line outside that package. So you see not only a repository's own line, but also
-	// its caller's. There are at most four frames, and fewer where the stack has no
-	// more. Where four do not suffice, the package's nearest lines stay, and the one by
-	// which it was entered. The frames end where Echo, gin, chi or net/http calls the
-	// application. Middleware that calls the handler itself, as a route's middleware
-	// does in Echo, is among them.
+	// its caller's. There are at most three frames, and fewer where the stack has no
+	// more. Of more lines, the one that called GORM stays, the one by which its package
+	// was entered, and the one outside. If there is none outside, the direct caller of
+	// the first line stays in its place, between the two. The frames end where Echo,
+	// gin, chi or net/http calls the application. Middleware that calls the handler
+	// itself, as a route's middleware does in Echo, is among them.
 	Frames []runtime.Frame
 }
 

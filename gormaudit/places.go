@@ -34,7 +34,7 @@ type line struct {
 }
 
 const (
-	maxFrames = 4
+	maxFrames = 3
 	// maxPlaces bounds the memory. The places beyond it share one count.
 	maxPlaces = 1000
 	// maxDepth is how much of a stack is looked at.
@@ -82,8 +82,9 @@ func (p *places) count(e *Event) uint64 {
 
 // framesOf returns the first frame of a stack that is the application's, those of
 // the same package that called it, and the first one outside. Where these are too
-// many, the nearest ones stay, and the one by which the package was entered. It stops
-// at what calls handlers: behind it is middleware, which is the same for all of them.
+// many, the first one stays, the one by which the package was entered and the one
+// outside, or without one outside, the direct caller. It stops at what calls
+// handlers: behind it is middleware, which is the same for all of them.
 func framesOf(stack []uintptr) []runtime.Frame {
 	var found []runtime.Frame
 	for frames, more := runtime.CallersFrames(stack), len(stack) > 0; more; {
