@@ -72,6 +72,15 @@ func TestARenamedColumn(t *testing.T) {
 				if err := db.Model(&earlier).Update("title", "c").Error; err == nil {
 					t.Error("an earlier release can write")
 				}
+				must(t, history.Migrate(db, &earlierArticle{}))
+				if err := renameTitle(db); err == nil {
+					t.Error("the column that an earlier release's Migrate added is renamed, too")
+				}
+				must(t, db.Migrator().DropColumn(&earlierArticle{}, "title"))
+				must(t, renameTitle(db))
+				must(t, history.Verify(db, &Article{}))
+				must(t, db.WithContext(as(ann)).Model(&Article{ID: 1}).Update("heading", "c").Error)
+				wantAt(t, db, "before the renaming, in the end", 1, then, Article{1, "a"}, nil)
 			})
 		})
 	}
