@@ -23,8 +23,8 @@
 //
 // A [Source] reads a credential that something has verified. Sources are asked
 // in order, by default [FromSession] and then [FromJWT], and the first that
-// answers wins. FromSession also reads a user's id that an application itself keeps
-// in its session. [BasicAuth] and [KeyAuth] wrap the validators of Echo's
+// answers wins. [FromSessionValue] also reads a user's id that an application itself
+// keeps in its session. [BasicAuth] and [KeyAuth] wrap the validators of Echo's
 // middleware.
 //
 // [FromClaims] reads more of a token than its subject: the issuer, whether a

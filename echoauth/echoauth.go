@@ -101,7 +101,7 @@ type Config struct {
 	//
 	// Each request that a session signs in calls it, which usually costs one query.
 	// By default there is none. It does not apply to sessions that Login did not
-	// write, see [FromSession].
+	// write, see [FromSessionValue].
 	//
 	// Security: a store that keeps sessions in the cookie, such as gorilla's
 	// CookieStore, can't end them. Without a SessionStamp, a copied cookie signs in

@@ -185,7 +185,7 @@ func ExampleStopImpersonating() {
 func ExampleSource_actAs() {
 	support := map[string]bool{"7": true}
 
-	readSession := echoauth.FromSession("user_id")
+	readSession := echoauth.FromSessionValue("user_id")
 	whoActs := func(c echo.Context) (actor.Actor, bool, error) {
 		real, ok, err := readSession(c)
 		if !ok || err != nil || !support[real.ID] { // asked on each request: who loses the right is themselves again

@@ -26,27 +26,33 @@ type Source func(c echo.Context) (a actor.Actor, ok bool, err error)
 
 // FromSession returns the source that reads what [Login] wrote to the session.
 //
-// With valueKey, it also reads sessions that Login did not write, and in which the
-// application itself keeps the id of its user under that key: a string or any kind of
-// integer. An empty string or a 0 is no credential. A value of another type is an
-// error. A session that names two people, such as one by Login and another under
-// valueKey, signs nobody in, and is logged once. [Login] and [Logout] end that.
-//
-// It reads the session of [Config.SessionName]. If the application keeps ids itself,
-// this must be the name that it gives to session.Get, or everybody is anonymous. An
-// integer that went through a JSON serializer is a float64. It is taken if it is
-// integral and smaller than 2^53 in size. A larger one may be the id of somebody else,
-// and is an error.
-//
 // A cookie that can't be read, that has expired, or whose session is gone is
 // no credential. A store that is down or lacks its key is an error.
 //
 // It asks the store only if the request has a cookie of the session's name,
-// and never writes to the store. [Config.SessionStamp] decides whether a session
-// of Login still holds. Where there is a store, every response gets Vary: Cookie:
+// and never writes to the store. [Config.SessionStamp] decides whether the
+// session still holds. Where there is a store, every response gets Vary: Cookie:
 // a cache must keep apart the answers to anonymous visitors, too.
-func FromSession(valueKey ...string) Source {
-	return source(adapter.FromSession(valueKey...))
+func FromSession() Source {
+	return source(adapter.FromSession(""))
+}
+
+// FromSessionValue returns the source for an application that itself keeps the id of
+// its user in the session under key, as a string or any kind of integer. An empty
+// string or a 0 is no credential. A value of another type is an error.
+//
+// It also reads what [Login] wrote, as [FromSession] does: name it in place of
+// FromSession, not beside it. A session in which Login names one person and the value
+// another signs nobody in, and is logged once. [Login] and [Logout] end that.
+//
+// It reads the session of [Config.SessionName]. This must be the name that the
+// application gives to session.Get, or everybody is anonymous.
+//
+// An integer that went through a JSON serializer is a float64. It is taken if
+// it is integral and smaller than 2^53 in size. A larger one may be the id of
+// somebody else, and is an error.
+func FromSessionValue(key string) Source {
+	return source(adapter.FromSession(key))
 }
 
 // FromJWT returns the source that reads the token which echo-jwt verified and

@@ -86,7 +86,7 @@ func ExampleFromSession_valueKey() {
 	e.Use(session.Middleware(newSessionStore()))
 	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
 		SessionName: "app", // as in session.Get("app", c)
-		Sources:     []echoauth.Source{echoauth.FromSession("user_id")},
+		Sources:     []echoauth.Source{echoauth.FromSessionValue("user_id")},
 	}))
 	account := struct{ ID uint }{42}
 	e.POST("/login", func(c *echo.Context) error {

@@ -13,10 +13,8 @@ const (
 	vary         = "Vary"
 )
 
-// FromSession is echoauth.FromSession.
-func (ad *Adapter) FromSession(valueKey ...string) Source {
-	return ad.varying(fromSession(slices.Clone(valueKey)))
-}
+// FromSession is echoauth.FromSession and, with the key of a value, FromSessionValue.
+func (ad *Adapter) FromSession(valueKey string) Source { return ad.varying(fromSession(valueKey)) }
 
 // varying tells caches that what read answers, nobody included, depends on the
 // request's cookies.

@@ -148,7 +148,7 @@ func (w *sessionWriter) values(cr credential) (map[any]any, error) {
 // isVisitedBy tells whether a may see what the session holds. One that says
 // somebody, but can't be read, is another's.
 func (w *sessionWriter) isVisitedBy(a actor.Actor) bool {
-	if _, dispute, err := userIn(w.session, requestOf(w.c).valueKeys, a); dispute != "" || err != nil {
+	if _, dispute, err := userIn(w.session, requestOf(w.c).valueKey, a); dispute != "" || err != nil {
 		return false
 	}
 	if _, signedIn := w.session.Values[credentialKey]; !signedIn {

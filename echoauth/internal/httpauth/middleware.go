@@ -34,7 +34,7 @@ func (ad *Adapter) NewMiddleware(config Config) (*Middleware, error) {
 	}
 	config.LoadTimeout = cmp.Or(config.LoadTimeout, defaultLoadTimeout)
 	config.ContextKey = cmp.Or(config.ContextKey, defaultContextKey)
-	m := &Middleware{Config: config, adapter: ad, session: ad.FromSession(), token: ad.newSubjectSource(nil).read}
+	m := &Middleware{Config: config, adapter: ad, session: ad.FromSession(""), token: ad.newSubjectSource(nil).read}
 	if config.SessionStamp != nil {
 		m.stamp = &stamp{of: config.SessionStamp, timeout: config.LoadTimeout}
 	}

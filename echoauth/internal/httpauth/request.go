@@ -22,7 +22,7 @@ type request struct {
 	verified *verified    // nil until a stamp was compared
 	revoked  *actor.Actor // whose session has ended for the innermost middleware
 
-	valueKeys []string // of users' ids that the application itself keeps in the session
+	valueKey string // of the user's id that the application itself keeps in the session
 
 	written *sessions.Session // by a session function; nil where none ran
 

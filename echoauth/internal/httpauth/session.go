@@ -16,21 +16,18 @@ import (
 	"github.com/seed-3826ef92/whodunit/gormaudit/actor"
 )
 
-// fromSession is the source echoauth.FromSession of keys.
-func fromSession(keys []string) Source {
+// fromSession is the source echoauth.FromSession and, with a key, FromSessionValue.
+func fromSession(valueKey string) Source {
 	return func(c Context) (actor.Actor, bool, error) {
-		if len(keys) > 0 {
-			noteOf(c).valueKeys = keys
+		if valueKey != "" {
+			noteOf(c).valueKey = valueKey
 		}
 		s, err := existingSession(c)
 		if s == nil || err != nil {
 			return actor.Actor{}, false, err
 		}
 		if _, ofLogin := s.Values[credentialKey]; !ofLogin {
-			a, dispute, err := userIn(s, keys, actor.Actor{})
-			if dispute != "" {
-				noteOf(c).dispute = dispute
-			}
+			a, _, err := userIn(s, valueKey, actor.Actor{})
 			return a, !a.IsAnonymous(), err
 		}
 		cr, ok, err := liveCredential(c, s)
@@ -79,7 +76,7 @@ func liveCredential(c Context, s *sessions.Session) (cr credential, ok bool, err
 	if cr, ok = sessionCredential(s); !ok {
 		return credential{}, false, nil
 	}
-	_, dispute, err := userIn(s, requestOf(c).valueKeys, cr.actor)
+	_, dispute, err := userIn(s, requestOf(c).valueKey, cr.actor)
 	if dispute != "" {
 		noteOf(c).dispute = dispute
 	}
@@ -109,22 +106,24 @@ func sessionLifetime(c Context, s *sessions.Session) time.Duration {
 }
 
 // userIn returns whom s names: a, whom Login wrote, and the user whose id the
-// application keeps under keys. If these are two people, it returns nobody, and a
-// dispute: the key of the second one, quoted.
-func userIn(s *sessions.Session, keys []string, a actor.Actor) (user actor.Actor, dispute string, err error) {
-	for _, key := range keys {
-		own, err := userFrom(s.Values[key])
-		switch {
-		case err != nil:
-			return actor.Actor{}, "", fmt.Errorf("echoauth: session value %q: %w", key, err)
-		case own.IsAnonymous():
-		case a.IsAnonymous():
-			a = own
-		case !a.Same(own.Identity):
-			return actor.Actor{}, strconv.Quote(key), nil
-		}
+// application keeps under key, if there is one. If these are two people, it returns
+// nobody, and a dispute: the key, quoted.
+func userIn(s *sessions.Session, key string, a actor.Actor) (user actor.Actor, dispute string, err error) {
+	if key == "" {
+		return a, "", nil
 	}
-	return a, "", nil
+	own, err := userFrom(s.Values[key])
+	switch {
+	case err != nil:
+		return actor.Actor{}, "", fmt.Errorf("echoauth: session value %q: %w", key, err)
+	case own.IsAnonymous():
+		return a, "", nil
+	case !a.IsAnonymous() && !a.Same(own.Identity):
+		return actor.Actor{}, strconv.Quote(key), nil
+	case !a.IsAnonymous():
+		return a, "", nil
+	}
+	return own, "", nil
 }
 
 // existingSession returns the session that the request came with, or that it

@@ -72,7 +72,7 @@ func TestNoVary(t *testing.T) {
 func TestVaryOfAnOwnSession(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		e, _ := v.NewApp(t)
-		e.Use(v.Sessions(newCookieStore()), v.MiddlewareWithConfig(Config{Sources: []Source{v.FromSession("uid")}}))
+		e.Use(v.Sessions(newCookieStore()), v.MiddlewareWithConfig(Config{Sources: []Source{v.FromSessionValue("uid")}}))
 		e.GET("/whoami", whoami)
 		wantVary(t, "an answer", newBrowser(t, e).do("GET", "/whoami").Header(), "Cookie")
 	})

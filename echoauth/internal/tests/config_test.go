@@ -75,9 +75,9 @@ func TestConfigSources(t *testing.T) {
 func TestConfigSourcesThatFindNobody(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		for name, source := range map[string]Source{
-			"FromSession":          v.FromSession(),
-			"FromSession of a key": v.FromSession("uid"),
-			"FromJWT":              v.FromJWT(),
+			"FromSession":      v.FromSession(),
+			"FromSessionValue": v.FromSessionValue("uid"),
+			"FromJWT":          v.FromJWT(),
 		} {
 			t.Run(name, func(t *testing.T) {
 				e, _ := v.NewApp(t)

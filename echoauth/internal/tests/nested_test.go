@@ -58,7 +58,7 @@ func TestLoginOverAnApplicationsOwnSession(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		e, _ := v.NewApp(t)
 		e.Use(v.Sessions(newCookieStore()), v.MiddlewareWithConfig(Config{
-			Sources: []Source{v.FromSession("uid")}, // in transition
+			Sources: []Source{v.FromSessionValue("uid")}, // in transition
 			Skipper: func(c Context) bool { return c.Path() == "/login/:id" || c.Path() == "/old/:id" },
 		}))
 		signIn(e)

@@ -165,7 +165,7 @@ func TestSessionMiddlewareOrder(t *testing.T) {
 				e.Group("", store).GET("/whoami", whoami)
 			}, 1},
 			{"after, with sources of one's own", func(e *App) {
-				e.Use(v.MiddlewareWithConfig(Config{Sources: []Source{v.FromSession("uid")}}), store)
+				e.Use(v.MiddlewareWithConfig(Config{Sources: []Source{v.FromSessionValue("uid")}}), store)
 				signIn(e)
 			}, 1},
 			{"before", func(e *App) { e.Use(store, v.Middleware()); signIn(e) }, 0},

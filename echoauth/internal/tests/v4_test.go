@@ -124,8 +124,10 @@ func (v v4) ToMiddleware(config Config) error {
 	return err
 }
 
-func (v v4) FromSession(valueKey ...string) Source {
-	return v.source(echoauth.FromSession(valueKey...))
+func (v v4) FromSession() Source { return v.source(echoauth.FromSession()) }
+
+func (v v4) FromSessionValue(key string) Source {
+	return v.source(echoauth.FromSessionValue(key))
 }
 
 func (v v4) FromJWT(contextKey ...string) Source { return v.source(echoauth.FromJWT(contextKey...)) }

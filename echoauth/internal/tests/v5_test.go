@@ -125,8 +125,10 @@ func (v v5) ToMiddleware(config Config) error {
 	return err
 }
 
-func (v v5) FromSession(valueKey ...string) Source {
-	return v.source(echoauth.FromSession(valueKey...))
+func (v v5) FromSession() Source { return v.source(echoauth.FromSession()) }
+
+func (v v5) FromSessionValue(key string) Source {
+	return v.source(echoauth.FromSessionValue(key))
 }
 
 func (v v5) FromJWT(contextKey ...string) Source { return v.source(echoauth.FromJWT(contextKey...)) }

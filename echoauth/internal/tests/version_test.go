@@ -23,7 +23,8 @@ type version interface {
 	Middleware() Middleware
 	MiddlewareWithConfig(config Config) Middleware
 	ToMiddleware(config Config) error
-	FromSession(valueKey ...string) Source
+	FromSession() Source
+	FromSessionValue(key string) Source
 	FromJWT(contextKey ...string) Source
 	FromMapClaims(read func(claims jwt.MapClaims) (actor.Actor, bool, error), contextKey ...string) Source
 	FromAccessClaims(read func(claims *AccessClaims) (actor.Actor, bool, error), contextKey ...string) Source
