@@ -92,13 +92,13 @@ func ExampleConfig_signOutEverywhere() {
 // Who is demoted while acting as somebody else is refused with the next request,
 // and is themselves again.
 func ExampleConfig_mayImpersonate() {
-	support := map[string]bool{"7": true}
+	roles := map[string]string{"7": "support", "42": "customer"}
 
 	e := echo.New()
 	e.Use(session.Middleware(newSessionStore()))
 	e.Use(echoauth.MiddlewareWithConfig(echoauth.Config{
 		MayImpersonate: func(_ context.Context, a actor.Actor) (bool, error) {
-			return support[a.Impersonator.ID] && !support[a.ID], nil // not one another
+			return roles[a.Impersonator.ID] == "support" && roles[a.ID] == "customer", nil
 		},
 	}))
 	e.POST("/login/:id", func(c echo.Context) error { return echoauth.Login(c, actor.User(c.Param("id"))) })
@@ -108,7 +108,7 @@ func ExampleConfig_mayImpersonate() {
 	signedIn := visit(e, "POST", "/login/7", nil)
 	acting := visit(e, "POST", "/as/42", signedIn)
 	visit(e, "GET", "/", acting)
-	support["7"] = false
+	roles["7"] = ""
 	refused := visit(e, "GET", "/", acting)
 	visit(e, "GET", "/", refused)
 	// Output:
@@ -124,7 +124,7 @@ func ExampleConfig_mayImpersonate() {
 // stamp: a copy of the cookie from before is worth nothing.
 func ExampleStopImpersonating() {
 	sessions := map[string]int{"7": 1, "42": 1} // a counter in the accounts' rows
-	support := map[string]bool{"7": true}
+	roles := map[string]string{"7": "support", "42": "customer"}
 	type Account struct{ ID string }
 	findAccount := func(id string) (*Account, error) { // a query
 		if id = strings.ToLower(id); sessions[id] == 0 {
@@ -144,7 +144,7 @@ func ExampleStopImpersonating() {
 			return fmt.Sprint(count), nil
 		},
 		MayImpersonate: func(_ context.Context, a actor.Actor) (bool, error) {
-			return support[a.Impersonator.ID] && !support[a.ID], nil
+			return roles[a.Impersonator.ID] == "support" && roles[a.ID] == "customer", nil
 		},
 	}))
 	e.POST("/act-as/:id", func(c echo.Context) error {
