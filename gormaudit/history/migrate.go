@@ -24,8 +24,9 @@ import (
 // other programs write meanwhile may go unrecorded.
 //
 // It honours [gorm.DB.Table], for one model, and [gorm.DB.Set]. A model without a
-// primary key is an error, as is an account that lacks a right, or a table that another
-// schema's history records ([ErrElsewhere]), before anything is changed.
+// primary key is an error before anything is changed, as is a table that has its rows
+// told apart by more than the model's key ([ErrNotUnique]) or that another schema's
+// history records ([ErrElsewhere]), and an account that lacks a right.
 func Migrate(db *gorm.DB, models ...any) error { return Options{}.Migrate(db, models...) }
 
 // SQL returns what [Migrate] runs around AutoMigrate, for those who migrate with
@@ -53,7 +54,7 @@ func (o Options) Migrate(db *gorm.DB, models ...any) error {
 	if err := m.plan(db); err != nil {
 		return err
 	}
-	if err := m.checkColumns(); err != nil {
+	if err := errors.Join(m.checkColumns(), checkUnique(db, m.dialect, m.tables)); err != nil {
 		return err
 	}
 	err = m.dialect.mayMigrate(uncached(db), m)
@@ -77,7 +78,7 @@ func (o Options) SQL(db *gorm.DB, models ...any) (drop, create string, err error
 		return "", "", err
 	}
 	m.stale = slices.Clone(m.tables)
-	if err := errors.Join(m.checkHomes(db, true), m.checkRenamed()); err != nil {
+	if err := errors.Join(m.checkHomes(db, true), m.checkRenamed(), checkUnique(db, m.dialect, m.tables)); err != nil {
 		return "", "", err
 	}
 	var drops, creates []string
@@ -97,8 +98,8 @@ func script(statements []string) string { return strings.Join(statements, ";\n\n
 
 // Verify returns an error for each table whose triggers don't record what its model
 // says. The errors are joined, and each is a [TableError] with [ErrMissing],
-// [ErrOutdated], [ErrElsewhere], [ErrExposed] or [ErrDefiner]. Call it as the last step
-// of a migration, and at start where migrations run elsewhere. After Verify, the plugin of
+// [ErrOutdated], [ErrNotUnique], [ErrElsewhere], [ErrExposed] or [ErrDefiner]. Call it as
+// the last step of a migration, and at start where migrations run elsewhere. After Verify, the plugin of
 // db looks for triggers again.
 //
 // Triggers that record more than the models say, such as those of a newer release,
@@ -121,7 +122,7 @@ func Verify(db *gorm.DB, models ...any) error {
 	if p := pluginOf(db); p != nil {
 		p.pools.forget()
 	}
-	errs := []error{m.dialect.warnOfCascades(uncached(db), m.tables)}
+	errs := []error{m.dialect.warnOfCascades(uncached(db), m.tables), checkUnique(db, m.dialect, m.tables)}
 	for _, t := range m.tables {
 		errs = append(errs, checkTable(db, m.dialect, m.found, t), checkTypes(uncached(db), t))
 		if found := m.found.of(t.name); found.hidden {

@@ -75,6 +75,8 @@ type generator interface {
 	elsewhere(db *gorm.DB, table string, here bool) (home string, err error)
 	// claim returns the statements that fail if elsewhere is not "" when they run.
 	claim(t table) []string
+	// storedKeys asks for the keys of a table.
+	storedKeys(db *gorm.DB, table string) (storedKeys, error)
 	// room returns the statements that the history's own tables need, so that the
 	// widest of tables fits.
 	room(tables []table) []string

@@ -261,3 +261,11 @@ func (d mysqlDialect) checkDefiner(c *catalogue, tables []table, rights map[stri
 // elsewhere is nowhere: a trigger is in the database of its table.
 func (d mysqlDialect) elsewhere(*gorm.DB, string, bool) (string, error) { return "", nil }
 func (d mysqlDialect) claim(table) []string                             { return nil }
+
+const mysqlKeys = `SELECT 'table', CREATE_OPTIONS, NULL FROM information_schema.TABLES WHERE %[1]s AND TABLE_TYPE = 'BASE TABLE'
+UNION ALL SELECT 'column', NULL, COLUMN_NAME FROM information_schema.COLUMNS WHERE %[1]s
+UNION ALL SELECT 'index', INDEX_NAME, IF(NULLABLE = 'YES', NULL, COLUMN_NAME) FROM information_schema.STATISTICS WHERE %[1]s AND NON_UNIQUE = 0`
+
+func (d mysqlDialect) storedKeys(db *gorm.DB, table string) (storedKeys, error) {
+	return readKeys(db, fmt.Sprintf(mysqlKeys, d.isTable(table)))
+}

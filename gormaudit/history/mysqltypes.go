@@ -13,12 +13,17 @@ import (
 )
 
 func (d mysqlDialect) stored(db *gorm.DB, table string) ([]storedColumn, error) {
+	return readStored(db, "SELECT COLUMN_NAME, COLUMN_TYPE, COALESCE(GENERATION_EXPRESSION, '') <> '', FALSE, IS_NULLABLE = 'NO' "+
+		"FROM information_schema.COLUMNS WHERE "+d.isTable(table))
+}
+
+// isTable is the condition that a row of information_schema is of a table.
+func (d mysqlDialect) isTable(table string) string {
 	home := "DATABASE()"
 	if database, name, found := strings.Cut(table, "."); found {
 		home, table = d.literal(database), name
 	}
-	return readStored(db, "SELECT COLUMN_NAME, COLUMN_TYPE, COALESCE(GENERATION_EXPRESSION, '') <> '', FALSE, IS_NULLABLE = 'NO' "+
-		"FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = "+home+" AND TABLE_NAME = "+d.literal(table))
+	return "TABLE_SCHEMA = " + home + " AND TABLE_NAME = " + d.literal(table)
 }
 
 // asRead does what the driver does: the database can't cast to all of its types. It

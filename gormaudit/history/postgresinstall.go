@@ -231,3 +231,15 @@ func (d postgresDialect) verify(db *gorm.DB, _ *catalogue, _ []table) error {
 	}
 	return nil
 }
+
+const postgresKeys = `WITH own AS (SELECT oid, relkind FROM pg_catalog.pg_class WHERE oid = to_regclass($1) AND relkind IN ('r', 'p'))
+SELECT 'table', CASE relkind WHEN 'p' THEN 'partitioned' END, NULL FROM own
+UNION ALL SELECT 'column', NULL, a.attname::text FROM own JOIN pg_catalog.pg_attribute a ON a.attrelid = own.oid WHERE a.attnum > 0 AND NOT a.attisdropped
+UNION ALL SELECT 'index', i.indexrelid::text, CASE WHEN a.attnotnull THEN a.attname::text END
+  FROM own JOIN pg_catalog.pg_index i ON i.indrelid = own.oid CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, n)
+  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = own.oid AND a.attnum = k.attnum
+  WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND k.n <= i.indnkeyatts`
+
+func (d postgresDialect) storedKeys(db *gorm.DB, table string) (storedKeys, error) {
+	return readKeys(db, postgresKeys, quoteTable(table, quoteDouble))
+}

@@ -695,3 +695,16 @@ func (d sqliteDialect) verify(*gorm.DB, *catalogue, []table) error { return nil 
 // elsewhere is nowhere: a trigger is in the file of its table.
 func (d sqliteDialect) elsewhere(*gorm.DB, string, bool) (string, error) { return "", nil }
 func (d sqliteDialect) claim(table) []string                             { return nil }
+
+// sqliteKeys has no index for a key that is the rowid. A primary key may be NULL, but
+// not in what GORM writes.
+const sqliteKeys = `SELECT 'table', NULL, NULL FROM sqlite_master WHERE type = 'table' AND lower(name) = lower(?1)
+UNION ALL SELECT 'column', NULL, name FROM pragma_table_xinfo(?1)
+UNION ALL SELECT 'index', 'PRIMARY KEY', name FROM pragma_table_xinfo(?1) WHERE pk > 0
+UNION ALL SELECT 'index', i.name, CASE WHEN c."notnull" OR c.pk > 0 THEN c.name END
+  FROM pragma_index_list(?1) AS i JOIN pragma_index_info(i.name) AS k LEFT JOIN pragma_table_xinfo(?1) AS c ON c.cid = k.cid
+  WHERE i."unique" AND NOT i.partial`
+
+func (d sqliteDialect) storedKeys(db *gorm.DB, table string) (storedKeys, error) {
+	return readKeys(db, sqliteKeys, table)
+}

@@ -15,6 +15,10 @@ var (
 	// Then part of what changes is not recorded, or writes fail. Triggers that record
 	// more, such as those of a newer release, are not outdated.
 	ErrOutdated = errors.New("its triggers are outdated (history.Migrate, or history.SQL?)")
+	// ErrNotUnique says that two rows of a table can have the model's key, because the
+	// table's own key has more columns, or because there is none. They would share one
+	// history. [Migrate] and [SQL] return it too.
+	ErrNotUnique = errors.New("the database does not keep the model's key unique")
 	// ErrElsewhere says that on PostgreSQL, the history of another schema than the
 	// current one records the table. [Migrate], [SQL] and [Drop] return it too, and
 	// change nothing.
@@ -32,8 +36,8 @@ var (
 type TableError struct {
 	// Table is the table's name.
 	Table string
-	// Err is or wraps [ErrMissing], [ErrOutdated], [ErrElsewhere], [ErrExposed] or
-	// [ErrDefiner]. What it adds are names: of columns, of the schema that records the
+	// Err is or wraps [ErrMissing], [ErrOutdated], [ErrNotUnique], [ErrElsewhere],
+	// [ErrExposed] or [ErrDefiner]. What it adds are names: of columns, of the schema that records the
 	// table, of the right that an account lacks.
 	Err error
 }
