@@ -15,6 +15,8 @@ type audited struct {
 	unknown bool            // the account is not shown which tables they are
 	asked   time.Time
 	lasting bool // not to be asked again: see known
+
+	recorded bool // MariaDB: the current database has such tables
 }
 
 // auditor knows how to ask a kind of database which tables have triggers. Any

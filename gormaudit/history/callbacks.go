@@ -22,6 +22,7 @@ type scope struct {
 	runner    gorm.ConnPool // what ran the setting of the actor
 	state     *txState
 	outer     outer
+	recorded  bool // the connection's
 }
 
 // The plugin's settings of a statement.
@@ -261,8 +262,9 @@ func (p *callbacks) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
 	s.runner = pool.statements.in(db, &s.state.cacheUses)
 	in := connection{pool: unprepared(s.runner)}
 	if known := pool.audited.Load(); known != nil {
-		in.homes = known.otherHomes(db.Statement)
+		in.homes, in.recorded = known.otherHomes(db.Statement), known.recorded
 	}
+	s.recorded = in.recorded
 	if s.outer, err = s.state.begin(db.Statement.Context, attributorOf(db), in, a, ends); err != nil {
 		p.failed(db, pool, err)
 	}
@@ -274,14 +276,14 @@ func (p *callbacks) setActor(db *gorm.DB, ends bool) gorm.ConnPool {
 
 // failed adds the error of an actor that could not be set to its statement's. An
 // account that lacks a right for it writes as nobody, which is logged once, as soon as
-// there is a history: a missing procedure is denied, too.
+// there is a history: a missing procedure may be denied, too.
 func (p *callbacks) failed(db *gorm.DB, pool *poolState, err error) {
 	var denied *deniedError
 	switch {
 	case !errors.As(err, &denied):
 		_ = db.AddError(fmt.Errorf("history: telling the database who acts: %w", err))
 	case p.pools.recordsNothing(db, pool):
-	case pool.once(denied.grant):
+	case pool.once(denied.cure):
 		db.Logger.Warn(db.Statement.Context, "history: changes are recorded without who made them: %v", err)
 	}
 }
@@ -302,7 +304,7 @@ func (p *callbacks) clearActor(db *gorm.DB) {
 	if c, ok := s.runner.(*cachedTx); ok {
 		c.release()
 	}
-	if err := s.state.end(context.WithoutCancel(db.Statement.Context), attributorOf(db), connection{pool: unprepared(s.runner)}, s.outer); err != nil && db.Error == nil {
+	if err := s.state.end(context.WithoutCancel(db.Statement.Context), attributorOf(db), connection{pool: unprepared(s.runner), recorded: s.recorded}, s.outer); err != nil && db.Error == nil {
 		p.failed(db, p.pools.of(db), err)
 	}
 }

@@ -20,7 +20,7 @@ const (
 type catalogue struct {
 	home     string
 	mark     mark                       // of the history's own objects, the zero mark if there are none
-	own      map[string]map[string]bool // the columns of the history's own tables
+	own      map[string]map[string]bool // the columns of the history's own tables; functions and procedures have none
 	refusals int                        // triggers that protect the history's own tables
 	definer  string                     // of the history's procedures
 	exposed  bool                       // one of the history's functions may be run by others than its owner
@@ -135,6 +135,25 @@ func (c *catalogue) find(table string) *installation {
 // hasTables reports whether the history's own tables are there.
 func (c *catalogue) hasTables() bool {
 	return c.own[changeSetsTable] != nil && c.own[changesTable] != nil
+}
+
+// lacks returns those of parts, objects of the history's own, that are not there or not
+// shown to the account.
+func (c *catalogue) lacks(parts []string) (missing []string) {
+	for _, part := range parts {
+		if c.own[part] == nil {
+			missing = append(missing, part)
+		}
+	}
+	return missing
+}
+
+// incomplete is the error of parts that are missing, nil if there are none.
+func incomplete(parts ...string) error {
+	if len(parts) == 0 {
+		return nil
+	}
+	return &TableError{Table: changesTable, Err: fmt.Errorf("%w: %s", ErrIncomplete, strings.Join(parts, ", "))}
 }
 
 // inUse reports whether there is any sign of a history: an account that writes is

@@ -35,7 +35,7 @@ func Migrate(db *gorm.DB, models ...any) error { return Options{}.Migrate(db, mo
 // the texts fit this database only, as it is now, because create adds columns that
 // can't be added twice. The triggers are as exact as with [Options.Exact]. If a model's
 // table was renamed and its triggers still record its old name, create records that, as
-// migrations.md says.
+// migrations.md says. SQL returns [ErrNotUnique] and [ErrElsewhere] as Migrate does.
 //
 // A statement ends with a semicolon and an empty line. The triggers' bodies have
 // semicolons of their own. So a tool must send a script as a whole
@@ -98,8 +98,9 @@ func script(statements []string) string { return strings.Join(statements, ";\n\n
 
 // Verify returns an error for each table whose triggers don't record what its model
 // says. The errors are joined, and each is a [TableError] with [ErrMissing],
-// [ErrOutdated], [ErrNotUnique], [ErrElsewhere], [ErrExposed] or [ErrDefiner]. Call it as
-// the last step of a migration, and at start where migrations run elsewhere. After Verify, the plugin of
+// [ErrOutdated], [ErrNotUnique], [ErrElsewhere], [ErrExposed], [ErrDefiner] or
+// [ErrIncomplete]. What makes writes fail comes first. Call Verify as the last step of a
+// migration, and at start where migrations run elsewhere. After Verify, the plugin of
 // db looks for triggers again.
 //
 // Triggers that record more than the models say, such as those of a newer release,
@@ -122,19 +123,19 @@ func Verify(db *gorm.DB, models ...any) error {
 	if p := pluginOf(db); p != nil {
 		p.pools.forget()
 	}
-	errs := []error{m.dialect.warnOfCascades(uncached(db), m.tables), checkUnique(db, m.dialect, m.tables)}
+	errs := []error{m.dialect.warnOfCascades(uncached(db), m.tables)}
+	if recorded := m.recorded(); m.found.hasTables() || len(recorded) > 0 {
+		errs = append(errs, m.dialect.verify(uncached(db), m.found, recorded))
+	}
 	for _, t := range m.tables {
-		errs = append(errs, checkTable(db, m.dialect, m.found, t), checkTypes(uncached(db), t))
+		errs = append(errs, checkTypes(uncached(db), t), checkTable(db, m.dialect, m.found, t))
 		if found := m.found.of(t.name); found.hidden {
 			db.Logger.Warn(contextOf(db), "history: table %q: this account may not see what its triggers record (Verify by the account that migrates?)", t.name)
 		} else {
 			warnOfColumns(uncached(db), t, found)
 		}
 	}
-	if m.found.hasTables() {
-		errs = append(errs, m.dialect.verify(uncached(db), m.found, m.tables))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, checkUnique(db, m.dialect, m.tables))...)
 }
 
 // warnOfColumns warns of columns that are neither recorded nor left out.
@@ -193,7 +194,8 @@ func recordsAlike(d columnReader, c column, dbType string) bool {
 }
 
 // Drop removes the triggers of the models: their changes are not recorded any
-// more. The history's tables stay, with what they hold.
+// more. The history's tables stay, with what they hold. The error is [ErrElsewhere] if
+// another schema's history records a table.
 func Drop(db *gorm.DB, models ...any) error {
 	db = db.Session(&gorm.Session{})
 	m, err := located(db, Options{}, models)

@@ -87,6 +87,8 @@ type generator interface {
 	attach(t table) []string
 	// drop removes the triggers of t, whichever exist.
 	drop(t table) []string
+	// parts are the history's own objects without which writes fail or have no actor.
+	parts() []string
 	// triggerCount is how many triggers a table has, refusals how many protect the
 	// history's own tables.
 	triggerCount() int
@@ -99,7 +101,7 @@ type generator interface {
 	// warnOfCascades warns of foreign keys by which tables change unseen.
 	warnOfCascades(db *gorm.DB, tables []table) error
 	// verify finds what is wrong with the history's own objects, and with those who
-	// may use them for tables.
+	// may use them. tables have triggers.
 	verify(db *gorm.DB, c *catalogue, tables []table) error
 }
 
@@ -197,7 +199,7 @@ func (m *migration) planObjects() {
 	o := m.options
 	o.AppendOnly = o.AppendOnly || m.found.mark.AppendOnly && !o.Exact
 	objects := m.dialect.objects(o, m.tables)
-	whole := m.found.hasTables() && (!o.AppendOnly || m.found.refusals >= m.dialect.refusals()) && !m.found.exposed
+	whole := len(m.found.lacks(m.dialect.parts())) == 0 && (!o.AppendOnly || m.found.refusals >= m.dialect.refusals()) && !m.found.exposed
 	switch {
 	case !whole, o.definesAnew(m.found.definer), m.found.mark.Generation <= generation && !m.found.mark.same(markOf(objects)):
 		m.objects = objects
@@ -317,6 +319,16 @@ func (m *migration) checkRenamed() error {
 		}
 	}
 	return nil
+}
+
+// recorded are the tables that have triggers.
+func (m *migration) recorded() (tables []table) {
+	for _, t := range m.tables {
+		if m.found.of(t.name).triggers > 0 {
+			tables = append(tables, t)
+		}
+	}
+	return tables
 }
 
 // checkTable holds what a table has against what its model says, the worst first. It is

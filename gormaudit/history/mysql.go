@@ -528,6 +528,7 @@ func (d mysqlDialect) audited(db *gorm.DB) (*audited, error) {
 			return nil, err
 		}
 		maps.Copy(a.names, names)
+		a.recorded = a.recorded || home == a.current && len(names) > 0
 		a.unknown = a.unknown || homes[home] && len(names) == 0
 	}
 	return a, nil
@@ -581,23 +582,28 @@ func (d mysqlDialect) clearActor(ctx context.Context, at connection, _ int64) er
 }
 
 // call calls a procedure of the current database, if that has a history, and of
-// the other homes.
+// the other homes. A restore may have left out the procedures of a history.
 func (d mysqlDialect) call(ctx context.Context, at connection, procedure string) error {
 	_, err := at.pool.ExecContext(ctx, "CALL "+procedure)
-	if isMissingRoutine(err) {
+	if isMissingRoutine(err) && !at.recorded {
 		err = nil // whatever is written is another database's
 	}
-	denied := err
+	first := err
 	for _, home := range at.homes {
-		if err != nil && !isDenied(err) {
+		if err != nil && !isDenied(err) && !isMissingRoutine(err) {
 			return err
 		}
-		if _, err = at.pool.ExecContext(ctx, "CALL "+d.quote(home)+"."+procedure); denied == nil {
-			denied = err
+		if _, err = at.pool.ExecContext(ctx, "CALL "+d.quote(home)+"."+procedure); first == nil {
+			first = err
 		}
 	}
-	if isDenied(denied) && (err == nil || isDenied(err)) {
-		return &deniedError{err: denied, grant: "GRANT EXECUTE ON PROCEDURE whodunit_set_actor, and on whodunit_clear_actor"}
+	switch {
+	case err != nil && !isDenied(err) && !isMissingRoutine(err):
+		return err
+	case isDenied(first):
+		return &deniedError{err: first, cure: "GRANT EXECUTE ON PROCEDURE whodunit_set_actor, and on whodunit_clear_actor to the account"}
+	case isMissingRoutine(first):
+		return &deniedError{err: first, cure: "history.Migrate, or history.SQL?"}
 	}
 	return err
 }
@@ -605,6 +611,8 @@ func (d mysqlDialect) call(ctx context.Context, at connection, procedure string)
 func isMissingRoutine(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "Error 1305")
 }
+
+func isMissingTable(err error) bool { return containsAny(err, "Error 1146") }
 
 func isDenied(err error) bool { return containsAny(err, "Error 1370", "Error 1142") }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -13,7 +14,7 @@ const mysqlCatalogue = `SELECT 'home', NULL, DATABASE(), VERSION(), NULL, NULL
 UNION ALL SELECT 'own', NULL, LOWER(TABLE_NAME), COLUMN_NAME, NULL, NULL FROM information_schema.COLUMNS
   WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('whodunit_change_sets', 'whodunit_changes', 'whodunit_context')
 UNION ALL SELECT 'open', NULL, ROUTINE_NAME, NULL, DEFINER, ROUTINE_COMMENT FROM information_schema.ROUTINES
-  WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_NAME = 'whodunit_clear_actor'
+  WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_NAME IN ('whodunit_set_actor', 'whodunit_clear_actor', 'whodunit_rights')
 UNION ALL SELECT IF(LEFT(TRIGGER_NAME, 16) = 'whodunit_refuse_', 'refusal', 'trigger'), NULL, EVENT_OBJECT_TABLE, NULL, DEFINER, ACTION_STATEMENT
   FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND LEFT(TRIGGER_NAME, 9) = 'whodunit_'
 UNION ALL SELECT 'column', NULL, TABLE_NAME, COLUMN_NAME, NULL, NULL FROM information_schema.COLUMNS
@@ -31,7 +32,10 @@ func (d mysqlDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 		case "refusal":
 			c.refusals++
 		case "open":
-			c.mark, c.definer = markIn(textOf(v[4])), strings.TrimSuffix(textOf(v[3]), "@")
+			c.addOwn(name, "")
+			if name == "whodunit_clear_actor" {
+				c.mark, c.definer = markIn(textOf(v[4])), strings.TrimSuffix(textOf(v[3]), "@")
+			}
 		case "trigger":
 			c.table(name).add(v[4])
 			c.table(name).definer = strings.TrimSuffix(textOf(v[3]), "@")
@@ -191,20 +195,17 @@ func cascades(rule string) bool {
 	return rule == "CASCADE" || rule == "SET NULL" || rule == "SET DEFAULT"
 }
 
+var mysqlProcedures = []string{"whodunit_set_actor", "whodunit_clear_actor", "whodunit_rights"}
+
+func (d mysqlDialect) parts() []string {
+	return append([]string{changeSetsTable, changesTable, contextTable}, mysqlProcedures...)
+}
+
 // verify asks for the definer's rights, and runs a procedure that does nothing outside a
-// statement, as the definer. An account may lack the right to do either. It warns of an
-// account that can change what is recorded.
+// statement, as the definer. An account may lack the right to do either.
 func (d mysqlDialect) verify(db *gorm.DB, c *catalogue, tables []table) error {
-	var account string
-	if err := db.Raw("SELECT CURRENT_USER()").Scan(&account).Error; err != nil {
+	if err := d.checkAccount(db, c); err != nil {
 		return err
-	}
-	err := exec(db, "DELETE FROM whodunit_changes WHERE FALSE")
-	if err != nil && !isDenied(err) {
-		return err
-	}
-	if err == nil && account != c.definer {
-		db.Logger.Warn(contextOf(db), "history: the account %s may change what is recorded: grant it rights on tables, not on the database (schema.md)", account)
 	}
 	rights, err := readNames(db, "CALL whodunit_rights()")
 	if err == nil && c.mariadb {
@@ -213,12 +214,52 @@ func (d mysqlDialect) verify(db *gorm.DB, c *catalogue, tables []table) error {
 		}
 	}
 	if err == nil || isDenied(err) || isMissingRoutine(err) {
-		err = exec(db, "CALL whodunit_clear_actor()")
+		err = exec(db, "CALL "+mysqlClearing)
 	}
-	if err == nil || isDenied(err) || isMissingRoutine(err) {
+	switch {
+	case isMissingTable(err):
+		return &TableError{Table: changesTable, Err: fmt.Errorf("%w: %w", ErrIncomplete, err)}
+	case err != nil && !isDenied(err) && !isMissingRoutine(err):
+		return &TableError{Table: changesTable, Err: fmt.Errorf("%w (Options.Definer?): %w", ErrDefiner, err)}
+	case len(tables) > 0:
+		return d.checkProcedures(db, c, isMissingRoutine(err))
+	}
+	return nil
+}
+
+// checkAccount warns of an account that can change what is recorded, and is an error if
+// there is no table for that.
+func (d mysqlDialect) checkAccount(db *gorm.DB, c *catalogue) error {
+	var account string
+	if err := db.Raw("SELECT CURRENT_USER()").Scan(&account).Error; err != nil {
+		return err
+	}
+	err := exec(db, "DELETE FROM whodunit_changes WHERE FALSE")
+	switch {
+	case isMissingTable(err):
+		return incomplete(changesTable)
+	case err == nil && account != c.definer:
+		db.Logger.Warn(contextOf(db), "history: the account %s may change what is recorded: grant it rights on tables, not on the database (schema.md)", account)
+	case err != nil && !isDenied(err):
+		return err
+	}
+	return nil
+}
+
+// checkProcedures is an error if a procedure is missing, as the account is shown. An
+// account that is not shown any may know by a call.
+func (d mysqlDialect) checkProcedures(db *gorm.DB, c *catalogue, called bool) error {
+	missing := c.lacks(mysqlProcedures)
+	if len(missing) == 0 {
 		return nil
 	}
-	return &TableError{Table: changesTable, Err: fmt.Errorf("%w: %w", ErrDefiner, err)}
+	var shown int // the rights by which an account is shown all procedures of a database
+	err := db.Raw(`SELECT COUNT(*) FROM (SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE DATABASE() LIKE TABLE_SCHEMA
+UNION ALL SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES) AS held WHERE PRIVILEGE_TYPE IN ('CREATE ROUTINE', 'ALTER ROUTINE', 'EXECUTE')`).Scan(&shown).Error
+	if err != nil || shown > 0 || called {
+		return errors.Join(err, incomplete(missing...))
+	}
+	return nil
 }
 
 // checkDefiner is an error for each table on which the definer lacks a right.
@@ -229,7 +270,11 @@ func (d mysqlDialect) checkDefiner(c *catalogue, tables []table, rights map[stri
 	}
 	lacks := func(table, column string, needed ...string) error {
 		for _, right := range needed {
-			if !has[strings.ToLower(right+" "+table+" "+column)] {
+			switch {
+			case has[strings.ToLower(right+" "+table+" "+column)]:
+			case c.own[table] == nil && slices.Contains(d.parts(), table):
+				return incomplete(table) // nobody is shown it
+			default:
 				return &TableError{Table: table, Err: fmt.Errorf("%w: %s lacks %s (schema.md)", ErrDefiner, c.definer, right)}
 			}
 		}

@@ -116,9 +116,18 @@ func (p *pools) known(db *gorm.DB, s *poolState) *audited {
 }
 
 // remember keeps what was found. Models are checked again where a table has lost
-// its triggers.
+// its triggers. Where there is no history any more, its procedures have gone, and the
+// grants with them: a new one is warned of once more.
 func (s *poolState) remember(found *audited) {
 	s.audited.Store(found)
+	if !found.any() {
+		s.warned.Range(func(what, _ any) bool {
+			if what != warnedOfNothing {
+				s.warned.Delete(what)
+			}
+			return true
+		})
+	}
 	for name := range found.names {
 		s.before.Store(name, false)
 	}
@@ -132,10 +141,12 @@ func (s *poolState) remember(found *audited) {
 	})
 }
 
+const warnedOfNothing = "nothing"
+
 // warnOfNothing says once that the home of the first write has no history. Other
 // schemas of the database may have one.
 func (p *pools) warnOfNothing(db *gorm.DB, s *poolState, d dialect) {
-	if db.Statement.Schema == nil || !s.once("nothing") {
+	if db.Statement.Schema == nil || !s.once(warnedOfNothing) {
 		return
 	}
 	if found, err := s.home(db, d); err == nil && !found.inUse() {

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
@@ -55,6 +56,7 @@ func (d postgresDialect) catalogue(db *gorm.DB) (*catalogue, error) {
 			c.refusals++
 		case "open":
 			c.mark, c.exposed = markIn(textOf(v[4])), textOf(v[3]) == "true"
+			c.addOwn(textOf(v[1]), "")
 		case "trigger":
 			c.table(table).add(v[4])
 			c.table(table).exposed = textOf(v[3]) == "true"
@@ -216,9 +218,50 @@ func (d postgresDialect) inTurn(db *gorm.DB, m *migration, f func(tx *gorm.DB) e
 
 func (d postgresDialect) warnOfCascades(*gorm.DB, []table) error { return nil }
 
+func (d postgresDialect) parts() []string {
+	return []string{changeSetsTable, changesTable, postgresOpenName}
+}
+
+// postgresOwners asks for an owner of the functions that a table's triggers run who lacks
+// a right that the functions need, and for the right.
+const postgresOwners = `SELECT pg_catalog.pg_get_userbyid(owner), lacks FROM (
+  SELECT p.proowner AS owner, CASE WHEN NOT has_schema_privilege(p.proowner, p.pronamespace, 'USAGE') THEN 'USAGE on the schema'
+    WHEN NOT has_table_privilege(p.proowner, to_regclass($2), 'INSERT') THEN 'INSERT on whodunit_changes'
+    WHEN NOT has_function_privilege(p.proowner, to_regprocedure($4), 'EXECUTE') THEN 'EXECUTE on whodunit_open_set()' END AS lacks
+  FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+  WHERE t.tgrelid = to_regclass($1) AND NOT t.tgisinternal AND p.pronamespace = current_schema()::regnamespace AND starts_with(t.tgname::text, 'whodunit_')
+  UNION ALL SELECT p.proowner, CASE WHEN NOT has_schema_privilege(p.proowner, p.pronamespace, 'USAGE') THEN 'USAGE on the schema'
+    WHEN NOT has_table_privilege(p.proowner, to_regclass($3), 'INSERT') THEN 'INSERT on whodunit_change_sets'
+    WHEN NOT has_column_privilege(p.proowner, to_regclass($3), 'id', 'SELECT') THEN 'SELECT on whodunit_change_sets' END
+  FROM pg_catalog.pg_proc p WHERE p.oid = to_regprocedure($4)
+) AS owners WHERE lacks IS NOT NULL LIMIT 1`
+
+// checkOwners is an error for each table whose triggers run as somebody who lacks a right.
+func (d postgresDialect) checkOwners(db *gorm.DB, tables []table) error {
+	var errs []error
+	for _, t := range tables {
+		var owner, lacks string
+		row := poolOf(db).QueryRowContext(contextOf(db), postgresOwners,
+			quoteTable(t.name, quoteDouble), d.qualified(changesTable), d.qualified(changeSetsTable), d.qualified(postgresOpenName)+"()")
+		switch err := row.Scan(&owner, &lacks); {
+		case err == nil:
+			errs = append(errs, &TableError{Table: t.name, Err: fmt.Errorf("%w: %s lacks %s (schema.md)", ErrDefiner, owner, lacks)})
+		case !errors.Is(err, sql.ErrNoRows):
+			return fmt.Errorf("history: asking for the rights of the functions' owners: %w", err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // verify warns of an account that GRANT … ON ALL TABLES or ALTER DEFAULT PRIVILEGES
 // gave the history, too.
-func (d postgresDialect) verify(db *gorm.DB, _ *catalogue, _ []table) error {
+func (d postgresDialect) verify(db *gorm.DB, c *catalogue, tables []table) error {
+	if missing := c.lacks(d.parts()); len(missing) > 0 && len(tables) > 0 {
+		return incomplete(missing...)
+	}
+	if err := d.checkOwners(db, tables); err != nil {
+		return err
+	}
 	var account *string
 	row := db.Statement.ConnPool.QueryRowContext(contextOf(db), `SELECT max(current_user::text) FROM pg_catalog.pg_class c
   WHERE c.oid IN (to_regclass($1), to_regclass($2)) AND NOT pg_has_role(c.relowner, 'MEMBER') AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')`,

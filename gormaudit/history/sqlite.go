@@ -690,7 +690,14 @@ func isBusySQLite(err error) bool {
 
 func (d sqliteDialect) mayMigrate(*gorm.DB, *migration) error { return nil }
 
-func (d sqliteDialect) verify(*gorm.DB, *catalogue, []table) error { return nil }
+func (d sqliteDialect) parts() []string { return []string{changeSetsTable, changesTable, layoutsTable} }
+
+func (d sqliteDialect) verify(_ *gorm.DB, c *catalogue, tables []table) error {
+	if len(tables) == 0 {
+		return nil
+	}
+	return incomplete(c.lacks(d.parts())...)
+}
 
 // elsewhere is nowhere: a trigger is in the file of its table.
 func (d sqliteDialect) elsewhere(*gorm.DB, string, bool) (string, error) { return "", nil }

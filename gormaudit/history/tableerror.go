@@ -27,9 +27,15 @@ var (
 	// functions that record, and so record what they like. That is so after a restore
 	// without privileges (pg_dump -x).
 	ErrExposed = errors.New("accounts other than its owner may execute the functions that record it (history.Migrate?)")
-	// ErrDefiner says that the account that MariaDB's or MySQL's triggers run as is
-	// gone or lacks a right. Then every write to a table with triggers fails.
-	ErrDefiner = errors.New("the definer of its triggers is missing, or lacks a right (Options.Definer?)")
+	// ErrDefiner says that the account that a table's triggers run as is gone or lacks a
+	// right: on MariaDB and MySQL their definer, on PostgreSQL the owner of their
+	// function. Then every write to the table fails.
+	ErrDefiner = errors.New("the account that its triggers run as is missing, or lacks a right")
+	// ErrIncomplete says that a table, function or procedure of the history itself is
+	// missing, although there are triggers. Then every write fails, or, if a procedure is
+	// missing, changes are recorded without an actor. That is so after a restore from a
+	// mariadb-dump without --routines.
+	ErrIncomplete = errors.New("the history itself lacks a part (history.Migrate, or history.SQL?)")
 )
 
 // TableError names a table whose changes are not recorded as its model says.
@@ -37,8 +43,8 @@ type TableError struct {
 	// Table is the table's name.
 	Table string
 	// Err is or wraps [ErrMissing], [ErrOutdated], [ErrNotUnique], [ErrElsewhere],
-	// [ErrExposed] or [ErrDefiner]. What it adds are names: of columns, of the schema that records the
-	// table, of the right that an account lacks.
+	// [ErrExposed], [ErrDefiner] or [ErrIncomplete]. What it adds are names, such as
+	// those of columns, or of the right that an account lacks.
 	Err error
 }
 

@@ -44,8 +44,8 @@ const (
 // database refused it, and with [ErrOutdated] if a table has lost a column that its
 // triggers record. If Tell can't tell the database who acts, it returns an error
 // and does not call write: [ErrMetadata], or on SQLite that the history's tables are
-// missing, on MariaDB and MySQL that the account lacks the right that schema.md
-// names.
+// missing, on MariaDB and MySQL that the procedures are missing or that the account
+// lacks the right that schema.md names.
 func (d Dialect) Tell(ctx context.Context, tx *sql.Tx, write func() error) (err error) {
 	by, a, err := d.attribution(ctx)
 	if err != nil {
@@ -54,7 +54,7 @@ func (d Dialect) Tell(ctx context.Context, tx *sql.Tx, write func() error) (err 
 	if tx == nil {
 		return errors.New("history: Tell without a transaction (db.BeginTx?)")
 	}
-	t, in := openTransactions.of(tx), connection{pool: tx}
+	t, in := openTransactions.of(tx), connection{pool: tx, recorded: true}
 	t.distrust()
 	o, err := t.begin(ctx, by, in, a, true)
 	defer func() {

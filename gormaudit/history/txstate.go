@@ -46,20 +46,22 @@ type attributor interface {
 // connection is where the statements of a transaction run. MariaDB and MySQL
 // know several homes, beside the current one, that a statement may write to.
 type connection struct {
-	pool  gorm.ConnPool
-	homes []string
+	pool     gorm.ConnPool
+	homes    []string
+	recorded bool // the current one has triggers: it must take an actor
 
 	first, last int64 // the tickets of the transaction's first and last actor, 0 if there was none
 }
 
-// deniedError says that the account may not tell the database who acts.
+// deniedError says that the account may not tell the database who acts, or that there is
+// no procedure for it.
 type deniedError struct {
-	err   error
-	grant string // what it lacks
+	err  error
+	cure string
 }
 
-// Error names the right that the account lacks.
-func (e *deniedError) Error() string { return fmt.Sprintf("%v (%s to the account)", e.err, e.grant) }
+// Error names the cure.
+func (e *deniedError) Error() string { return fmt.Sprintf("%v (%s)", e.err, e.cure) }
 
 // Unwrap returns the database's error.
 func (e *deniedError) Unwrap() error { return e.err }

@@ -251,7 +251,7 @@ func (d *day) checkRestored(t *testing.T) {
 	case dbtest.Postgres:
 		restored = restorePostgres(t, d.server, "app", "custom")
 	case dbtest.MariaDB:
-		restored = restoreMariaDB(t, d.d, homeOf(t, d.plain))
+		restored = restoreMariaDB(t, d.d, homeOf(t, d.plain), "--routines")
 	default:
 		file := t.TempDir() + "/copy.db"
 		must(t, d.plain.Exec("VACUUM INTO ?", file).Error)

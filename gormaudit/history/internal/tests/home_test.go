@@ -370,6 +370,37 @@ func TestAnAccountThatWritesBeforeTheHistory(t *testing.T) {
 	}
 }
 
+// The grants go with the procedures. A history that begins again is one to warn of.
+func TestAHistoryThatBeginsAgain(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t, dbtest.MariaDB)
+	owner := d.Open(t)
+	must(t, history.Migrate(owner, &Note{}))
+	config, logs := logged()
+	db := mysqlAccount(t, d, config.Logger, rightsOf(t, "MariaDB and MySQL", "writer", homeOf(t, owner))...)
+	must(t, db.Use(history.New()))
+	write := func(when string, warnings int) {
+		t.Helper()
+		for range 2 {
+			must(t, db.WithContext(as(ann)).Create(&Note{Title: when}).Error)
+		}
+		if n := strings.Count(logs.String(), "GRANT EXECUTE"); n != warnings {
+			t.Errorf("%s, the log names the GRANT %d times, want %d:\n%s", when, n, warnings, logs)
+		}
+	}
+	write("with a history", 0)
+	must(t, history.Drop(owner, &Note{}))
+	for _, statement := range strings.Split(strings.TrimSpace(snippet(t, "../upgrading.md", "DROP TABLE whodunit_changes, whodunit_change_sets, whodunit_context")), "\n") {
+		must(t, owner.Exec(statement).Error)
+	}
+	write("before the plugin looks again", 1)
+	_ = history.Verify(db, &Note{}) // it looks again
+	write("without a history", 1)
+	must(t, history.Migrate(owner, &Note{}))
+	_ = history.Verify(db, &Note{})
+	write("with a new one", 2)
+}
+
 // In a rolling deployment the program runs meanwhile. Without models, Migrate makes what
 // schema.md has the administrator grant, so the first recorded change has an actor.
 func TestGrantsBeforeTheTriggers(t *testing.T) {

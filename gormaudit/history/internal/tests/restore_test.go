@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"net/url"
 	"os/exec"
@@ -155,7 +156,7 @@ func TestRestoredOnMariaDB(t *testing.T) {
 	} {
 		must(t, plain.Exec(statement).Error)
 	}
-	restored := restoreMariaDB(t, d, home)
+	restored := restoreMariaDB(t, d, home, "--routines")
 	checkRestored(t, func() *gorm.DB { return openDialector(t, restored) })
 	plain = openDialector(t, restored)
 	var title, view, routine string
@@ -170,12 +171,53 @@ func TestRestoredOnMariaDB(t *testing.T) {
 	}
 }
 
+// mariadb-dump leaves procedures out by default, but not triggers. Verify finds that, the
+// plugin logs it once, and Tell is an error. Migrate mends it.
+func TestRestoredWithoutProceduresOnMariaDB(t *testing.T) {
+	t.Parallel()
+	d, home := dumped(t, dbtest.MariaDB)
+	restored := restoreMariaDB(t, d, home)
+	plain := openDialector(t, restored)
+	config, logs := logged()
+	db := must2(gorm.Open(restored, config))
+	t.Cleanup(func() { _ = must2(db.DB()).Close() })
+	must(t, db.Use(history.New()))
+	for _, title := range []string{"b", "c"} {
+		must(t, db.WithContext(as(bob)).Model(&Note{ID: 1}).Update("title", title).Error)
+	}
+	if n := strings.Count(logs.String(), "history.Migrate"); n != 1 || strings.Contains(logs.String(), "GRANT") {
+		t.Errorf("the log names Migrate %d times, want once, and no GRANT:\n%s", n, logs)
+	}
+	err := plain.Transaction(func(tx *gorm.DB) error {
+		return history.MySQL.Tell(as(bob), tx.Statement.ConnPool.(*sql.Tx), func() error { return tx.Exec("UPDATE notes SET title = 'd'").Error })
+	})
+	if err == nil || !strings.Contains(err.Error(), "history.Migrate") {
+		t.Errorf("Tell = %v, want an error that names Migrate", err)
+	}
+	source := d.Open(t)
+	for _, name := range []string{"whodunit_set_actor", "whodunit_clear_actor", "whodunit_rights"} {
+		must(t, source.Exec("DROP PROCEDURE "+name).Error)
+	}
+	for account, db := range map[string]*gorm.DB{"restored": plain, "migrates": mysqlAccount(t, d, logger.Discard, migratorsRights+home+".*")} {
+		if err := history.Verify(db, &Note{}); !errors.Is(err, history.ErrIncomplete) || !strings.Contains(err.Error(), "whodunit_set_actor, whodunit_clear_actor, whodunit_rights") {
+			t.Errorf("Verify by the account that %s = %v, want ErrIncomplete that names the procedures", account, err)
+		}
+	}
+	must(t, history.Verify(mysqlAccount(t, d, logger.Discard, dml), &Note{})) // can't know
+	must(t, history.Migrate(plain, &Note{}))
+	must(t, history.Verify(plain, &Note{}))
+	must(t, db.WithContext(as(bob)).Model(&Note{ID: 1}).Update("title", "e").Error)
+	sameLines(t, "trail", titles(t, plain, &Note{ID: 1}), `create; user:42; title NULL>"a"`,
+		`update; nobody said; title "a">"b"`, `update; nobody said; title "b">"c"`, `update; user:7; title "c">"e"`)
+}
+
 // restoreMariaDB restores a dump of a database in a new one.
-func restoreMariaDB(t *testing.T, d *dbtest.Database, home string) gorm.Dialector {
+func restoreMariaDB(t *testing.T, d *dbtest.Database, home string, options ...string) gorm.Dialector {
 	t.Helper()
 	config := must2(mysqldriver.ParseDSN(d.DSN))
 	host, port, _ := strings.Cut(config.Addr, ":")
-	dump := tool(t, nil, "mariadb-dump", "--host="+host, "--port="+port, "--user="+config.User, "--password="+config.Passwd, "--routines", "--triggers", home)
+	args := append(options, "--host="+host, "--port="+port, "--user="+config.User, "--password="+config.Passwd, home)
+	dump := tool(t, nil, "mariadb-dump", args...)
 	_, filter, found := strings.Cut(snippet(t, "schema.md", "pg_dump"), "mariadb-dump --routines --triggers app |")
 	filter, _, piped := strings.Cut(filter, "| mariadb app")
 	if !found || !piped {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
@@ -288,5 +289,99 @@ func TestALoggerThatFails(t *testing.T) {
 	must(t, history.Verify(db.Session(&gorm.Session{Logger: failingLogger{logger.Discard, fail}}), &Note{}))
 	if !strings.Contains(failed, `column "forgotten" is not in the model`) {
 		t.Errorf("it failed with %q", failed)
+	}
+}
+
+// Without any of the rights that the functions' owner needs, Verify is an error and a write
+// fails.
+func TestVerifyFindsRightsThatTheFunctionsOwnerLacks(t *testing.T) {
+	t.Parallel()
+	mine, owners := postgresAccount(t)
+	admin := openDialector(t, postgres.Open(owners+"&search_path=audit"))
+	var role, me string
+	must(t, admin.Raw("SELECT current_database(), current_user").Row().Scan(&role, &me))
+	must(t, admin.Exec("CREATE SCHEMA audit").Error)
+	must(t, admin.Exec("GRANT USAGE, CREATE ON SCHEMA audit TO "+role).Error)
+	must(t, history.Migrate(openDialector(t, postgres.Open(mine+"&search_path=audit")), &Note{}))
+	for _, lost := range []struct{ lose, regain, want string }{
+		{"REVOKE USAGE ON SCHEMA audit FROM " + role, "GRANT USAGE ON SCHEMA audit TO " + role, "lacks USAGE on the schema"},
+		{"REVOKE INSERT ON whodunit_changes FROM " + role, "GRANT INSERT ON whodunit_changes TO " + role, "lacks INSERT on whodunit_changes"},
+		{"REVOKE INSERT ON whodunit_change_sets FROM " + role, "GRANT INSERT ON whodunit_change_sets TO " + role, "lacks INSERT on whodunit_change_sets"},
+		{"REVOKE SELECT ON whodunit_change_sets FROM " + role, "GRANT SELECT ON whodunit_change_sets TO " + role, "lacks SELECT on whodunit_change_sets"},
+		{"REVOKE SELECT ON whodunit_changes FROM " + role, "GRANT SELECT ON whodunit_changes TO " + role, ""},
+		{"ALTER TABLE whodunit_changes OWNER TO " + me, "ALTER TABLE whodunit_changes OWNER TO " + role, "lacks INSERT on whodunit_changes"},
+		{"ALTER FUNCTION whodunit_record_notes OWNER TO " + me, "ALTER FUNCTION whodunit_record_notes OWNER TO " + role, ""},
+		{"ALTER FUNCTION whodunit_open_set OWNER TO " + me, "ALTER FUNCTION whodunit_open_set OWNER TO " + role, "lacks EXECUTE on whodunit_open_set()"},
+	} {
+		must(t, admin.Exec(lost.lose).Error)
+		var found *history.TableError
+		err := history.Verify(admin, &Note{})
+		if lost.want == "" {
+			must(t, err)
+		} else if !errors.Is(err, history.ErrDefiner) || !errors.As(err, &found) || found.Table != "notes" || !strings.Contains(err.Error(), role+" "+lost.want) {
+			t.Errorf("after %s, Verify = %v, want ErrDefiner: %s %s", lost.lose, err, role, lost.want)
+		}
+		if err := admin.Create(&Note{Title: "a"}).Error; (err != nil) != (lost.want != "") {
+			t.Errorf("after %s, a write = %v", lost.lose, err)
+		}
+		must(t, admin.Exec(lost.regain).Error)
+		must(t, history.Verify(admin, &Note{}))
+		must(t, admin.Create(&Note{Title: "a"}).Error)
+	}
+}
+
+// A restore may have left out parts of the history itself. Migrate makes them again.
+func TestVerifyFindsMissingPartsOfTheHistory(t *testing.T) {
+	t.Parallel()
+	table := func(names ...string) (drops []string) {
+		for _, name := range names {
+			drops = append(drops, "DROP TABLE "+name)
+		}
+		return drops
+	}
+	drops := map[string][]string{
+		dbtest.SQLite:   table("whodunit_changes", "whodunit_change_sets", "whodunit_layouts"),
+		dbtest.Postgres: append(table("whodunit_changes", "whodunit_change_sets"), "DROP FUNCTION whodunit_open_set"),
+		dbtest.MariaDB: append(table("whodunit_changes", "whodunit_change_sets", "whodunit_context"),
+			"DROP PROCEDURE whodunit_set_actor", "DROP PROCEDURE whodunit_clear_actor", "DROP PROCEDURE whodunit_rights"),
+	}
+	dbtest.Beside(t, []string{dbtest.SQLite, dbtest.Postgres, dbtest.MariaDB}, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, history.Migrate(db, &Note{}))
+		for _, drop := range drops[d.Kind] {
+			must(t, db.Exec(drop).Error)
+			name := drop[strings.LastIndexByte(drop, ' ')+1:]
+			if err := history.Verify(db, &Note{}); !errors.Is(err, history.ErrIncomplete) || !strings.Contains(err.Error(), name) {
+				t.Errorf("after %s, Verify = %v, want ErrIncomplete that names it", drop, err)
+			}
+			must(t, history.Migrate(db, &Note{}))
+			must(t, history.Verify(db, &Note{}))
+			must(t, db.Create(&Note{Title: "a"}).Error)
+		}
+		must(t, history.Drop(db, &Note{}))
+		for _, drop := range drops[d.Kind] {
+			must(t, db.Exec(drop).Error)
+		}
+		if err := history.Verify(db, &Note{}); !errors.Is(err, history.ErrMissing) || errors.Is(err, history.ErrIncomplete) {
+			t.Errorf("after the way back, Verify = %v, want ErrMissing alone", err)
+		}
+	})
+}
+
+// What makes writes fail comes before what does not.
+func TestVerifyNamesAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t, dbtest.Postgres).Open(t)
+	must(t, history.Migrate(db, &Tagged{}))
+	must(t, db.Exec("GRANT EXECUTE ON FUNCTION whodunit_record_taggeds, whodunit_open_set TO PUBLIC").Error)
+	err := history.Verify(db, &Tagged{})
+	if !errors.Is(err, history.ErrExposed) || errors.Is(err, history.ErrOutdated) {
+		t.Errorf("Verify of functions that anybody may execute = %v, want ErrExposed alone", err)
+	}
+	must(t, db.Exec("ALTER TABLE taggeds DROP COLUMN tags").Error)
+	err = history.Verify(db, &Tagged{})
+	first, rest, _ := strings.Cut(fmt.Sprint(err), "\n")
+	if !errors.Is(err, history.ErrOutdated) || !errors.Is(err, history.ErrExposed) || !strings.Contains(first, "(tags)") || !strings.Contains(rest, "may execute") {
+		t.Errorf("Verify = %v, want the column tags first, and then the functions", err)
 	}
 }
