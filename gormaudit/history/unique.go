@@ -80,7 +80,7 @@ func checkUnique(db *gorm.DB, d generator, tables []table) error {
 		case k.partitioned:
 			db.Logger.Warn(contextOf(db), "history: table %q: the database does not keep the model's key (%s) unique across its partitions: rows with the same key share one history", t.name, key)
 		default:
-			errs = append(errs, &TableError{Table: t.name, Err: fmt.Errorf("%w: %s (add a unique index of these columns NOT NULL, or tag all columns of the table's key primaryKey)", ErrNotUnique, key)})
+			errs = append(errs, &TableError{Table: t.name, Err: fmt.Errorf("%w: %s (tag all columns of the table's key primaryKey, or make these NOT NULL and add a unique index)", ErrNotUnique, key)})
 		}
 	}
 	return errors.Join(errs...)
