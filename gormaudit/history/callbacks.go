@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 )
 
 // callbacks tell the database who acts, around the statements that write.
@@ -73,7 +73,7 @@ func (p *callbacks) register(db *gorm.DB) error {
 		{raw.After("gorm:raw"), clear, p.afterRaw},
 		{query.Before("gorm:query"), set, p.beforeQuery},
 		{query.After("gorm:query"), clear, p.afterRaw},
-		{row.Before("gorm:row"), set, p.beforeRow},
+		{row.Before("gorm:row"), set, func(tx *gorm.DB) { p.beforeRow(tx, db.Logger) }},
 		{row.After("gorm:row"), clear, p.afterRow},
 	} {
 		if err := step.at.Register(step.name, step.do); err != nil {
@@ -106,6 +106,53 @@ func (p *callbacks) attributesAlone(db *gorm.DB) bool {
 	return fixed || !inTransaction(db)
 }
 
+// beginAlone opens a transaction for raw SQL that is in none and must have an actor,
+// or has one to record.
+func (p *callbacks) beginAlone(db *gorm.DB) {
+	text := db.Statement.SQL.String()
+	if p.attributesAlone(db) && mayBeAlone(firstWord(text)) || !inTransaction(db) && p.changesAlone(db, text) {
+		p.begin(db)
+	}
+}
+
+// changesAlone reports whether raw SQL outside a transaction may have one of its own,
+// so that what it changes has the context's actor.
+func (p *callbacks) changesAlone(db *gorm.DB, text string) bool {
+	verb, own := firstWord(text), mayBegin(db.Statement.ConnPool)
+	if own && (verb == "BEGIN" || verb == "START") {
+		p.pools.of(db).byHand.Store(true)
+	}
+	switch {
+	case !own || !changesRows(verb, text) || !p.actsOnRecorded(db):
+		return false
+	case p.pools.of(db).byHand.Load() || !isOneChange(text, lasts(db)):
+		p.warnOfNobody(db, db.Logger, "outside a transaction", "db.Transaction?")
+		return false
+	}
+	return true
+}
+
+// actsOnRecorded reports whether the statement's context has an actor, or more to
+// record, and the database tables with triggers.
+func (p *callbacks) actsOnRecorded(db *gorm.DB) bool {
+	if db.Error != nil || db.DryRun || contextOf(db).Value(maintenance{}) != nil {
+		return false
+	}
+	if !p.pools.known(db, p.pools.of(db)).any() {
+		return false
+	}
+	a, err := p.config.attribution(db.Statement.Context)
+	return err != nil || a != attribution{}
+}
+
+// warnOfNobody says, once for a line of the program, that changes by raw SQL are
+// recorded without the actor that their context has.
+func (p *callbacks) warnOfNobody(db *gorm.DB, log logger.Interface, how, cure string) {
+	if line := callersLine(); p.pools.of(db).once(line) {
+		log.Warn(db.Statement.Context, "history: %s: what this SQL changes is recorded without the actor of its context, because it runs %s (%s)", line, how, cure)
+	}
+}
+
 // begin opens a transaction for one statement, and what is nested in it.
 func (p *callbacks) begin(db *gorm.DB) {
 	pool := db.Statement.ConnPool
@@ -121,7 +168,7 @@ func (p *callbacks) begin(db *gorm.DB) {
 }
 
 func (p *callbacks) endTransaction(db *gorm.DB) {
-	if !db.SkipDefaultTransaction && !p.config.AttributeAll || !inTransaction(db) {
+	if !inTransaction(db) {
 		return
 	}
 	value, _ := db.Statement.Settings.Load(keyPool)
@@ -133,8 +180,8 @@ func (p *callbacks) endTransaction(db *gorm.DB) {
 	if err := db.Error; err != nil {
 		db.Rollback()
 		db.Error = err // not that the context has rolled back already
-	} else {
-		db.Commit()
+	} else if db.Commit().Error != nil {
+		db.RowsAffected = 0
 	}
 	db.Statement.ConnPool = began.pool
 }
@@ -150,7 +197,7 @@ func (p *callbacks) beforeWrite(db *gorm.DB) {
 
 // afterWrite clears the actor that beforeWrite set.
 func (p *callbacks) afterWrite(db *gorm.DB) {
-	db.Error = refusal(db.Error)
+	db.Error = explained(db)
 	if p.pools.touched(db) || lasts(db) { // which correctActor may have set
 		p.clearActor(db)
 	}
@@ -168,12 +215,9 @@ func (p *callbacks) correctActor(db *gorm.DB, ends bool) {
 	}
 }
 
-// beforeExec sets the actor for [gorm.DB.Exec] in a transaction. Which tables it
-// writes is not known.
+// beforeExec sets the actor for [gorm.DB.Exec]. Which tables it writes is not known.
 func (p *callbacks) beforeExec(db *gorm.DB) {
-	if p.attributesAlone(db) && mayBeAlone(firstWord(db.Statement.SQL.String())) {
-		p.begin(db)
-	}
+	p.beginAlone(db)
 	if db.Error != nil || db.DryRun || !inTransaction(db) || contextOf(db).Value(maintenance{}) != nil {
 		return
 	}
@@ -184,25 +228,16 @@ func (p *callbacks) beforeExec(db *gorm.DB) {
 		}
 	case writes(db, verb) && (p.attributesAll(db) || p.pools.known(db, p.pools.of(db)).any()):
 		p.setActor(db, true)
+		if tx, ok := db.Statement.ConnPool.(*gorm.PreparedStmtTX); ok && attributorOf(db).compilesTriggers() && returnsRows.MatchString(db.Statement.SQL.String()) {
+			db.Statement.ConnPool = tx.Tx // go-sqlite3 does not end what is prepared, and then can't end the transaction
+		}
 	}
-}
-
-// mayBeAlone reports whether a statement with that first word can be the only one
-// of a transaction: VACUUM can't be in any, and SET would be over with it.
-func mayBeAlone(verb string) bool {
-	switch verb {
-	case "", "SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CALL", "DO", "EXPLAIN":
-		return true // GORM builds what has none yet
-	}
-	return false
 }
 
 // beforeQuery does so for a raw query that writes, such as INSERT … RETURNING.
 func (p *callbacks) beforeQuery(db *gorm.DB) {
 	p.compile(db)
-	if p.attributesAlone(db) && mayBeAlone(firstWord(db.Statement.SQL.String())) {
-		p.begin(db)
-	}
+	p.beginAlone(db)
 	p.beforeRaw(db, true)
 }
 
@@ -219,13 +254,29 @@ func (p *callbacks) beforeRaw(db *gorm.DB, ends bool) {
 }
 
 // beforeRow can't clear the actor while the caller reads the rows.
-func (p *callbacks) beforeRow(db *gorm.DB) {
+func (p *callbacks) beforeRow(db *gorm.DB, log logger.Interface) {
 	switch {
 	case readsHistory(db): // on a pool
 	case p.attributesAlone(db) && !byMigrator():
 		refuseRows(db)
-	case lasts(db):
-		p.beforeRaw(db, false)
+	default:
+		p.warnOfRows(db, log)
+		if lasts(db) {
+			p.beforeRaw(db, false)
+		}
+	}
+}
+
+// warnOfRows is warnOfNobody where the plugin would need to know when the rows have
+// been read. In a transaction it need not where an actor lasts. log is in place of the
+// statement's logger, which under Scan prints to the standard error.
+func (p *callbacks) warnOfRows(db *gorm.DB, log logger.Interface) {
+	text := db.Statement.SQL.String()
+	if inTransaction(db) && (lasts(db) || openTransactions.isActing(db.Statement.ConnPool)) || !changesRows(firstWord(text), text) {
+		return
+	}
+	if p.actsOnRecorded(db) {
+		p.warnOfNobody(db, log, "by Row, Rows or Scan", "Raw(…).Find?")
 	}
 }
 
@@ -298,14 +349,24 @@ func (p *callbacks) clearActor(db *gorm.DB) {
 	}
 	db.Statement.Settings.Delete(keyScope)
 	db.Statement.ConnPool = s.pool
-	if isOutdated(db.Error) {
-		db.Error = fmt.Errorf("%w: %w", &TableError{Table: db.Statement.Table, Err: ErrOutdated}, db.Error)
-	}
 	if c, ok := s.runner.(*cachedTx); ok {
 		c.release()
 	}
 	if err := s.state.end(context.WithoutCancel(db.Statement.Context), attributorOf(db), connection{pool: unprepared(s.runner), recorded: s.recorded}, s.outer); err != nil && db.Error == nil {
 		p.failed(db, p.pools.of(db), err)
+	}
+}
+
+// explained is the error of a statement, with the sentinel of what it says. Raw SQL
+// does not name its table.
+func explained(db *gorm.DB) error {
+	switch err := refusal(db.Error); {
+	case !isOutdated(err):
+		return err
+	case db.Statement.Table == "":
+		return fmt.Errorf("history: a table that was written: %w: %w", ErrOutdated, err)
+	default:
+		return fmt.Errorf("%w: %w", &TableError{Table: db.Statement.Table, Err: ErrOutdated}, err)
 	}
 }
 
@@ -319,7 +380,7 @@ func isOutdated(err error) bool {
 // afterRaw clears the actor that beforeExec and beforeQuery set, and sets again
 // what a savepoint's rollback may have taken back.
 func (p *callbacks) afterRaw(db *gorm.DB) {
-	db.Error = refusal(db.Error)
+	db.Error = explained(db)
 	verb := firstWord(db.Statement.SQL.String())
 	switch verb {
 	case "ALTER", "RENAME":
@@ -339,23 +400,3 @@ func (p *callbacks) compile(db *gorm.DB) { p.pools.of(db).statements.compile(db)
 
 // lasts is true where an actor lasts until its transaction ends.
 func lasts(db *gorm.DB) bool { return attributorOf(db).perTransaction() }
-
-// firstWord is the first word of a statement in upper case, past comments and
-// parentheses.
-func firstWord(statement string) string {
-	for {
-		statement = strings.TrimLeft(statement, " \t\r\n(;")
-		switch {
-		case strings.HasPrefix(statement, "--"):
-			_, statement, _ = strings.Cut(statement, "\n")
-		case strings.HasPrefix(statement, "/*"):
-			_, statement, _ = strings.Cut(statement, "*/")
-		default:
-			end := strings.IndexFunc(statement, func(r rune) bool { return r|0x20 < 'a' || r|0x20 > 'z' })
-			if end < 0 {
-				end = len(statement)
-			}
-			return strings.ToUpper(statement[:end])
-		}
-	}
-}

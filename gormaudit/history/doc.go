@@ -22,11 +22,14 @@
 //
 // The changes of a transaction share a [ChangeSet]. If several actors take turns in
 // the transaction, each has a change set, all with the same [ChangeSet.Transaction].
-// A write that the plugin did not see, such as one from psql or a [gorm.DB.Exec]
-// outside a transaction, is not attributed: it has only the database's user. Exec in
-// a transaction has the actor of its context. If you write without GORM, say who acts
-// with [Dialect.Tell]. Under SkipDefaultTransaction the plugin opens a transaction
-// for each write to a table that has triggers.
+// A write that the plugin did not see, such as one from psql, is not attributed: it
+// has only the database's user. [gorm.DB.Exec] and Raw with Find have the actor of
+// their context, gaps.md says with which SQL. Raw with Scan, Row or Rows has it in a
+// transaction on PostgreSQL only. If you write without GORM, say who acts with
+// [Dialect.Tell].
+//
+// For a change by raw SQL outside a transaction, the plugin opens one. Under
+// SkipDefaultTransaction it does so for each write to a table that has triggers.
 //
 // An update that changes nothing is not recorded. An update of updated_at and
 // updated_by alone is not recorded either: these columns are recorded along with

@@ -28,6 +28,7 @@ type poolState struct {
 	checked   sync.Map                  // *schema.Schema, once it was held against the catalogue
 	before    sync.Map                  // names of tables that had triggers once, and whether they have lost them
 	warned    sync.Map                  // what was logged once
+	byHand    atomic.Bool               // somebody sends BEGIN without a transaction of database/sql
 
 	statements *stmtCache // nil where there is nothing to compile
 }
@@ -106,7 +107,7 @@ func (p *pools) known(db *gorm.DB, s *poolState) *audited {
 		s.remember(found)
 		p.warnOfNothing(db, s, d)
 		return found
-	case d.perTransaction(): // the transaction has failed with it
+	case d.perTransaction() && inTransaction(db): // which has failed with it
 		_ = db.AddError(fmt.Errorf("history: looking for triggers: %w", err))
 	}
 	if known != nil {

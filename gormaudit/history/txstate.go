@@ -129,6 +129,18 @@ func (ts *transactions) known(pool gorm.ConnPool) *txState {
 	return t
 }
 
+// isActing reports whether pool is a transaction in which a statement goes on that has
+// an actor.
+func (ts *transactions) isActing(pool gorm.ConnPool) bool {
+	t := ts.known(pool)
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open > 0
+}
+
 // begin sets the actor of a statement. ends is true if end follows. Where it
 // does not, nobody could say when the statements that are open go on.
 func (t *txState) begin(ctx context.Context, by attributor, in connection, a attribution, ends bool) (o outer, err error) {

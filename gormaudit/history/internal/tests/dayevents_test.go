@@ -118,7 +118,7 @@ func writePast(t *testing.T, d *day) {
 	must(t, d.as(ann).Exec("UPDATE notes SET title = 'b' WHERE id = ?", id).Error) // in no transaction
 	must(t, d.as(ann).Transaction(func(tx *gorm.DB) error { return tx.Exec("UPDATE notes SET title = 'c' WHERE id = ?", id).Error }))
 	must(t, d.plain.WithContext(as(ann)).Model(&Note{ID: id}).Update("title", "d").Error)
-	d.did(id, "d", `create; nobody said; title NULL>"a"`, `update; nobody said; title "a">"b"`, `update; user:42; title "b">"c"`,
+	d.did(id, "d", `create; nobody said; title NULL>"a"`, `update; user:42; title "a">"b"`, `update; user:42; title "b">"c"`,
 		`update; nobody said; title "c">"d"`)
 }
 

@@ -221,9 +221,12 @@ func TestBesideDBResolver(t *testing.T) {
 				me := db.WithContext(as(ann))
 				must(t, me.Clauses(dbresolver.Use("second")).Create(&note).Error)
 				must(t, me.Clauses(dbresolver.Use("second")).Model(&note).Update("title", "b").Error)
+				must(t, me.Clauses(dbresolver.Use("second")).Exec("UPDATE notes SET title = 'c'").Error)
 				must(t, me.Create(&Note{ID: 9, Title: "main"}).Error)
-				sameLines(t, "the second source", titles(t, source.Open(t), &note), `create; user:42; title NULL>"a"`, `update; user:42; title "a">"b"`)
-				sameLines(t, "the main one", titles(t, main.Open(t), &note), `create; user:42; title NULL>"main"`)
+				must(t, me.Exec("UPDATE notes SET title = 'd'").Error)
+				sameLines(t, "the second source", titles(t, source.Open(t), &note),
+					`create; user:42; title NULL>"a"`, `update; user:42; title "a">"b"`, `update; user:42; title "b">"c"`)
+				sameLines(t, "the main one", titles(t, main.Open(t), &note), `create; user:42; title NULL>"main"`, `update; user:42; title "main">"d"`)
 				must(t, resolver.Call(func(pool gorm.ConnPool) error { return pool.(*sql.DB).Close() }))
 			})
 		}

@@ -121,8 +121,8 @@ func TestAPreparedWriteAfterAMigration(t *testing.T) {
 		must(t, history.Migrate(plain, &noteWithMood{}))
 		write("d")
 		sameLines(t, "trail", trail(t, plain, &note)[1:],
-			`update; user:42; title "a">"b"`, `update; nobody said; stars "0">"1"`, `update; nobody said; mood NULL>"gay"`,
-			`update; user:42; title "b">"c"`, `update; nobody said; stars "1">"2"`,
-			`update; user:42; title "c">"d"`, `update; nobody said; stars "2">"3"`)
+			`update; user:42; title "a">"b"`, `update; user:7; stars "0">"1"`, `update; nobody said; mood NULL>"gay"`,
+			`update; user:42; title "b">"c"`, `update; user:7; stars "1">"2"`,
+			`update; user:42; title "c">"d"`, `update; user:7; stars "2">"3"`)
 	})
 }

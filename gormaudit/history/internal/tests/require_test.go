@@ -58,6 +58,7 @@ func TestRequireActor(t *testing.T) {
 		must(t, db.WithContext(as(ann)).Create(&price).Error)
 		must(t, db.WithContext(as(actor.Actor{})).Model(&price).Update("amount", 2).Error)
 		must(t, db.WithContext(as(actor.System("migration"))).Exec("SELECT 1").Error)
+		must(t, db.WithContext(as(actor.System("migration"))).Exec("UPDATE required_prices SET amount = 2").Error)
 		for name, write := range map[string]func() error{
 			"Update by nobody":       func() error { return db.Model(&price).Update("amount", 3).Error },
 			"Delete by nobody":       func() error { return db.Delete(&price).Error },
@@ -259,6 +260,7 @@ func TestRefusalsHaveSentinels(t *testing.T) {
 			"Create by nobody":           {db.Create(&requiredPrice{ID: 2}).Error, history.ErrRequired},
 			"Update without a reason":    {me.Model(&requiredPrice{ID: 1}).Update("amount", 2).Error, history.ErrRequired},
 			"Delete without a reason":    {me.Delete(&requiredPrice{ID: 1}).Error, history.ErrRequired},
+			"Exec by nobody":             {db.Exec(update).Error, history.ErrRequired},
 			"Exec outside a transaction": {me.Exec(update).Error, history.ErrRequired},
 			"Exec in a transaction":      {me.Transaction(func(tx *gorm.DB) error { return tx.Exec(update).Error }), history.ErrRequired},
 			"Tell":                       {told(update), history.ErrRequired},

@@ -226,6 +226,58 @@ func TestAnUnauditedTableCostsNothing(t *testing.T) {
 	}
 }
 
+func TestRawSQLWithoutAHistoryCostsNothing(t *testing.T) {
+	skipUnderRace(t, "a sync.Pool drops some of what it is given")
+	d := dbtest.New(t, dbtest.SQLite)
+	db, bare := d.Open(t), d.Open(t)
+	must(t, db.AutoMigrate(&speedNote{}))
+	must(t, db.Use(history.New()))
+	allocs := func(db *gorm.DB) float64 {
+		db = db.WithContext(as(ann))
+		return testing.AllocsPerRun(200, func() { db.Exec("UPDATE speed_notes SET likes = 1 WHERE id = 1") })
+	}
+	if got, want := allocs(db), allocs(bare); got > want {
+		t.Errorf("Exec allocates %v times, want %v", got, want)
+	}
+}
+
+func TestSpeedOfExec(t *testing.T) {
+	if !*speed {
+		t.Skip("run with -speed, alone on the machine")
+	}
+	dbtest.EachAlone(t, func(t *testing.T, d *dbtest.Database) {
+		plain, db := speedDB(t, d.Kind, "plain").WithContext(as(ann)), speedDB(t, d.Kind, "history")
+		exec := func(db *gorm.DB, i int) error {
+			return db.Exec("UPDATE speed_notes SET likes = ? WHERE id = 7", i).Error
+		}
+		ways := []struct {
+			name string
+			do   func(i int) error
+		}{
+			{"without", func(i int) error { return exec(plain, i) }},
+			{"again", func(i int) error { return exec(plain, i) }},
+			{"by nobody", func(i int) error { return exec(db, i) }},
+			{"by somebody", func(i int) error { return exec(db.WithContext(as(ann)), i) }},
+			{"in db.Transaction", func(i int) error {
+				return db.WithContext(as(ann)).Transaction(func(tx *gorm.DB) error { return exec(tx, i) })
+			}},
+		}
+		times := make([][]time.Duration, len(ways))
+		for i := range 1000 {
+			for _, way := range rand.Perm(len(ways)) {
+				start := time.Now()
+				must(t, ways[way].do(len(ways)*i+way))
+				times[way] = append(times[way], time.Since(start))
+			}
+		}
+		base, i := p10(times[0]), 1_000_000
+		for n, way := range ways {
+			allocs := testing.AllocsPerRun(100, func() { i++; must(t, way.do(i)) })
+			t.Logf("%-18s %.2f× (%v), %v allocations", way.name, float64(p10(times[n]))/float64(base), p10(times[n]), allocs)
+		}
+	})
+}
+
 func TestSpeedOfMetadata(t *testing.T) {
 	if !*speed {
 		t.Skip("run with -speed, alone on the machine")

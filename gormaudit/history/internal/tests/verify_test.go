@@ -132,9 +132,9 @@ func TestMigrateAfterADroppedColumn(t *testing.T) {
 	}
 }
 
-// Where a write fails because a column was dropped under the triggers, Tell's error says
-// what to do.
-func TestTellAfterADroppedColumn(t *testing.T) {
+// Where a write fails because a column was dropped under the triggers, the errors of Tell
+// and of GORM's raw SQL say what to do.
+func TestWritesAfterADroppedColumn(t *testing.T) {
 	for kind, text := range map[string]string{dbtest.Postgres: `record "old" has no field "tags"`, dbtest.MariaDB: `Unknown column 'tags' in 'OLD'`} {
 		t.Run(kind, func(t *testing.T) {
 			d := dbtest.New(t, kind)
@@ -143,11 +143,18 @@ func TestTellAfterADroppedColumn(t *testing.T) {
 			must(t, db.Exec("INSERT INTO taggeds (id) VALUES (1)").Error)
 			must(t, db.Exec("ALTER TABLE taggeds DROP COLUMN tags").Error)
 			tx := must2(must2(db.DB()).BeginTx(t.Context(), nil))
-			defer func() { _ = tx.Rollback() }()
 			write := func() error { return second(tx.ExecContext(t.Context(), "UPDATE taggeds SET name = 'a'")) }
 			err := dialectOf(d).Tell(as(ann), tx, write)
 			if !errors.Is(err, history.ErrOutdated) || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), "history.Migrate") {
 				t.Errorf("Tell = %v, want ErrOutdated and %s", err, text)
+			}
+			must(t, tx.Rollback())
+			must(t, db.Use(history.New()))
+			for name, me := range map[string]*gorm.DB{"nobody": db, "ann": db.WithContext(as(ann))} {
+				err := me.Exec("UPDATE taggeds SET name = 'a'").Error
+				if !errors.Is(err, history.ErrOutdated) || !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), `""`) {
+					t.Errorf("Exec by %s = %v, want ErrOutdated and %s", name, err, text)
+				}
 			}
 		})
 	}
