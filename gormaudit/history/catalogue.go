@@ -215,10 +215,16 @@ func textOf(text *string) string {
 	return *text
 }
 
-// hintOfTables says what to do where the history's tables are missing.
+// hintOfTables says what to do where the history's tables are missing. On PostgreSQL
+// they may be in another schema.
 func hintOfTables(err error) error {
-	if containsAny(err, changesTable, changeSetsTable) && containsAny(err, "no such table", "does not exist", "Error 1146") {
-		return fmt.Errorf("its tables are missing (history.Migrate?): %w", err)
+	const hint = "history.Migrate, or history.SQL?"
+	switch {
+	case !containsAny(err, changesTable, changeSetsTable):
+	case containsAny(err, "no such table", "Error 1146"):
+		return fmt.Errorf("its tables are missing (%s): %w", hint, err)
+	case containsAny(err, "does not exist"):
+		return fmt.Errorf("its tables are missing (search_path? %s): %w", hint, err)
 	}
 	return err
 }

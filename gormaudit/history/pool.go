@@ -154,7 +154,7 @@ func (p *pools) warnOfNothing(db *gorm.DB, s *poolState, d dialect) {
 		if elsewhere, err := d.elsewhere(db, db.Statement.Table, false); err != nil || elsewhere != "" {
 			return
 		}
-		db.Logger.Warn(db.Statement.Context, "history: nothing is recorded in %q, it has no history (history.Migrate?)", found.home)
+		db.Logger.Warn(db.Statement.Context, "history: nothing is recorded in %q, it has no history (history.Migrate, or history.SQL?)", found.home)
 	}
 }
 

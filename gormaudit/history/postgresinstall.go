@@ -101,7 +101,7 @@ DECLARE
   _home text := (`+postgresElsewhere+`);
 BEGIN
   IF _home IS NOT NULL THEN
-    RAISE EXCEPTION USING MESSAGE = %s || quote_ident(_home) || ' (history.Drop there first?)';
+    RAISE EXCEPTION USING MESSAGE = %s || quote_ident(_home) || ' (history.Drop, or drop of history.SQL, there first?)';
   END IF;
 END
 `, d.literal(quoteTable(t.name, quoteDouble)), d.literal(d.home), d.literal("whodunit: table "+t.name+": another schema's history records it: that of "))

@@ -234,7 +234,7 @@ type requirement struct {
 
 func (t table) requirements() (all []requirement) {
 	if t.requireActor {
-		all = append(all, requirement{"", fmt.Sprintf("whodunit: table %q: refused, nobody said who acts (db.WithContext? Tell?)", t.name)})
+		all = append(all, requirement{"", fmt.Sprintf("whodunit: table %q: refused, nobody said who acts (db.WithContext? a transaction? Tell or TellSQL?)", t.name)})
 	}
 	for _, key := range t.requireMetadata {
 		all = append(all, requirement{key, fmt.Sprintf("whodunit: table %q: refused without metadata %q (actor.NewMetadataContext?)", t.name, key)})

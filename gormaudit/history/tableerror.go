@@ -26,7 +26,7 @@ var (
 	// ErrExposed says that on PostgreSQL, accounts other than the owner may run the
 	// functions that record, and so record what they like. That is so after a restore
 	// without privileges (pg_dump -x).
-	ErrExposed = errors.New("accounts other than its owner may execute the functions that record it (history.Migrate?)")
+	ErrExposed = errors.New("accounts other than its owner may execute the functions that record it (history.Migrate, or history.SQL?)")
 	// ErrDefiner says that the account that a table's triggers run as is gone or lacks a
 	// right: on MariaDB and MySQL their definer, on PostgreSQL the owner of their
 	// function. Then every write to the table fails.

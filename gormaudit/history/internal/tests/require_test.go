@@ -54,7 +54,7 @@ func TestRequireActor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		db, plain := openRequiring(t, d, history.Options{RequireActor: true})
 		price := requiredPrice{ID: 1, Amount: 1}
-		isRefused(t, "Create by nobody", db.Create(&price).Error, "Tell")
+		isRefused(t, "Create by nobody", db.Create(&price).Error, "(db.WithContext? a transaction? Tell or TellSQL?)")
 		must(t, db.WithContext(as(ann)).Create(&price).Error)
 		must(t, db.WithContext(as(actor.Actor{})).Model(&price).Update("amount", 2).Error)
 		must(t, db.WithContext(as(actor.System("migration"))).Exec("SELECT 1").Error)

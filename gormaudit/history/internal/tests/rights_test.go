@@ -111,3 +111,17 @@ func TestDefaultPrivilegesDoNotExposeTheFunctions(t *testing.T) {
 		}
 	}
 }
+
+// A reader that looks in another schema is told so.
+func TestAReaderWithoutASearchPath(t *testing.T) {
+	t.Parallel()
+	db, _ := open(t, dbtest.New(t, dbtest.Postgres))
+	must(t, db.Connection(func(conn *gorm.DB) error {
+		must(t, conn.Exec("SET search_path = pg_catalog").Error)
+		_, err := history.Find(conn, history.Query{})
+		if err == nil || !strings.Contains(err.Error(), "its tables are missing (search_path? history.Migrate, or history.SQL?)") {
+			t.Errorf("Find = %v, want a hint of the search_path", err)
+		}
+		return conn.Exec("RESET search_path").Error
+	}))
+}

@@ -470,7 +470,7 @@ func TestTellThatCannotTell(t *testing.T) {
 		refused("too much", dialect.Tell(because(as(ann), map[string]string{"k": strings.Repeat("x", 5000)}), tx, never), history.ErrMetadata.Error())
 		refused("an id that can't be stored", dialect.Tell(as(actor.User("4\x002")), tx, never), "can't be stored")
 		if dialect == history.SQLite {
-			refused("without the history's tables", dialect.Tell(as(ann), tx, never), "history.Migrate?")
+			refused("without the history's tables", dialect.Tell(as(ann), tx, never), "history.Migrate, or history.SQL?")
 		}
 		must(t, tx.Rollback())
 		refused("after the end", dialect.Tell(as(ann), tx, never), sql.ErrTxDone.Error())
