@@ -2,6 +2,7 @@ package tests
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -64,6 +65,7 @@ func TestQuestionsInSQL(t *testing.T) {
 			t.Parallel()
 			db, plain := open(t, dbtest.New(t, kind))
 			must(t, plain.Exec(view).Error)
+			must(t, errors.Join(history.Migrate(db, &Note{}, &Pair{}), history.Verify(db, &Note{}, &Pair{})))
 			hostile := "\"q\" 'r' \\ ü\n[1] " + strings.Repeat("x", 300)
 			note := Note{ID: 1, Title: "a", Secret: "s"}
 			must(t, db.WithContext(as(ann)).Create(&note).Error)
@@ -80,7 +82,7 @@ func TestQuestionsInSQL(t *testing.T) {
 			}
 			must(t, plain.Raw("SELECT at FROM whodunit_changes WHERE action = 'update' ORDER BY id LIMIT 1").Scan(&moment).Error)
 			sameLines(t, "what it had", titlesIn(linesOf(t, plain, strings.ReplaceAll(blocks[4], "2026-11-23", moment), "action", "column_name", "before_value")), `"update" "title" "a"`)
-			sameLines(t, "the view", linesOf(t, plain, "SELECT id, column_name FROM changed_columns ORDER BY id DESC, column_name", "id", "column_name"),
+			sameLines(t, "the view", linesOf(t, plain, "SELECT id, column_name FROM whodunit_history ORDER BY id DESC, column_name", "id", "column_name"),
 				columnsOf(must2(history.Of(plain, &note)))...)
 		})
 	}
