@@ -7,6 +7,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"github.com/seed-3826ef92/whodunit/gormaudit/internal/plugins"
 )
 
 // callbacks tell the database who acts, around the statements that write.
@@ -27,8 +29,8 @@ type scope struct {
 
 // The plugin's settings of a statement.
 const (
-	keyPool  = "gormaudit/history:pool"  // replaced, by beginTransaction
-	keyScope = "gormaudit/history:scope" // a scope
+	keyPool  = plugins.History + ":pool"  // replaced, by beginTransaction
+	keyScope = plugins.History + ":scope" // a scope
 )
 
 // replaced is a statement whose pool beginTransaction replaced.
@@ -45,8 +47,8 @@ type registrar interface {
 // callbacks get. None is anchored on GORM's transaction callbacks: they are
 // not there under SkipDefaultTransaction.
 func (p *callbacks) register(db *gorm.DB) error {
-	const begin, set, clear, end, compile = "gormaudit/history:begin", "gormaudit/history:set_actor", "gormaudit/history:clear_actor",
-		"gormaudit/history:end", "gormaudit/history:compile"
+	const begin, set, clear, end, compile = plugins.History + ":begin", plugins.History + ":set_actor", plugins.History + ":clear_actor",
+		plugins.History + ":end", plugins.History + ":compile"
 	c := db.Callback()
 	create, update, del, raw, query, row := c.Create(), c.Update(), c.Delete(), c.Raw(), c.Query(), c.Row()
 	for _, step := range []struct {
