@@ -121,7 +121,7 @@ func (p *callbacks) beginAlone(db *gorm.DB) {
 // so that what it changes has the context's actor.
 func (p *callbacks) changesAlone(db *gorm.DB, text string) bool {
 	verb, own := firstWord(text), mayBegin(db.Statement.ConnPool)
-	if own && (verb == "BEGIN" || verb == "START") {
+	if own && (verb == "BEGIN" || verb == "START" || verb == "SAVEPOINT") {
 		p.pools.of(db).byHand.Store(true)
 	}
 	switch {
