@@ -125,7 +125,7 @@ func (p *callbacks) changesAlone(db *gorm.DB, text string) bool {
 		p.pools.of(db).byHand.Store(true)
 	}
 	switch {
-	case !own || !changesRows(verb, text) || !p.actsOnRecorded(db):
+	case !own || !changesRows(verb, text, lasts(db)) || !p.actsOnRecorded(db):
 		return false
 	case p.pools.of(db).byHand.Load() || !isOneChange(text, lasts(db)):
 		p.warnOfNobody(db, db.Logger, "outside a transaction", "db.Transaction?")
@@ -274,7 +274,7 @@ func (p *callbacks) beforeRow(db *gorm.DB, log logger.Interface) {
 // statement's logger, which under Scan prints to the standard error.
 func (p *callbacks) warnOfRows(db *gorm.DB, log logger.Interface) {
 	text := db.Statement.SQL.String()
-	if inTransaction(db) && (lasts(db) || openTransactions.isActing(db.Statement.ConnPool)) || !changesRows(firstWord(text), text) {
+	if inTransaction(db) && (lasts(db) || openTransactions.isActing(db.Statement.ConnPool)) || !changesRows(firstWord(text), text, lasts(db)) {
 		return
 	}
 	if p.actsOnRecorded(db) {

@@ -41,9 +41,11 @@ func mayBeAlone(verb string) bool {
 }
 
 // changesRows reports whether a statement with that first word changes rows. It is not
-// of CALL and LOAD, which may commit.
-func changesRows(verb, text string) bool {
+// of CALL and LOAD, which may commit. postgres is true where TRUNCATE does not.
+func changesRows(verb, text string, postgres bool) bool {
 	switch verb {
+	case "TRUNCATE":
+		return postgres
 	case "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE":
 		return true
 	case "WITH":
@@ -73,7 +75,7 @@ func isOneChange(text string, atomic bool) bool {
 		switch quote := text[:1]; {
 		case quote == ";":
 			verb := firstWord(text)
-			if same := atomic && (verb == "SELECT" || changesRows(verb, text)); verb != "" && !same {
+			if same := atomic && (verb == "SELECT" || changesRows(verb, text, atomic)); verb != "" && !same {
 				return false
 			}
 			text = text[1:]

@@ -35,6 +35,8 @@ var rawChanges = []struct {
 	name, kinds, sql, want string
 	exec                   bool
 }{
+	{"TRUNCATE", "postgres", "TRUNCATE notes RESTART IDENTITY", "truncate", false},
+	{"TRUNCATE and more", "postgres", "INSERT INTO notes (id, title) VALUES (5, 't'); TRUNCATE notes", "truncate", true},
 	{"INSERT", "", "INSERT INTO notes (id, title, stars) VALUES (2, 'a; b', 0)", "create", false},
 	{"comments", "", "-- it's a change;\n /* of; */ update notes set stars = 1 where id = 2;", "update", false},
 	{"a comment after", "", "UPDATE notes SET stars = 7 WHERE id = 2; -- done\n", "update", true},
