@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -74,17 +73,37 @@ func (m mark) in(statements []string) []string {
 }
 
 // renamed is m with the names that columns have now, where the table has no column
-// of the old one.
+// of the old one. It has each column once: if m has both names, an earlier release had
+// added a column of the old name again, and that column is gone.
 func (m mark) renamed(was map[string]string, has map[string]bool) mark {
-	m.Columns, m.LeftOut = slices.Clone(m.Columns), slices.Clone(m.LeftOut)
-	for i, c := range m.Columns {
-		if name, ok := was[c.Name]; ok && !has[c.Name] {
-			m.Columns[i].Name = name
+	own := map[string]bool{}
+	for _, name := range m.LeftOut {
+		own[name] = true
+	}
+	for _, c := range m.Columns {
+		own[c.Name] = true
+	}
+	taken := map[string]bool{}
+	take := func(name string) (now string, first bool) {
+		now = name
+		if renamed, ok := was[name]; ok && !has[name] {
+			now = renamed
+		}
+		first = !taken[now] && (now == name || !own[now])
+		taken[now] = taken[now] || first
+		return now, first
+	}
+	columns, leftOut := m.Columns, m.LeftOut
+	m.Columns, m.LeftOut = nil, nil
+	for _, name := range leftOut {
+		if now, first := take(name); first {
+			m.LeftOut = append(m.LeftOut, now)
 		}
 	}
-	for i, old := range m.LeftOut {
-		if name, ok := was[old]; ok && !has[old] {
-			m.LeftOut[i] = name
+	for _, c := range columns {
+		if now, first := take(c.Name); first {
+			c.Name = now
+			m.Columns = append(m.Columns, c)
 		}
 	}
 	return m

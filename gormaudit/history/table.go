@@ -45,13 +45,16 @@ func (t table) had(c Change) bool {
 	})
 }
 
-// present gives a change of the table the names that it and its columns have now.
+// present gives a change of the table the names that it and its columns have now. A
+// change with a column of its name and of a former one too was made while the table had
+// both: they are two columns.
 func (t table) present(c *Change) {
 	if c.Action != ActionRename {
 		c.Table = t.name
 	}
 	for i, f := range c.Fields {
-		if name, renamed := t.was[f.Column]; renamed {
+		name, renamed := t.was[f.Column]
+		if _, both := c.Field(name); renamed && !both {
 			c.Fields[i].Column = name
 		}
 	}

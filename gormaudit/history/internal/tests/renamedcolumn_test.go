@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"slices"
 	"testing"
 
 	"gorm.io/gorm"
@@ -84,4 +85,64 @@ func TestARenamedColumn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An earlier release that starts again adds a column of the old name, and changes may have
+// both. Once that column is dropped, the renamed one is recorded once, and read once.
+func TestAColumnThatAnEarlierReleaseAddedAgain(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &earlierArticle{}))
+		must(t, renameTitle(db))
+		me := db.WithContext(as(ann))
+		must(t, me.Create([]Article{{1, "one"}, {2, "one"}}).Error)
+		must(t, history.Migrate(db, &earlierArticle{}))
+		must(t, me.Model(&earlierArticle{ID: 2}).Update("title", "theirs").Error)
+		must(t, me.Delete(&Article{ID: 2}).Error)
+		if err := renameTitle(db); err == nil {
+			t.Error("the column that an earlier release's Migrate added is renamed, too")
+		}
+		must(t, db.Migrator().DropColumn(&earlierArticle{}, "title"))
+		must(t, renameTitle(db))
+		must(t, history.Verify(db, &Article{}))
+
+		must(t, me.Model(&Article{ID: 1}).Update("heading", "two").Error)
+		must(t, me.Delete(&Article{ID: 1}).Error)
+		sameLines(t, "the trail", trail(t, d.Open(t), &Article{ID: 1}), `create; user:42; id NULL>"1"; heading NULL>"one"`,
+			`update; user:42; heading "one">"two"`, `delete; user:42; id "1">NULL; heading "two">NULL`)
+		sameLines(t, "the trail of a row with both", trail(t, d.Open(t), &Article{ID: 2})[2:], `delete; user:42; id "2">NULL; heading "one">NULL; title "theirs">NULL`)
+		for _, id := range []uint{1, 2} {
+			must(t, history.Revert(me, last(t, db, &Article{ID: id})))
+		}
+		var now []Article
+		must(t, d.Open(t).Order("id").Find(&now).Error)
+		if want := []Article{{1, "two"}, {2, "one"}}; !slices.Equal(now, want) {
+			t.Errorf("the rows are %v, want %v", now, want)
+		}
+	})
+}
+
+// A column that is recorded under its new name stays so, although the earlier release left
+// the column of the old name out, which it has added again.
+func TestAColumnThatIsRecordedUnderItsNewNameOnly(t *testing.T) {
+	t.Parallel()
+	type articles struct {
+		ID    uint
+		Title string `gorm:"history:-"`
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, history.Migrate(db, &articles{}))
+		must(t, db.Migrator().RenameColumn(&Article{}, "title", "heading"))
+		must(t, history.Options{Exact: true}.Migrate(db, &Article{}))
+		must(t, history.Migrate(db, &articles{}))
+		must(t, history.Options{RequireActor: true}.Migrate(db, &articles{})) // which writes the triggers anew
+		must(t, db.Migrator().DropColumn(&articles{}, "title"))
+		must(t, renameTitle(db))
+		must(t, db.Use(history.New()))
+		must(t, db.WithContext(as(ann)).Create(&Article{1, "a"}).Error)
+		sameLines(t, "the trail", trail(t, d.Open(t), &Article{ID: 1}), `create; user:42; id NULL>"1"; heading NULL>"a"`)
+	})
 }
