@@ -70,9 +70,10 @@ type generator interface {
 	// objects returns the statements that create the history's own tables, and
 	// what protects them. Each may run again.
 	objects(o Options, tables []table) []string
-	// elsewhere is the schema whose history records a table if that is not the current
-	// home, else "". If here, a name without a schema's is looked for in the home only.
-	elsewhere(db *gorm.DB, table string, here bool) (home string, err error)
+	// elsewhere is one of the tables that the history of another schema than the current
+	// home records, and that schema, else "". If here, names without a schema's are
+	// looked for in the home only.
+	elsewhere(db *gorm.DB, tables []string, here bool) (table, home string, err error)
 	// claim returns the statements that fail if elsewhere is not "" when they run.
 	claim(t table) []string
 	// storedKeys asks for the keys of a table.
@@ -141,24 +142,26 @@ func (m *migration) plan(db *gorm.DB) error {
 // checkHomes is an error for a table that another home's history records: its triggers
 // would be replaced.
 func (m *migration) checkHomes(db *gorm.DB, here bool) error {
-	for _, t := range m.tables {
-		if err := checkHome(db, m.dialect, m.found.of(t.name), t, here); err != nil {
-			return err
-		}
-	}
-	return nil
+	return checkHome(db, m.dialect, m.found, m.tables, here)
 }
 
-func checkHome(db *gorm.DB, d generator, found installation, t table, here bool) error {
-	if found.triggers >= d.triggerCount() {
+// checkHome asks once for all tables: a migration asks in the turn of each.
+func checkHome(db *gorm.DB, d generator, c *catalogue, tables []table, here bool) error {
+	var names []string
+	for _, t := range tables {
+		if c.of(t.name).triggers < d.triggerCount() {
+			names = append(names, t.name)
+		}
+	}
+	if len(names) == 0 {
 		return nil
 	}
-	home, err := d.elsewhere(uncached(db), t.name, here)
+	table, home, err := d.elsewhere(uncached(db), names, here)
 	if err != nil {
-		return fmt.Errorf("history: table %q: looking for triggers: %w", t.name, err)
+		return fmt.Errorf("history: looking for the triggers of tables: %w", err)
 	}
 	if home != "" {
-		return &TableError{Table: t.name, Err: fmt.Errorf("%w: that of %q (begin the search_path with that schema, or call history.Drop there first)", ErrElsewhere, home)}
+		return &TableError{Table: table, Err: fmt.Errorf("%w: that of %q (begin the search_path with that schema, or call history.Drop there first)", ErrElsewhere, home)}
 	}
 	return nil
 }
@@ -335,7 +338,7 @@ func (m *migration) recorded() (tables []table) {
 // nil where more is recorded than that, as a newer model says.
 func checkTable(db *gorm.DB, d generator, c *catalogue, t table) error {
 	found := c.of(t.name)
-	if err := checkHome(db, d, found, t, false); err != nil {
+	if err := checkHome(db, d, c, []table{t}, false); err != nil {
 		return err
 	}
 	if found.triggers == 0 {

@@ -304,8 +304,10 @@ func (d mysqlDialect) checkDefiner(c *catalogue, tables []table, rights map[stri
 }
 
 // elsewhere is nowhere: a trigger is in the database of its table.
-func (d mysqlDialect) elsewhere(*gorm.DB, string, bool) (string, error) { return "", nil }
-func (d mysqlDialect) claim(table) []string                             { return nil }
+func (d mysqlDialect) elsewhere(*gorm.DB, []string, bool) (table, home string, err error) {
+	return "", "", nil
+}
+func (d mysqlDialect) claim(table) []string { return nil }
 
 const mysqlKeys = `SELECT 'table', CREATE_OPTIONS, NULL FROM information_schema.TABLES WHERE %[1]s AND TABLE_TYPE = 'BASE TABLE'
 UNION ALL SELECT 'column', NULL, COLUMN_NAME FROM information_schema.COLUMNS WHERE %[1]s

@@ -151,7 +151,7 @@ func (p *pools) warnOfNothing(db *gorm.DB, s *poolState, d dialect) {
 		return
 	}
 	if found, err := s.home(db, d); err == nil && !found.inUse() {
-		if elsewhere, err := d.elsewhere(db, db.Statement.Table, false); err != nil || elsewhere != "" {
+		if _, elsewhere, err := d.elsewhere(db, []string{db.Statement.Table}, false); err != nil || elsewhere != "" {
 			return
 		}
 		db.Logger.Warn(db.Statement.Context, "history: nothing is recorded in %q, it has no history (history.Migrate, or history.SQL?)", found.home)

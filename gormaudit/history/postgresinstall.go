@@ -80,11 +80,18 @@ const postgresElsewhere = `SELECT max(n.nspname::text) FROM pg_catalog.pg_trigge
   JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   WHERE t.tgrelid = to_regclass(%s) AND t.tgname IN ('whodunit_insert', 'whodunit_update', 'whodunit_delete', 'whodunit_truncate') AND n.nspname <> %s`
 
-func (d postgresDialect) elsewhere(db *gorm.DB, table string, here bool) (string, error) {
-	var home *string
-	row := poolOf(db).QueryRowContext(contextOf(db), fmt.Sprintf(postgresElsewhere, d.literal(d.relation(table, here)), "current_schema()"))
-	err := row.Scan(&home)
-	return textOf(home), err
+func (d postgresDialect) elsewhere(db *gorm.DB, tables []string, here bool) (table, home string, err error) {
+	values := make([]string, len(tables))
+	for i, name := range tables {
+		values[i] = "(" + d.literal(name) + ", " + d.literal(d.relation(name, here)) + ")"
+	}
+	query := "SELECT name, home FROM (VALUES " + strings.Join(values, ", ") + ") AS asked (name, relation), LATERAL (" +
+		fmt.Sprintf(postgresElsewhere, "relation", "current_schema()") + ") AS found (home) WHERE home IS NOT NULL LIMIT 1"
+	err = poolOf(db).QueryRowContext(contextOf(db), query).Scan(&table, &home)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return table, home, err
 }
 
 // relation is the quoted name of a table. If here, it has the home's in front.

@@ -700,8 +700,10 @@ func (d sqliteDialect) verify(_ *gorm.DB, c *catalogue, tables []table) error {
 }
 
 // elsewhere is nowhere: a trigger is in the file of its table.
-func (d sqliteDialect) elsewhere(*gorm.DB, string, bool) (string, error) { return "", nil }
-func (d sqliteDialect) claim(table) []string                             { return nil }
+func (d sqliteDialect) elsewhere(*gorm.DB, []string, bool) (table, home string, err error) {
+	return "", "", nil
+}
+func (d sqliteDialect) claim(table) []string { return nil }
 
 // sqliteKeys has no index for a key that is the rowid. A primary key may be NULL, but
 // not in what GORM writes.

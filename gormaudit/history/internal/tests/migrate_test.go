@@ -507,3 +507,26 @@ func TestColumnsComeAndGoBesideWriters(t *testing.T) {
 		}
 	})
 }
+
+// What Migrate asks the server grows with the models, and not with their square.
+func TestMigrateOfManyModels(t *testing.T) {
+	t.Parallel()
+	type one struct{ ID, Stars int }
+	type two one
+	type three one
+	type four one
+	type five one
+	type six one
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		models := []any{&one{}, &two{}, &three{}, &four{}, &five{}, &six{}}
+		var asked [3]int64
+		for i := range asked {
+			db, trips := counting(t, dbtest.New(t, d.Kind))
+			must(t, history.Migrate(db, models[:2+2*i]...))
+			asked[i] = trips.Load()
+		}
+		if more, most := asked[1]-asked[0], asked[2]-asked[1]; most > more {
+			t.Errorf("the third and fourth model take %d round trips, the next two %d, want no more", more, most)
+		}
+	})
+}
