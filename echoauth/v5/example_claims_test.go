@@ -138,6 +138,9 @@ func ExampleSource_numbers() {
 }
 
 func readNamed(claims jwt.MapClaims) (actor.Actor, bool, error) {
+	if claims["act"] != nil { // who acts for the subject: see "Act as"
+		return actor.Actor{}, false, echoauth.ErrBadCredential
+	}
 	id, _ := claims["sub"].(string)
 	a := actor.User(id) // without an id, FromClaims answers 401
 	a.Name, _ = claims["name"].(string)
@@ -158,7 +161,8 @@ func ExampleFromClaims_name() {
 		return c.String(http.StatusOK, a.String()+" "+a.Name)
 	})
 
-	for _, claims := range []jwt.MapClaims{{"sub": "42", "name": "Ann"}, {"sub": "43"}, {"name": "Bob"}} {
+	acting := jwt.MapClaims{"sub": "42", "name": "Ann", "act": map[string]string{"sub": "7"}}
+	for _, claims := range []jwt.MapClaims{{"sub": "42", "name": "Ann"}, {"sub": "43"}, {"name": "Bob"}, acting} {
 		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
 		if err != nil {
 			panic(err)
@@ -169,15 +173,20 @@ func ExampleFromClaims_name() {
 	// GET /api/ 200 user:42 Ann
 	// GET /api/ 200 user:43
 	// GET /api/ 401 {"message":"Unauthorized"}
+	// GET /api/ 401 {"message":"Unauthorized"}
 }
 
 // UserClaims name the user in a claim of their own.
 type UserClaims struct {
 	jwt.RegisteredClaims
 	UserID uint `json:"user_id"`
+	Act    any  `json:"act"` // who acts for the user: see "Act as"
 }
 
 func readUserID(claims *UserClaims) (actor.Actor, bool, error) {
+	if claims.Act != nil {
+		return actor.Actor{}, false, echoauth.ErrBadCredential
+	}
 	return actor.User(claims.UserID), true, nil
 }
 
@@ -195,8 +204,9 @@ func ExampleFromClaims_userID() {
 	}))
 	api.GET("/", showActor)
 
-	for _, id := range []uint{42, 0} {
-		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, &UserClaims{UserID: id}).SignedString(key)
+	acting := &UserClaims{UserID: 42, Act: map[string]string{"sub": "7"}}
+	for _, claims := range []*UserClaims{{UserID: 42}, {UserID: 0}, acting} {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
 		if err != nil {
 			panic(err)
 		}
@@ -204,6 +214,7 @@ func ExampleFromClaims_userID() {
 	}
 	// Output:
 	// GET /api/ 200 user:42
+	// GET /api/ 401 {"message":"Unauthorized"}
 	// GET /api/ 401 {"message":"Unauthorized"}
 }
 

@@ -16,7 +16,7 @@ import (
 func readUUID(claims jwt.MapClaims) (actor.Actor, bool, error) {
 	sub, _ := claims["sub"].(string)
 	id, err := uuid.Parse(sub)
-	if err != nil {
+	if err != nil || claims["act"] != nil { // act says who acts for the subject: see "Act as"
 		return actor.Actor{}, false, echoauth.ErrBadCredential // a 401
 	}
 	return actor.User(id.String()), true, nil

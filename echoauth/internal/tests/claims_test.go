@@ -92,6 +92,13 @@ func TestUUIDSubjects(t *testing.T) {
 				t.Errorf("whoami of the subject %v = %q, want %q", sub, got, answer)
 			}
 		}
+		b := newBrowser(t, e)
+		b.header.Set("Authorization", bearer(t, jwt.MapClaims{
+			"sub": "6ba7b810-9dad-41d1-80b4-00c04fd430c8", "act": map[string]string{"sub": "alice"},
+		}))
+		if got := b.get("/whoami"); got != "401" && !strings.HasPrefix(got, "401 ") {
+			t.Errorf("whoami of a token that somebody acts with = %q, want 401", got)
+		}
 	})
 }
 
