@@ -13,9 +13,9 @@ import (
 
 type Audit struct {
 	AuthorID *uint   `gorm:"column:created_by;autoCreateBy" json:"created_by"`
-	Author   *Person `gorm:"constraint:-" json:",omitempty"`
+	Author   *Person `gorm:"constraint:-" json:"-"`
 	EditorID *uint   `gorm:"column:updated_by;autoUpdateBy" json:"updated_by"`
-	Editor   *Person `gorm:"constraint:-" json:",omitempty"`
+	Editor   *Person `gorm:"constraint:-" json:"-"`
 }
 
 type Person struct {
@@ -50,10 +50,15 @@ func ExampleBy_relationToStamped() {
 
 	db.Preload("Author", func(db *gorm.DB) *gorm.DB { return db.Unscoped() }).Take(&letter)
 	fmt.Println(letter.Author.Name)
+
+	var bound Letter // a request can't insert a person
+	err = json.Unmarshal([]byte(`{"author": {"name": "Eve"}, "Editor": {"name": "Eve"}}`), &bound)
+	fmt.Println(bound.Author, bound.Editor, err)
 	// Output:
 	// Bea Bea Ada
 	// {"ID":1,"created_by":43,"updated_by":43} <nil>
 	// Bea
+	// <nil> <nil> <nil>
 }
 
 // The join table of a many2many may have by-columns and a soft delete, as any table.

@@ -52,7 +52,7 @@ func ExampleBy_relation() {
 	type Letter struct {
 		ID uint
 		gormaudit.By[uint]
-		Creator *Person `gorm:"foreignKey:CreatedBy;references:ID;constraint:-"`
+		Creator *Person `gorm:"foreignKey:CreatedBy;references:ID;constraint:-" json:"-"`
 	}
 	db := openMemory(gormaudit.Config{}, &Person{}, &Letter{})
 	db.Create(&Person{ID: 42, Name: "Ada"})
@@ -76,7 +76,7 @@ func ExampleBy_foreignKey() {
 	type Letter struct {
 		ID          uint
 		CreatedByID *uint
-		CreatedBy   *Person `gorm:"constraint:OnDelete:SET NULL"`
+		CreatedBy   *Person `gorm:"constraint:OnDelete:SET NULL" json:"-"`
 	}
 	db := openMemory(gormaudit.Config{}, &Person{}, &Letter{})
 	fmt.Println(gormaudit.Verify(db, &Letter{}))
