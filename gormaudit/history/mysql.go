@@ -522,16 +522,60 @@ func (d mysqlDialect) audited(db *gorm.DB) (*audited, error) {
 	}
 	a.names = map[string]bool{}
 	for home := range ask {
-		names, err := readNames(db, "SELECT DISTINCT EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = "+
-			d.literal(home)+" AND LEFT(TRIGGER_NAME, 16) = 'whodunit_record_'")
+		names, whole, err := d.recorded(db, home)
 		if err != nil {
 			return nil, err
 		}
 		maps.Copy(a.names, names)
+		a.partial = a.partial || !whole
 		a.recorded = a.recorded || home == a.current && len(names) > 0
-		a.unknown = a.unknown || homes[home] && len(names) == 0
+		a.unknown = a.unknown || homes[home] && (len(names) == 0 || !whole)
 	}
 	return a, nil
+}
+
+// recorded are the tables of a database that have triggers. MariaDB leaves out a table
+// whose definition somebody changes, rather than wait for that, in a transaction and
+// with this lock_wait_timeout. Then whole is false. MySQL need not wait.
+func (d mysqlDialect) recorded(db *gorm.DB, home string) (names map[string]bool, whole bool, err error) {
+	if pool, ok := poolOf(db).(interface {
+		Conn(ctx context.Context) (*sql.Conn, error)
+	}); ok { // which the warnings are of
+		conn, err := pool.Conn(contextOf(db))
+		if err != nil {
+			return nil, false, err
+		}
+		defer func() { _ = conn.Close() }()
+		db = db.Session(&gorm.Session{NewDB: true, Context: contextOf(db)})
+		db.Statement.ConnPool = conn
+	}
+	names, err = readNames(db, "/*M! SET STATEMENT lock_wait_timeout=0 FOR */ SELECT DISTINCT EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = "+
+		d.literal(home)+" AND LEFT(TRIGGER_NAME, 16) = 'whodunit_record_'")
+	if err != nil {
+		return nil, false, err
+	}
+	whole, err = d.leftNothingOut(db)
+	return names, whole, err
+}
+
+// leftNothingOut looks for the warnings that the last statement left out what it would
+// have had to wait for.
+func (d mysqlDialect) leftNothingOut(db *gorm.DB) (bool, error) {
+	rows, err := poolOf(db).QueryContext(contextOf(db), "SHOW WARNINGS")
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = rows.Close() }()
+	whole := true
+	for rows.Next() {
+		var level, text string
+		var code int
+		if err := rows.Scan(&level, &code, &text); err != nil {
+			return false, err
+		}
+		whole = whole && code != 1205 && code != 1684 // ER_LOCK_WAIT_TIMEOUT, ER_WARN_I_S_SKIPPED_TABLE
+	}
+	return whole, rows.Err()
 }
 
 // mysqlTicketBits count the actors of a transaction. Tickets that differ in these

@@ -105,7 +105,9 @@ func (p *pools) known(db *gorm.DB, s *poolState) *audited {
 	case err == nil:
 		found.asked, found.lasting = time.Now(), d.compilesTriggers() && !found.any()
 		s.remember(found)
-		p.warnOfNothing(db, s, d)
+		if !found.partial {
+			p.warnOfNothing(db, s, d)
+		}
 		return found
 	case d.perTransaction() && inTransaction(db): // which has failed with it
 		_ = db.AddError(fmt.Errorf("history: looking for triggers: %w", err))
@@ -120,6 +122,14 @@ func (p *pools) known(db *gorm.DB, s *poolState) *audited {
 // its triggers. Where there is no history any more, its procedures have gone, and the
 // grants with them: a new one is warned of once more.
 func (s *poolState) remember(found *audited) {
+	if found.partial {
+		s.before.Range(func(name, lost any) bool {
+			if !lost.(bool) {
+				found.names[name.(string)] = true
+			}
+			return true
+		})
+	}
 	s.audited.Store(found)
 	if !found.any() {
 		s.warned.Range(func(what, _ any) bool {
@@ -197,6 +207,9 @@ func (p *pools) check(db *gorm.DB, s *poolState, model *schema.Schema, audited b
 	}
 	if _, done := s.checked.Load(model); done {
 		return
+	}
+	if known := s.audited.Load(); known != nil && known.partial {
+		return // to look closer would wait
 	}
 	if _, done := s.checked.LoadOrStore(model, true); done {
 		return

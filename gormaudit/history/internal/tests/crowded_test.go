@@ -558,3 +558,60 @@ func rowsRead(tb testing.TB, db *gorm.DB, sql string) (n int) {
 	}))
 	return n
 }
+
+// A statement that holds a table's definition for long, such as CREATE TABLE … AS SELECT
+// on MariaDB, keeps no other write waiting, be it in this database or in another one
+// that has a history. And none that goes on meanwhile has no actor.
+func TestWritesDoNotWaitForAnothersDefinition(t *testing.T) {
+	t.Parallel()
+	for name, inTransaction := range map[string]bool{"outside a transaction": false, "in a transaction": true} {
+		for where, elsewhere := range map[string]bool{"this database": false, "another one": true} {
+			t.Run(where+", "+name, func(t *testing.T) {
+				t.Parallel()
+				d := dbtest.New(t, dbtest.MariaDB)
+				_, plain := open(t, d)
+				neighbour := plain
+				if elsewhere {
+					_, neighbour = open(t, dbtest.New(t, dbtest.MariaDB))
+				}
+				defer holdADefinition(t, neighbour)()
+				db := d.Open(t)
+				must(t, db.Use(history.New()))
+				ctx, cancel := context.WithTimeout(as(ann), 20*time.Second)
+				defer cancel()
+				write := func(tx *gorm.DB) error { return tx.Create(&Note{ID: 1}).Error }
+				if inTransaction {
+					must(t, db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+						return errors.Join(tx.Find(&[]Note{}).Error, write(tx))
+					}))
+				} else {
+					must(t, write(db.WithContext(ctx).Session(&gorm.Session{SkipDefaultTransaction: true})))
+				}
+				if c := last(t, plain, &Note{ID: 1}); c.ChangeSet.Actor != ann {
+					t.Errorf("recorded as by %v, want %v", c.ChangeSet.Actor, ann)
+				}
+			})
+		}
+	}
+}
+
+// holdADefinition holds the definition of a table until what it returns is called.
+func holdADefinition(t *testing.T, db *gorm.DB) (release func()) {
+	t.Helper()
+	var id int64
+	conn := must2(must2(db.DB()).Conn(context.Background()))
+	must(t, conn.QueryRowContext(context.Background(), "SELECT CONNECTION_ID()").Scan(&id))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = conn.ExecContext(context.Background(), "CREATE TABLE held AS SELECT SLEEP(60) AS s")
+	}()
+	for held := 0; held == 0; time.Sleep(10 * time.Millisecond) {
+		must(t, db.Raw("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ? AND STATE = 'User sleep'", id).Scan(&held).Error)
+	}
+	return func() {
+		must(t, db.Exec(fmt.Sprintf("KILL QUERY %d", id)).Error)
+		<-ended
+		must(t, conn.Close())
+	}
+}
