@@ -120,12 +120,12 @@ func (p *callbacks) beginAlone(db *gorm.DB) {
 // changesAlone reports whether raw SQL outside a transaction may have one of its own,
 // so that what it changes has the context's actor.
 func (p *callbacks) changesAlone(db *gorm.DB, text string) bool {
-	verb, own := firstWord(text), mayBegin(db.Statement.ConnPool)
-	if own && (verb == "BEGIN" || verb == "START" || verb == "SAVEPOINT") {
+	verb := firstWord(text)
+	if begins(db, verb) && !endsTransaction.MatchString(text) {
 		p.pools.of(db).byHand.Store(true)
 	}
 	switch {
-	case !own || !changesRows(verb, text, lasts(db)) || !p.actsOnRecorded(db):
+	case !mayBegin(db.Statement.ConnPool) || !changesRows(verb, text, lasts(db)) || !p.actsOnRecorded(db):
 		return false
 	case p.pools.of(db).byHand.Load() || !isOneChange(text, lasts(db)):
 		p.warnOfNobody(db, db.Logger, "outside a transaction", "db.Transaction?")
@@ -389,6 +389,9 @@ func (p *callbacks) afterRaw(db *gorm.DB) {
 		p.pools.forget() // SQLite's Migrator ends so where a table has lost its triggers
 	}
 	if !inTransaction(db) {
+		if db.Error != nil && begins(db, verb) { // maybe before it ended what it began
+			p.pools.of(db).byHand.Store(true)
+		}
 		return
 	}
 	p.clearActor(db)

@@ -92,6 +92,15 @@ func isOneChange(text string, atomic bool) bool {
 	return true
 }
 
+// begins reports whether a statement with that first word begins a transaction on a
+// connection of the pool, past database/sql.
+func begins(db *gorm.DB, verb string) bool {
+	return (verb == "BEGIN" || verb == "START" || verb == "SAVEPOINT") && mayBegin(db.Statement.ConnPool)
+}
+
+// endsTransaction finds a text that ends what it began, such as a file of a migration.
+var endsTransaction = regexp.MustCompile(`(?i);\s*(COMMIT|END|ROLLBACK)(\s+(WORK|TRANSACTION))?[\s;]*$`)
+
 // mayBegin reports whether the plugin may begin a transaction on a pool. On a
 // connection that the caller holds, the caller may have begun one by SQL.
 func mayBegin(pool gorm.ConnPool) bool {

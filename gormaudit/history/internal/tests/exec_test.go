@@ -181,6 +181,35 @@ func TestRawChangesInATransactionBegunBySQL(t *testing.T) {
 	})
 }
 
+// A text that ends the transaction which it begins leaves the pool as it was, unless it
+// fails in between.
+func TestRawChangesAfterATextWithATransaction(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain, _ := openLogged(t, d, false)
+		if d.Kind == dbtest.MariaDB {
+			pool := must2(sql.Open("mysql", d.DSN+"&multiStatements=true"))
+			t.Cleanup(func() { _ = pool.Close() })
+			pool.SetMaxOpenConns(1)
+			db = openPool(t, d.Kind, pool)
+			must(t, db.Use(history.New()))
+		}
+		must(t, plain.Create(&Note{ID: 1, Title: "a"}).Error)
+		me := db.WithContext(as(ann))
+		must(t, db.Exec("BEGIN;\nUPDATE notes SET stars = 1;\nCOMMIT;\n").Error)
+		must(t, me.Exec("UPDATE notes SET stars = 2").Error)
+		must(t, db.Exec("begin; UPDATE notes SET stars = 9; rollback").Error)
+		must(t, me.Exec("UPDATE notes SET stars = 3").Error)
+		if err := db.Exec("BEGIN; UPDATE notes SET nonsense = 1; COMMIT").Error; err == nil {
+			t.Error("a text with nonsense = nil, want an error")
+		}
+		must2(db.DB()).SetMaxIdleConns(0) // closes what is still in that transaction
+		must(t, me.Exec("UPDATE notes SET stars = 4").Error)
+		sameLines(t, "trail", trail(t, plain, &Note{ID: 1})[1:], `update; nobody said; stars "0">"1"`, `update; user:42; stars "1">"2"`,
+			`update; user:42; stars "2">"3"`, `update; nobody said; stars "3">"4"`)
+	})
+}
+
 // What can't have its context's actor is logged, once for each line.
 func TestRawChangesWithoutTheirActorAreLogged(t *testing.T) {
 	t.Parallel()
