@@ -120,6 +120,13 @@ var speedJobs = []struct {
 	{"create one row", 300, func(db *gorm.DB, _ int) error {
 		return db.Create(&speedNote{Title: "t", Body: "b", Slug: "s"}).Error
 	}},
+	{"create 1,000 rows", 40, func(db *gorm.DB, _ int) error {
+		notes := make([]speedNote, 1000)
+		for i := range notes {
+			notes[i] = speedNote{Title: "t", Body: "b", Slug: "s"}
+		}
+		return db.CreateInBatches(&notes, 1000).Error
+	}},
 }
 
 func TestSpeed(t *testing.T) {
