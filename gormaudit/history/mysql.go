@@ -510,52 +510,52 @@ func (d mysqlDialect) audited(db *gorm.DB) (*audited, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &audited{homes: homes, unknown: len(homes) > mysqlManyHomes}
+	a := newAudited()
+	a.homes, a.unknown = homes, len(homes) > mysqlManyHomes
 	var current sql.NullString
 	if err := poolOf(db).QueryRowContext(contextOf(db), "SELECT DATABASE()").Scan(&current); err != nil {
 		return nil, err
 	}
 	a.current = current.String
-	ask := map[string]bool{a.current: true}
+	a.asked = map[string]bool{a.current: true}
 	if !a.unknown {
-		maps.Copy(ask, homes)
+		maps.Copy(a.asked, homes)
 	}
-	a.names = map[string]bool{}
-	for home := range ask {
-		names, whole, err := d.recorded(db, home)
+	for home := range a.asked {
+		tables, whole, err := d.recorded(db, home, a)
 		if err != nil {
 			return nil, err
 		}
-		maps.Copy(a.names, names)
+		a.asked[home] = whole
 		a.partial = a.partial || !whole
-		a.recorded = a.recorded || home == a.current && len(names) > 0
-		a.unknown = a.unknown || homes[home] && (len(names) == 0 || !whole)
+		a.recorded = a.recorded || home == a.current && tables > 0
+		a.unknown = a.unknown || homes[home] && (tables == 0 || !whole)
 	}
 	return a, nil
 }
 
-// recorded are the tables of a database that have triggers. MariaDB leaves out a table
-// whose definition somebody changes, rather than wait for that, in a transaction and
-// with this lock_wait_timeout. Then whole is false. MySQL need not wait.
-func (d mysqlDialect) recorded(db *gorm.DB, home string) (names map[string]bool, whole bool, err error) {
+// recorded adds the tables of a database that have triggers to a. MariaDB leaves out a
+// table whose definition somebody changes, rather than wait for that, in a transaction
+// and with this lock_wait_timeout. Then whole is false. MySQL need not wait.
+func (d mysqlDialect) recorded(db *gorm.DB, home string, a *audited) (tables int, whole bool, err error) {
 	if pool, ok := poolOf(db).(interface {
 		Conn(ctx context.Context) (*sql.Conn, error)
 	}); ok { // which the warnings are of
 		conn, err := pool.Conn(contextOf(db))
 		if err != nil {
-			return nil, false, err
+			return 0, false, err
 		}
 		defer func() { _ = conn.Close() }()
 		db = db.Session(&gorm.Session{NewDB: true, Context: contextOf(db)})
 		db.Statement.ConnPool = conn
 	}
-	names, err = readNames(db, "/*M! SET STATEMENT lock_wait_timeout=0 FOR */ SELECT DISTINCT EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = "+
-		d.literal(home)+" AND LEFT(TRIGGER_NAME, 16) = 'whodunit_record_'")
+	tables, err = a.read(db, "/*M! SET STATEMENT lock_wait_timeout=0 FOR */ SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, COUNT(*) FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = "+
+		d.literal(home)+" AND LEFT(TRIGGER_NAME, 16) = 'whodunit_record_' GROUP BY EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE")
 	if err != nil {
-		return nil, false, err
+		return 0, false, err
 	}
 	whole, err = d.leftNothingOut(db)
-	return names, whole, err
+	return tables, whole, err
 }
 
 // leftNothingOut looks for the warnings that the last statement left out what it would

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -26,7 +27,9 @@ type poolState struct {
 	audited   atomic.Pointer[audited]
 	catalogue atomic.Pointer[catalogue] // of the home where the first statement ran
 	checked   sync.Map                  // *schema.Schema, once it was held against the catalogue
-	before    sync.Map                  // names of tables that had triggers once, and whether they have lost them
+	before    sync.Map                  // names of tables that had triggers once
+	counts    map[qualifiedName]int     // how many triggers tables had
+	counting  sync.Mutex                // guards counts
 	warned    sync.Map                  // what was logged once
 	byHand    atomic.Bool               // somebody sends BEGIN without a transaction of database/sql
 
@@ -92,7 +95,7 @@ const auditedFor = 10 * time.Second
 // write.
 func (p *pools) known(db *gorm.DB, s *poolState) *audited {
 	known := s.audited.Load()
-	if known != nil && (known.lasting || time.Since(known.asked) < auditedFor) {
+	if known != nil && (known.lasting || time.Since(known.at) < auditedFor) {
 		return known
 	}
 	d, err := dialectOf(db)
@@ -103,8 +106,8 @@ func (p *pools) known(db *gorm.DB, s *poolState) *audited {
 	found, err := d.audited(db)
 	switch {
 	case err == nil:
-		found.asked, found.lasting = time.Now(), d.compilesTriggers() && !found.any()
-		s.remember(found)
+		found.at, found.lasting = time.Now(), d.compilesTriggers() && !found.any()
+		warnOfLost(db, d, found, s.remember(found))
 		if !found.partial {
 			p.warnOfNothing(db, s, d)
 		}
@@ -118,17 +121,17 @@ func (p *pools) known(db *gorm.DB, s *poolState) *audited {
 	return &audited{unknown: true}
 }
 
-// remember keeps what was found. Models are checked again where a table has lost
-// its triggers. Where there is no history any more, its procedures have gone, and the
-// grants with them: a new one is warned of once more.
-func (s *poolState) remember(found *audited) {
+// remember keeps what was found. Where a table has lost triggers, models are checked
+// again. That check can't tell tables of one name apart, nor speak of a table whose
+// triggers may be hidden: such tables are returned. Where there is no history any more, its
+// procedures have gone, and the grants with them: a new one is warned of once more.
+func (s *poolState) remember(found *audited) (lost []qualifiedName) {
+	s.counting.Lock()
+	defer s.counting.Unlock()
 	if found.partial {
-		s.before.Range(func(name, lost any) bool {
-			if !lost.(bool) {
-				found.names[name.(string)] = true
-			}
-			return true
-		})
+		for table := range s.counts {
+			found.names[table.table] = true
+		}
 	}
 	s.audited.Store(found)
 	if !found.any() {
@@ -140,16 +143,37 @@ func (s *poolState) remember(found *audited) {
 		})
 	}
 	for name := range found.names {
-		s.before.Store(name, false)
+		s.before.Store(name, true)
 	}
-	s.before.Range(func(name, lost any) bool {
-		if !found.names[name.(string)] && !lost.(bool) {
-			s.before.Store(name, true)
-			s.catalogue.Store(nil)
-			s.checked.Clear()
+	for _, table := range found.lost(s.counts) {
+		delete(s.counts, table)
+		if found.unknown || found.sharesName(table) {
+			lost = append(lost, table)
+			continue
 		}
-		return true
-	})
+		s.catalogue.Store(nil)
+		s.checked.Clear()
+	}
+	if s.counts == nil {
+		s.counts = map[qualifiedName]int{}
+	}
+	maps.Copy(s.counts, found.counts)
+	return lost
+}
+
+// warnOfLost warns of tables that have lost triggers, unless they are gone too.
+func warnOfLost(db *gorm.DB, d dialect, found *audited, lost []qualifiedName) {
+	for _, p := range lost {
+		is, err := readNames(db, "SELECT table_name FROM information_schema.tables WHERE table_schema = "+d.literal(p.schema)+" AND table_name = "+d.literal(p.table))
+		if err != nil || len(is) == 0 {
+			continue
+		}
+		problem := ErrMissing
+		if found.counts[p] > 0 {
+			problem = ErrOutdated
+		}
+		db.Logger.Warn(db.Statement.Context, "%v", &TableError{Table: p.String(), Err: problem})
+	}
 }
 
 const warnedOfNothing = "nothing"

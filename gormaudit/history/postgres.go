@@ -440,9 +440,11 @@ func (d postgresDialect) drop(t table) []string {
 }
 
 func (d postgresDialect) audited(db *gorm.DB) (*audited, error) {
-	names, err := readNames(db, `SELECT DISTINCT c.relname FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-WHERE NOT t.tgisinternal AND t.tgname IN ('whodunit_insert', 'whodunit_update', 'whodunit_delete')`)
-	return &audited{names: names}, err
+	a := newAudited()
+	_, err := a.read(db, `SELECT n.nspname, c.relname, count(*) FILTER (WHERE t.tgenabled <> 'D' AND t.tgparentid = 0)
+FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT t.tgisinternal AND t.tgname IN ('whodunit_insert', 'whodunit_update', 'whodunit_delete', 'whodunit_truncate') GROUP BY 1, 2`)
+	return a, err
 }
 
 func (d postgresDialect) nativeKeys() bool          { return false }

@@ -269,8 +269,9 @@ func (d sqliteDialect) drop(t table) []string {
 }
 
 func (d sqliteDialect) audited(db *gorm.DB) (*audited, error) {
-	names, err := readNames(db, "SELECT DISTINCT lower(tbl_name) FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, 16) = 'whodunit_record_'")
-	return &audited{names: names}, err
+	a := newAudited()
+	_, err := a.read(db, "SELECT 'main', lower(tbl_name), count(*) FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, 16) = 'whodunit_record_' GROUP BY 2")
+	return a, err
 }
 
 const sqliteCatalogue = `SELECT 'own', NULL, lower(m.name), c.name, NULL, NULL FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c

@@ -150,6 +150,59 @@ func TestTwoDatabasesInOneStatement(t *testing.T) {
 	}
 }
 
+// A running program warns of a table that has lost triggers, although that of another
+// home has the same name.
+func TestATableThatLosesItsTriggersBesideItsNamesake(t *testing.T) {
+	for _, kind := range []string{dbtest.Postgres, dbtest.MariaDB} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			db, first, second := twoHomes(t, kind)
+			config, logs := logged()
+			db.Logger = config.Logger
+			other, table := homeOf(t, first)+".notes", homeOf(t, second)+".notes"
+			lose := func(event string) {
+				t.Helper()
+				statement := "DROP TRIGGER whodunit_record_notes_" + event
+				if kind == dbtest.Postgres {
+					statement = "DROP TRIGGER whodunit_" + event + " ON notes"
+				}
+				must(t, second.Exec(statement).Error)
+			}
+			const last = `notes": its triggers are missing`
+			for _, step := range []struct {
+				lose func()
+				want string // in what is logged
+			}{
+				{func() {}, ""},
+				{func() { lose("update") }, fmt.Sprintf("table %q: its triggers are outdated", table)},
+				{func() { must(t, history.Drop(second, &Note{})) }, fmt.Sprintf("table %q: its triggers are missing", table)},
+				{func() { must(t, history.Migrate(second, &Note{})) }, ""},
+				{func() { must(t, second.Migrator().DropTable(&Note{})) }, ""},
+				{func() { must(t, history.Drop(first, &Note{})) }, last},
+			} {
+				logs.Reset()
+				step.lose()
+				for range 2 {
+					_ = history.Verify(db.Session(&gorm.Session{Logger: logger.Discard}), &Note{}) // it looks again
+					must(t, db.WithContext(as(ann)).Create(&Note{Title: "a"}).Error)
+				}
+				var got []string
+				for line := range strings.Lines(logs.String()) {
+					if strings.Contains(line, "triggers are") && (strings.Contains(line, table) || strings.Contains(line, other) || strings.Contains(line, `"notes"`)) {
+						got = append(got, line) // of no other test
+					}
+				}
+				if step.want == last {
+					got = slices.Compact(got) // a model that is written is checked after each Verify
+				}
+				if len(got) != min(len(step.want), 1) || len(got) == 1 && !strings.Contains(got[0], step.want) {
+					t.Errorf("the log has %q, want %q once", got, step.want)
+				}
+			}
+		})
+	}
+}
+
 // Tenants have a schema each. The transaction says whose, and one is founded after
 // the program has started.
 func TestTenantsBySearchPath(t *testing.T) {
