@@ -47,7 +47,7 @@ func write(db *gorm.DB, name string, models ...any) error {
 		return err
 	}
 	return errors.Join(
-		os.WriteFile(name+".up.sql", []byte(drop+"\n-- ALTER TABLE …\n\n"+create), 0o600),
+		os.WriteFile(name+".up.sql", []byte("-- ALTER TABLE …\n\n"+create), 0o600),
 		os.WriteFile(name+".down.sql", []byte(drop+"\n-- and back …\n\n"+string(former)), 0o600),
 		os.WriteFile("history.sql", []byte(create), 0o600),
 	)

@@ -30,12 +30,16 @@ import (
 func Migrate(db *gorm.DB, models ...any) error { return Options{}.Migrate(db, models...) }
 
 // SQL returns what [Migrate] runs around AutoMigrate, for those who migrate with
-// another tool: run drop, then your own migration, then create. SQL needs a database
-// of the right kind, whose schema's name it asks for, and changes nothing. On SQLite
-// the texts fit this database only, as it is now, because create adds columns that
-// can't be added twice. The triggers are as exact as with [Options.Exact]. If a model's
-// table was renamed and its triggers still record its old name, create records that, as
-// migrations.md says. SQL returns [ErrNotUnique] and [ErrElsewhere] as Migrate does.
+// another tool: run your own migration, then create, which makes or replaces the
+// triggers. drop removes them. Where a column is dropped, MariaDB and SQLite need
+// another order, which migrations.md has.
+//
+// SQL needs a database of the right kind, whose schema's name it asks for, and changes
+// nothing. On SQLite the texts fit this database only, as it is now, because create
+// adds columns that can't be added twice. The triggers are as exact as with
+// [Options.Exact]. If a model's table was renamed and its triggers still record its old
+// name, create records that, as migrations.md says. SQL returns [ErrNotUnique] and
+// [ErrElsewhere] as Migrate does.
 //
 // A statement ends with a semicolon and an empty line. The triggers' bodies have
 // semicolons of their own. So a tool must send a script as a whole
