@@ -240,7 +240,7 @@ func (p *past) keyValues(key any) ([]any, error) {
 	given := reflect.Indirect(reflect.ValueOf(key))
 	if own := reflect.TypeOf(p.model).Elem(); !given.IsValid() || given.Type() != own {
 		if len(p.table.keys) != 1 {
-			return nil, fmt.Errorf("history: table %q: a key of %d columns is given as one value of type %s", p.table.name, len(p.table.keys), own)
+			return nil, fmt.Errorf("history: table %q: its key has %d columns: pass a %s with its key set", p.table.name, len(p.table.keys), own)
 		}
 		return []any{key}, nil
 	}

@@ -645,7 +645,7 @@ func (d mysqlDialect) call(ctx context.Context, at connection, procedure string)
 	case err != nil && !isDenied(err) && !isMissingRoutine(err):
 		return err
 	case isDenied(first):
-		return &deniedError{err: first, cure: "GRANT EXECUTE ON PROCEDURE whodunit_set_actor, and on whodunit_clear_actor to the account"}
+		return &deniedError{err: first, cure: "GRANT EXECUTE ON PROCEDURE whodunit_set_actor, and on whodunit_clear_actor to the account; or are the procedures missing: history.Migrate, or history.SQL?"}
 	case isMissingRoutine(first):
 		return &deniedError{err: first, cure: "history.Migrate, or history.SQL?"}
 	}

@@ -383,7 +383,8 @@ func TestTheAccountThatWritesOnMariaDB(t *testing.T) {
 	}
 }
 
-// Without EXECUTE its writes are recorded as nobody's, which is logged once.
+// Without EXECUTE its writes are recorded as nobody's, which is logged once. The log does
+// not say that the account only lacks a right: MariaDB denies a missing procedure, too.
 func TestAnAccountThatMayNotSayWhoActs(t *testing.T) {
 	d := dbtest.New(t, dbtest.MariaDB)
 	_, plain := open(t, d)
@@ -397,8 +398,20 @@ func TestAnAccountThatMayNotSayWhoActs(t *testing.T) {
 	if n := strings.Count(logs.String(), "GRANT EXECUTE"); n != 1 {
 		t.Errorf("the log names the GRANT %d times, want once:\n%s", n, logs)
 	}
+	if !strings.Contains(logs.String(), "or are the procedures missing: history.Migrate") {
+		t.Errorf("the log is %q, want it to ask for the procedures", logs)
+	}
 	if strings.Contains(logs.String(), "a password") {
 		t.Error("the log has the password")
+	}
+	for _, name := range []string{"whodunit_set_actor", "whodunit_clear_actor"} {
+		must(t, plain.Exec("DROP PROCEDURE "+name).Error)
+	}
+	tx := must2(must2(db.DB()).Begin())
+	defer func() { _ = tx.Rollback() }()
+	err := history.MySQL.Tell(as(ann), tx, func() error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "or are the procedures missing: history.Migrate") {
+		t.Errorf("Tell without the procedures = %v, want it to ask for them", err)
 	}
 }
 

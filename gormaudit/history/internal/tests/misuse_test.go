@@ -82,6 +82,9 @@ func TestBadModelsAndKeysAreErrors(t *testing.T) {
 			t.Errorf("%s is no error", name)
 		}
 	}
+	if _, err := history.At[Pair](db, []any{"a", "b"}, time.Now()); err == nil || !strings.Contains(err.Error(), "its key has 2 columns: pass a tests.Pair with its key set") {
+		t.Errorf("At with the parts of a key = %v, want it to say what to pass", err)
+	}
 }
 
 // A change that is taken back already is not what the row holds any more.
