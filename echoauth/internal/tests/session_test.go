@@ -47,6 +47,17 @@ func TestFromSessionBadCookies(t *testing.T) {
 	})
 }
 
+// TestSessionOfAnotherInstance: instances with the same key take each other's sessions.
+func TestSessionOfAnotherInstance(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v version) {
+		there := newBrowser(t, newSite(t, v, newCookieStore(), Config{}))
+		there.post("/login/1")
+		here := newBrowser(t, newSite(t, v, newCookieStore(), Config{}))
+		here.cookies["session"] = there.cookies["session"]
+		want(t, "whoami", here.get("/whoami"), "user:1")
+	})
+}
+
 func TestFromSessionExpired(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v version) {
 		store := newCookieStore()
