@@ -5,6 +5,8 @@ package gormaudit_test
 import (
 	"fmt"
 
+	"gorm.io/gorm/clause"
+
 	"github.com/seed-3826ef92/whodunit/gormaudit"
 )
 
@@ -62,10 +64,16 @@ func ExampleBy_relation() {
 	db.Preload("Creator").Take(&letter)
 	fmt.Println(letter.Creator.Name, db.Migrator().HasConstraint(&Letter{}, "Creator"))
 
+	db.Omit(clause.Associations).Create(&Letter{ID: 2, Creator: &Person{Name: "Eve"}})
+	var people int64
+	db.Model(&Person{}).Count(&people)
+	fmt.Println(people, "person")
+
 	db.Delete(&Person{}, 42)
 	printRow(db, "letters", "created_by")
 	// Output:
 	// Ada false
+	// 1 person
 	// created_by 42
 }
 

@@ -78,7 +78,7 @@ func ExampleRequireFunc_record() {
 	}))
 	isAdmin := func(c *echo.Context, a actor.Actor) (bool, error) {
 		if !a.Impersonator.IsAnonymous() {
-			return false, nil // whoever acts as an administrator is none
+			return false, nil // somebody who acts as an administrator is not one
 		}
 		account, err := echoauth.User[*Account](c.Request().Context())
 		if err != nil {

@@ -31,7 +31,7 @@ func adminsV4(page http.Handler) http.Handler {
 	e.GET("/login", func(c echo.Context) error { return c.String(http.StatusOK, "please sign in") })
 	isAdmin := func(c echo.Context, a actor.Actor) (bool, error) {
 		if !a.Impersonator.IsAnonymous() {
-			return false, nil // whoever acts as an administrator is none
+			return false, nil // somebody who acts as an administrator is not one
 		}
 		account, err := echoauth.User[*Account](c.Request().Context()) // what Config.Load of the middleware returns
 		if err != nil {
