@@ -78,7 +78,8 @@ func (d Dialect) Tell(ctx context.Context, tx *sql.Tx, write func() error) (err 
 // those who have no [sql.Tx]. Run begin in the transaction before its first write.
 // Run end after its last write, before it commits. On PostgreSQL end is empty,
 // because the end of the transaction is enough. A rollback to a savepoint takes back
-// what was told after the savepoint was made. A release of the savepoint does not.
+// what was told after the savepoint was made. A release of the savepoint does not. On
+// MariaDB and MySQL, begin fails in a read-only transaction: leave it out there.
 //
 //	begin, _, err := history.PostgreSQL.TellSQL(ctx)
 //	…

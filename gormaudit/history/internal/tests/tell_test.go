@@ -549,3 +549,35 @@ func TestASetThatWasLeftEmpty(t *testing.T) {
 		sameLines(t, "titles", got, "user:42 1", "user:42 2", "nobody afterwards")
 	})
 }
+
+// What only reads may run in Tell, too. MariaDB would not set an actor in a read-only
+// transaction, and nothing can be written there.
+func TestTellInAReadOnlyTransaction(t *testing.T) {
+	t.Parallel()
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db, plain := open(t, d)
+		must2(db.DB()).SetMaxOpenConns(1)
+		must(t, plain.Create(&Note{ID: 1, Title: "a"}).Error)
+		inTransaction := func(o *sql.TxOptions, who actor.Actor, f func(tx *sql.Tx) error) error {
+			tx := must2(must2(db.DB()).BeginTx(context.Background(), o))
+			defer func() { _ = tx.Rollback() }()
+			return errors.Join(dialectOf(d).Tell(as(who), tx, func() error { return f(tx) }), tx.Commit())
+		}
+		var title string
+		must(t, inTransaction(&sql.TxOptions{ReadOnly: true}, ann, func(tx *sql.Tx) error {
+			return tx.QueryRow("SELECT title FROM notes").Scan(&title)
+		}))
+		if title != "a" {
+			t.Errorf("the title is read as %q, want a", title)
+		}
+		update := func(tx *sql.Tx) error { return second(tx.Exec("UPDATE notes SET title = 'b'")) }
+		if err := inTransaction(&sql.TxOptions{ReadOnly: true}, ann, update); err == nil && db.Name() != "sqlite" {
+			t.Error("a write in a read-only transaction is no error")
+		}
+		must(t, plain.Exec("UPDATE notes SET title = 'c'").Error)
+		must(t, inTransaction(nil, bob, update))
+		if c := last(t, plain, &Note{ID: 1}); c.ChangeSet.Actor != bob {
+			t.Errorf("the write in the next transaction is by %v, want bob", c.ChangeSet.Actor)
+		}
+	})
+}
