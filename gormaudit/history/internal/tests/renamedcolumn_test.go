@@ -146,3 +146,40 @@ func TestAColumnThatIsRecordedUnderItsNewNameOnly(t *testing.T) {
 		sameLines(t, "the trail", trail(t, d.Open(t), &Article{ID: 1}), `create; user:42; id NULL>"1"; heading NULL>"a"`)
 	})
 }
+
+// On the way back of SQL files, the old field needs a tag too, or it has none of the
+// values that were recorded under the new name.
+func TestTheWayBackOfARenamedColumn(t *testing.T) {
+	t.Parallel()
+	type untagged struct {
+		ID    uint
+		Title string
+	}
+	type tagged struct {
+		ID    uint
+		Title string `gorm:"history:was:heading"`
+	}
+	dbtest.EachDriver(t, func(t *testing.T, d *dbtest.Database) {
+		db := d.Open(t)
+		must(t, db.Use(history.New()))
+		must(t, history.Migrate(db, &earlierArticle{}))
+		must(t, renameTitle(db))
+		me := db.WithContext(as(ann))
+		must(t, me.Create(&Article{1, "a"}).Error)
+		then := pause()
+		must(t, me.Model(&Article{ID: 1}).Update("heading", "b").Error)
+
+		drop, _ := texts(t, db, &Article{})
+		runScript(t, db, drop)
+		runScript(t, db, "ALTER TABLE articles RENAME COLUMN heading TO title")
+		_, create := texts(t, db, &earlierArticle{})
+		runScript(t, db, create)
+		table := d.Open(t).Table("articles")
+		if got := must2(history.At[untagged](table, 1, then)); got.Title != "b" {
+			t.Errorf("without the tag the title was %q, want %q, as migrations.md warns", got.Title, "b")
+		}
+		if got := must2(history.At[tagged](table, 1, then)); got.Title != "a" {
+			t.Errorf("with the tag the title was %q, want %q", got.Title, "a")
+		}
+	})
+}
