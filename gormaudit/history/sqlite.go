@@ -667,7 +667,7 @@ func (d sqliteDialect) compilesTriggers() bool    { return true }
 // between. AutoMigrate can't be in it: where it rebuilds a table, it turns foreign
 // keys off, which SQLite does outside transactions only.
 func (d sqliteDialect) migrate(db *gorm.DB, m *migration) error {
-	return retry(contextOf(db), isBusySQLite, func() error {
+	return retry(contextOf(db), busyMigratingSQLite(), func() error {
 		if err := autoMigrate(db, m.models...); err != nil {
 			return err
 		}
@@ -684,9 +684,24 @@ func (d sqliteDialect) migrate(db *gorm.DB, m *migration) error {
 }
 
 // isBusySQLite is true of a lock that was not free in time, and of what another
-// program that migrates has created or renamed.
+// program that migrates has renamed.
 func isBusySQLite(err error) bool {
-	return containsAny(err, "database is locked", "database table is locked", "SQLITE_BUSY", "already exists", "duplicate column name", "database schema has changed")
+	return containsAny(err, "database is locked", "database table is locked", "SQLITE_BUSY", "database schema has changed")
+}
+
+// busyMigratingSQLite returns isBusySQLite for one migration. It is also true of what
+// another one has created, which is there the next time: a name that is taken again and
+// again is a mistake.
+func busyMigratingSQLite() func(err error) bool {
+	const times = 4
+	taken := map[string]int{}
+	return func(err error) bool {
+		if !containsAny(err, "already exists", "duplicate column name") {
+			return isBusySQLite(err)
+		}
+		taken[err.Error()]++
+		return taken[err.Error()] < times
+	}
 }
 
 func (d sqliteDialect) mayMigrate(*gorm.DB, *migration) error { return nil }

@@ -150,3 +150,25 @@ func TestSQLiteIsToldByTwoStatements(t *testing.T) {
 		}
 	})
 }
+
+// A name that is taken for good is no lock that others hold.
+func TestMigrateDoesNotWaitForANameThatIsTaken(t *testing.T) {
+	t.Parallel()
+	for name, create := range map[string]string{
+		"by a view":                 "CREATE VIEW pages AS SELECT 1 AS id",
+		"by a column of other case": "CREATE TABLE pages (id integer PRIMARY KEY, TITLE text)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachSQLite(t, func(t *testing.T, d *dbtest.Database) {
+				db := d.Open(t)
+				must(t, db.Exec(create).Error)
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				err := history.Migrate(db.WithContext(ctx), &noteV1{})
+				if err == nil || ctx.Err() != nil || strings.Contains(err.Error(), "locks") {
+					t.Errorf("Migrate = %v, %v, want the database's error before long", err, ctx.Err())
+				}
+			})
+		})
+	}
+}
