@@ -15,7 +15,7 @@ type audited struct {
 	homes   map[string]bool       // MariaDB, MySQL: databases that have a history
 	current string                // MariaDB, MySQL: the database that was asked
 	unknown bool                  // the account is not shown which tables they are
-	partial bool                  // some tables could not be looked at just now
+	partial bool                  // some tables of the current database could not be looked at just now
 	at      time.Time
 	lasting bool // not to be asked again: see known
 

@@ -527,9 +527,9 @@ func (d mysqlDialect) audited(db *gorm.DB) (*audited, error) {
 			return nil, err
 		}
 		a.asked[home] = whole
-		a.partial = a.partial || !whole
+		a.partial = a.partial || home == a.current && !whole
 		a.recorded = a.recorded || home == a.current && tables > 0
-		a.unknown = a.unknown || homes[home] && (tables == 0 || !whole)
+		a.unknown = a.unknown || homes[home] && tables == 0 || homes[a.current] && a.partial
 	}
 	return a, nil
 }

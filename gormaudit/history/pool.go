@@ -128,8 +128,8 @@ func (p *pools) known(db *gorm.DB, s *poolState) *audited {
 func (s *poolState) remember(found *audited) (lost []qualifiedName) {
 	s.counting.Lock()
 	defer s.counting.Unlock()
-	if found.partial {
-		for table := range s.counts {
+	for table := range s.counts {
+		if whole, asked := found.asked[table.schema]; asked && !whole {
 			found.names[table.table] = true
 		}
 	}
