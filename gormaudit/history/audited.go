@@ -15,7 +15,6 @@ type audited struct {
 	homes   map[string]bool       // MariaDB, MySQL: databases that have a history
 	current string                // MariaDB, MySQL: the database that was asked
 	unknown bool                  // the account is not shown which tables they are
-	partial bool                  // some tables of the current database could not be looked at just now
 	at      time.Time
 	lasting bool // not to be asked again: see known
 
@@ -30,6 +29,12 @@ func newAudited() *audited {
 type qualifiedName struct{ schema, table string }
 
 func (p qualifiedName) String() string { return p.schema + "." + p.table }
+
+// skipped reports whether some tables of a database could not be looked at just now.
+func (a *audited) skipped(database string) bool {
+	whole, asked := a.asked[database]
+	return asked && !whole
+}
 
 // sharesName reports whether another home has triggers on a table of the same name.
 func (a *audited) sharesName(p qualifiedName) bool {

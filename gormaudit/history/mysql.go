@@ -527,10 +527,10 @@ func (d mysqlDialect) audited(db *gorm.DB) (*audited, error) {
 			return nil, err
 		}
 		a.asked[home] = whole
-		a.partial = a.partial || home == a.current && !whole
 		a.recorded = a.recorded || home == a.current && tables > 0
-		a.unknown = a.unknown || homes[home] && tables == 0 || homes[a.current] && a.partial
+		a.unknown = a.unknown || homes[home] && tables == 0
 	}
+	a.unknown = a.unknown || homes[a.current] && a.skipped(a.current)
 	return a, nil
 }
 

@@ -108,7 +108,7 @@ func (p *pools) known(db *gorm.DB, s *poolState) *audited {
 	case err == nil:
 		found.at, found.lasting = time.Now(), d.compilesTriggers() && !found.any()
 		warnOfLost(db, d, found, s.remember(found))
-		if !found.partial {
+		if !found.skipped(found.current) {
 			p.warnOfNothing(db, s, d)
 		}
 		return found
@@ -129,7 +129,7 @@ func (s *poolState) remember(found *audited) (lost []qualifiedName) {
 	s.counting.Lock()
 	defer s.counting.Unlock()
 	for table := range s.counts {
-		if whole, asked := found.asked[table.schema]; asked && !whole {
+		if found.skipped(table.schema) {
 			found.names[table.table] = true
 		}
 	}
@@ -232,7 +232,7 @@ func (p *pools) check(db *gorm.DB, s *poolState, model *schema.Schema, audited b
 	if _, done := s.checked.Load(model); done {
 		return
 	}
-	if known := s.audited.Load(); known != nil && known.partial {
+	if known := s.audited.Load(); known != nil && known.skipped(known.current) {
 		return // to look closer would wait
 	}
 	if _, done := s.checked.LoadOrStore(model, true); done {
